@@ -1,0 +1,11 @@
+"""Vectors in, discrete codes out: RQ-KMeans, RQ-VAE and VQ-VAE over shared low-memory kernels.
+
+Needs torch, numpy and safetensors alone; `vectors` is any array or memmap and is read in blocks.
+"""
+
+from semid.quantizers.rqkmeans import RQKMeans
+from semid.quantizers.rqvae import RQVAE
+from semid.quantizers.tokenizer import Compute, Tokenizer
+from semid.quantizers.vqvae import VQVAE
+
+__all__ = ["RQVAE", "VQVAE", "Compute", "RQKMeans", "Tokenizer"]

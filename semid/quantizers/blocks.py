@@ -1,0 +1,77 @@
+"""Any array in, float32 blocks out."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Vectors(Protocol):
+    """What `vectors` must offer: a two-dimensional shape, and slices and integer arrays as indices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: Any) -> Any: ...
+
+
+def check_vectors(vectors: Vectors, dim: int | None = None) -> None:
+    """Raise `ValueError` unless `vectors` is two-dimensional, has rows and, where given, `dim` columns."""
+    shape = tuple(vectors.shape)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"vectors have shape {shape}: expected [rows, dim] with at least one row and one column")
+    if dim is not None and shape[1] != dim:
+        raise ValueError(f"vectors are {shape[1]} wide, the tokenizer was trained on vectors {dim} wide")
+
+
+def as_float32(block: Any, device: torch.device | str = "cpu") -> Tensor:
+    """A writable float32 copy of a block of rows, on `device`."""
+    if isinstance(block, Tensor):
+        return block.detach().to(device, torch.float32, copy=True)
+    return torch.from_numpy(np.array(block, dtype=np.float32, order="C")).to(device)
+
+
+def check_finite(block: Tensor, first_row: int = 0, rows: np.ndarray | None = None) -> None:
+    """Raise `ValueError` that names the first row holding NaN or infinity.
+
+    `first_row` is the number of the block's first row; `rows` the number of each, where they are not contiguous.
+    """
+    # the sum is finite when every value is, and costs a fraction of a test of each value
+    if block.numel() == 0 or bool(torch.isfinite(block.sum())):
+        return
+    bad = (~torch.isfinite(block)).any(dim=1).nonzero().flatten()
+    if len(bad):
+        position = int(bad[0])
+        row = first_row + position if rows is None else int(rows[position])
+        raise ValueError(f"row {row} of the vectors holds NaN or infinity: every value must be finite")
+
+
+def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "cpu") -> Iterator[tuple[int, Tensor]]:
+    """Yield `(first row, float32 [rows, dim])` for consecutive blocks of finite vectors."""
+    n = vectors.shape[0]
+    for start in range(0, n, block):
+        rows = as_float32(vectors[start : min(start + block, n)], device)
+        check_finite(rows, start)
+        yield start, rows
+
+
+def sample_rows(n: int, size: int, seed: int) -> np.ndarray | None:
+    """Ascending row numbers of a seeded sample without replacement; None when all `n` rows are taken (`size` 0)."""
+    if size <= 0 or n <= size:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+
+
+def gather_float32(vectors: Vectors, rows: np.ndarray | None, device: torch.device | str = "cpu") -> Tensor:
+    """The chosen rows (None: all) as one float32 tensor, read 16,384 rows at a time."""
+    n = vectors.shape[0] if rows is None else len(rows)
+    out = torch.empty(n, vectors.shape[1])
+    for start in range(0, n, 16_384):
+        stop = min(start + 16_384, n)
+        wanted = None if rows is None else rows[start:stop]
+        block = as_float32(vectors[start:stop] if wanted is None else vectors[wanted])
+        check_finite(block, start, wanted)
+        out[start:stop] = block
+    return out.to(device)

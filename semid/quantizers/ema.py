@@ -1,0 +1,49 @@
+"""Codebooks that follow their residuals by exponential moving averages (van den Oord et al., 2017, appendix A.1)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class EMACodebook(nn.Module):
+    """A codebook [K, d] with its moving counts [K] and sums [K, d], all buffers.
+
+    `decay`: of the moving averages; `eps`: Laplace smoothing of the counts; `threshold_ema_dead_code`: a code whose
+    moving count falls under this share of batch / K moves to a random residual of the batch.
+    """
+
+    codebook: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    def __init__(self, codebook_size: int, dim: int, decay: float, eps: float, threshold_ema_dead_code: float) -> None:
+        super().__init__()
+        self.decay, self.eps, self.threshold_ema_dead_code = decay, eps, threshold_ema_dead_code
+        self.register_buffer("codebook", torch.zeros(codebook_size, dim))
+        self.register_buffer("counts", torch.zeros(codebook_size))
+        self.register_buffer("sums", torch.zeros(codebook_size, dim))
+
+    def start(self, codebook: Tensor, cluster_sizes: Tensor, batch_size: int) -> None:
+        """Begin at a k-means codebook as if the averages had long seen batches that follow its cluster sizes [K]."""
+        shares = cluster_sizes / cluster_sizes.sum()
+        self.codebook.copy_(codebook)
+        self.counts.copy_(shares * batch_size)
+        self.sums.copy_(self.counts[:, None] * self.codebook)
+
+    @torch.no_grad()
+    def update(self, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> int:
+        """Move by one batch of residuals [n, d] and their codes [n]; return how many codes were revived."""
+        size = len(self.codebook)
+        self.counts.mul_(self.decay).add_(torch.bincount(codes, minlength=size), alpha=1 - self.decay)
+        batch_sums = torch.zeros_like(self.sums).index_add_(0, codes, residuals)
+        self.sums.mul_(self.decay).add_(batch_sums, alpha=1 - self.decay)
+        total = self.counts.sum()
+        smoothed = (self.counts + self.eps) / (total + size * self.eps) * total
+        self.codebook.copy_(self.sums / smoothed[:, None])
+        fair_share = len(residuals) / size
+        dead = (self.counts < self.threshold_ema_dead_code * fair_share).nonzero().flatten()
+        if len(dead):
+            chosen = torch.randint(len(residuals), (len(dead),), generator=generator).to(residuals.device)
+            self.codebook[dead] = residuals[chosen]
+            self.counts[dead] = fair_share
+            self.sums[dead] = fair_share * residuals[chosen]
+        return len(dead)

@@ -1,0 +1,31 @@
+"""Exact principal components of vectors that need not fit in memory."""
+
+import torch
+from torch import Tensor
+
+from semid.quantizers.blocks import Vectors, float32_blocks
+
+
+def principal_directions(vectors: Vectors, n_directions: int, block: int = 4096) -> tuple[Tensor, Tensor]:
+    """Mean [dim] and the leading orthonormal directions [n_directions, dim], both float32.
+
+    Eigenvectors of the covariance, accumulated in float64 in two passes; the largest entry of each direction is
+    positive, so that the result does not depend on the solver's choice of sign.
+    """
+    n, dim = vectors.shape
+    mean = torch.zeros(dim, dtype=torch.float64)
+    for _, rows in float32_blocks(vectors, block):
+        mean += rows.sum(dim=0, dtype=torch.float64)
+    mean /= n
+    covariance = torch.zeros(dim, dim, dtype=torch.float64)
+    for _, rows in float32_blocks(vectors, block):
+        centred = rows - mean.float()
+        covariance += centred.t() @ centred
+    directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :n_directions].t()
+    largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
+    return mean.float(), (directions * largest.sign()).float().contiguous()
+
+
+def project(rows: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
+    """Coordinates [n, k] of rows [n, dim] along directions [k, dim] after subtracting the mean."""
+    return torch.nn.functional.linear(rows - mean, directions)

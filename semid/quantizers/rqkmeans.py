@@ -1,0 +1,127 @@
+"""RQ-KMeans: residual quantization with k-means at every level.
+
+Residual vector quantization: Chen, Guan and Wang, "Approximate nearest neighbor search by residual vector
+quantization" (2010). As semantic IDs: OneRec (2025), where it replaces the RQ-VAE of TIGER (Rajput et al., 2023).
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from semid.quantizers.blocks import Vectors
+from semid.quantizers.kmeans import kmeans
+from semid.quantizers.nearest import NearestCodeword, beam_codes, residual_codes
+from semid.quantizers.pca import principal_directions, project
+from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, eq=False)
+class RQKMeans(Tokenizer):
+    """k-means on the residuals, level by level, in the input space or along its principal directions.
+
+    `pca_dim`: principal directions to keep, 0 for the input space; decode restores
+    the mean. `kmeans_iters`, `kmeans_tolerance`: at most so many Lloyd updates a level, stopping when one lowers the
+    error by less than this share. `beam`: partial codes kept a row while encoding; 1 is greedy.
+    """
+
+    pca_dim: int = 0
+    kmeans_iters: int = 25
+    kmeans_tolerance: float = 1e-4
+    beam: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pca_dim < 0 or self.kmeans_iters < 1 or self.beam < 1:
+            raise ValueError("pca_dim must be at least 0, kmeans_iters and beam at least 1")
+
+    @property
+    def dim(self) -> int:
+        return len(self.mean_)
+
+    def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
+        rows = self._training_rows(vectors).to(compute.device)
+        self._fit_space(rows)
+        rows = self._project(rows)
+        codebooks, sizes = [], []
+        for level in range(self.num_levels):
+            started = time.monotonic()
+            found = kmeans(
+                rows,
+                self.codebook_size,
+                iterations=self.kmeans_iters,
+                tolerance=self.kmeans_tolerance,
+                seed=self.seed * 1_000 + level,
+                row_block=compute.batch_size,
+                codeword_block=compute.codeword_block,
+            )
+            rows = rows.sub_(found.centroids[found.labels]) if level else rows - found.centroids[found.labels]
+            codebooks.append(found.centroids)
+            sizes.append(found.sizes)
+            logger.info(
+                "level %d of %d: error %.5f, %d of %d codes used, %d iterations, %.1f s",
+                *(level + 1, self.num_levels, found.error, int((found.sizes > 0).sum()), self.codebook_size),
+                *(found.iterations, time.monotonic() - started),
+            )
+        self.codebooks_ = torch.stack(codebooks)
+        self.cluster_sizes_ = torch.stack(sizes)
+        return self
+
+    def _fit_space(self, rows: Tensor) -> None:
+        dim = rows.shape[1]
+        if self.pca_dim == 0:
+            self.mean_, self.directions_ = rows.new_zeros(dim), rows.new_zeros(0, dim)
+            return
+        if self.pca_dim > dim:
+            raise ValueError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")
+        mean, directions = principal_directions(rows, self.pca_dim)
+        self.mean_, self.directions_ = mean.to(rows.device), directions.to(rows.device)
+
+    def _project(self, rows: Tensor) -> Tensor:
+        return project(rows, self.mean_, self.directions_) if self.pca_dim else rows
+
+    def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
+        levels = [NearestCodeword(codebook, compute.codeword_block) for codebook in self.codebooks_]
+
+        def encode(rows: Tensor) -> Tensor:
+            rows = self._project(rows)
+            if self.beam == 1:
+                return residual_codes(rows, levels, self.codebooks_)
+            block = max(1, compute.batch_size * compute.codeword_block // (self.beam * self.codebook_size))
+            return torch.cat([beam_codes(part, levels, self.codebooks_, self.beam) for part in rows.split(block)])
+
+        return encode
+
+    def _decode_block(self, codes: Tensor) -> Tensor:
+        vectors = sum_of_codewords(self.codebooks_, codes)
+        return vectors @ self.directions_ + self.mean_ if self.pca_dim else vectors
+
+    def _state(self) -> dict[str, Tensor]:
+        return {
+            "mean": self.mean_,
+            "directions": self.directions_,
+            "codebooks": self.codebooks_,
+            "cluster_sizes": self.cluster_sizes_,
+        }
+
+    def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
+        self.mean_, self.directions_ = state["mean"], state["directions"]
+        self.codebooks_, self.cluster_sizes_ = state["codebooks"], state["cluster_sizes"]
+
+    def to(self, device: str) -> Self:
+        self._load({name: tensor.to(device) for name, tensor in self._state().items()}, {})
+        return self
+
+
+def sum_of_codewords(codebooks: Tensor, codes: Tensor) -> Tensor:
+    """Sum [n, d] over levels of the codewords in codebooks [L, K, d] that codes [n, L] name."""
+    total = codebooks[0].index_select(0, codes[:, 0])
+    for level in range(1, len(codebooks)):
+        total += codebooks[level].index_select(0, codes[:, level])
+    return total

@@ -1,0 +1,185 @@
+"""The contract of all tokenizers: fit, encode, decode, save_pretrained, from_pretrained."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from semid.quantizers.blocks import Vectors, check_vectors, float32_blocks, gather_float32, sample_rows
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and in which blocks to compute; changes speed and memory, never what is learnt.
+
+    `device`: a torch device; `batch_size`: rows encoded at once; `codeword_block`: codewords compared at once.
+    """
+
+    device: str = "cpu"
+    batch_size: int = 2048
+    codeword_block: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.codeword_block < 1:
+            raise ValueError("batch_size and codeword_block must be at least 1")
+
+
+ON_CPU = Compute()
+
+
+@dataclass(kw_only=True, eq=False)
+class Tokenizer:
+    """Turns vectors [n, dim] into codes [n, num_levels] of values 0 … codebook_size − 1, and back.
+
+    `num_levels`: codes a semantic ID. `codebook_size`: values a code may take. `max_train`: rows that training sees,
+    a seeded sample of them when there are more; 0 takes all. `seed`: fixes sample, initial values and order. State
+    learnt by `fit` ends in an underscore: `codebooks_` [L, K, d] and `cluster_sizes_` [L, K], training rows a code.
+    """
+
+    num_levels: int = 4
+    codebook_size: int = 256
+    max_train: int = 200_000
+    seed: int = 0
+    metadata: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+
+    _classes: ClassVar[dict[str, type["Tokenizer"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        Tokenizer._classes[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        if self.num_levels < 1 or self.codebook_size < 1:
+            raise ValueError("num_levels and codebook_size must be at least 1")
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors it was fitted on."""
+        raise NotImplementedError
+
+    def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
+        """Learn from vectors [n, dim]; `ValueError` when there are fewer training rows than codes a level."""
+        raise NotImplementedError
+
+    def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
+        """A function from float32 rows [n, dim], which it may overwrite, to codes int64 [n, L]."""
+        raise NotImplementedError
+
+    def _decode_block(self, codes: Tensor) -> Tensor:
+        """Vectors float32 [n, dim] that int64 codes [n, L] stand for."""
+        raise NotImplementedError
+
+    def _state(self) -> dict[str, Tensor]:
+        """Every learnt tensor by name."""
+        raise NotImplementedError
+
+    def _fitted(self) -> dict[str, Any]:
+        """What `_load` needs beside the tensors, and what `fit` reports of itself."""
+        return {"dim": self.dim}
+
+    def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
+        """Take back what `_state` and `_fitted` gave."""
+        raise NotImplementedError
+
+    def to(self, device: str) -> Self:
+        """Move the learnt tensors to a device."""
+        raise NotImplementedError
+
+    def encode(
+        self,
+        vectors: Vectors,
+        compute: Compute = ON_CPU,
+        progress: Callable[[int], object] | None = None,
+    ) -> np.ndarray:
+        """Codes of vectors [n, dim], uint16 [n, num_levels] (uint32 above 65,536 codes a level).
+
+        `progress` is called with the number of rows after each block.
+        """
+        check_vectors(vectors, self.dim)
+        self.to(compute.device)
+        dtype = np.uint16 if self.codebook_size <= 65_536 else np.uint32
+        codes = np.empty((vectors.shape[0], self.num_levels), dtype=dtype)
+        with torch.inference_mode():
+            encode = self._encoder(compute)
+            for start, rows in float32_blocks(vectors, compute.batch_size, compute.device):
+                codes[start : start + len(rows)] = encode(rows).cpu().numpy().astype(dtype)
+                if progress is not None:
+                    progress(len(rows))
+        return codes
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""
+        codes = np.asarray(codes)
+        if codes.ndim != 2 or codes.shape[1] != self.num_levels:
+            raise ValueError(f"codes have shape {codes.shape}: expected [rows, {self.num_levels}]")
+        if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < self.codebook_size:
+            raise ValueError(f"codes must lie between 0 and {self.codebook_size - 1}")
+        device = next(iter(self._state().values())).device
+        with torch.inference_mode():
+            return self._decode_block(torch.from_numpy(codes.astype(np.int64)).to(device)).cpu().numpy()
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` (class, constructor arguments, metadata) and `model.safetensors` (learnt tensors)."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
+        metadata = arguments.pop("metadata")
+        config = {
+            "class": type(self).__name__,
+            "arguments": arguments,
+            "fitted": self._fitted(),
+            "metadata": metadata,
+        }
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
+        _write_whole(folder / "config.json", (json.dumps(config, indent=2, allow_nan=False) + "\n").encode())
+        _write_whole(folder / "model.safetensors", save(tensors))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Read a tokenizer that `save_pretrained` wrote; `Tokenizer.from_pretrained` reads any of them."""
+        folder = Path(folder)
+        for name in ("config.json", "model.safetensors"):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder} is no tokenizer folder: it has no {name}")
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind = Tokenizer._classes.get(config.get("class", ""))
+        if kind is None or not issubclass(kind, cls):
+            raise ValueError(f"{folder}/config.json: class is {config.get('class')!r}, expected {cls.__name__}")
+        tokenizer = kind(**config["arguments"], metadata=config["metadata"])
+        tokenizer._load(load((folder / "model.safetensors").read_bytes()), config["fitted"])
+        return tokenizer
+
+    def _training_rows(self, vectors: Vectors) -> Tensor:
+        """The training rows as float32 [n, dim]: all, or a seeded sample of `max_train`."""
+        check_vectors(vectors)
+        rows = sample_rows(vectors.shape[0], self.max_train, self.seed)
+        n = vectors.shape[0] if rows is None else len(rows)
+        if self.codebook_size > n:
+            raise ValueError(
+                f"a codebook of {self.codebook_size} codes needs at least as many training rows, there are {n}: "
+                "choose a smaller codebook or train on more items"
+            )
+        return gather_float32(vectors, rows)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,13 @@
+"""VQ-VAE: one flat codebook inside an autoencoder (van den Oord et al., 2017)."""
+
+from dataclasses import dataclass, field
+
+from semid.quantizers.autoencoder import VectorQuantizedAutoencoder
+
+
+@dataclass(kw_only=True, eq=False)
+class VQVAE(VectorQuantizedAutoencoder):
+    """An autoencoder whose latent vector is one codeword: a semantic ID is a single token."""
+
+    num_levels: int = field(default=1, init=False)
+    codebook_size: int = 4096
