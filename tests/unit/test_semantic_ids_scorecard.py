@@ -1,0 +1,306 @@
+"""Scorecards and codebook pages against hand-computed answers and plain loops."""
+
+import csv
+import json
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from semid.errors import InputError
+from semid.semantic_ids import (
+    codebook_page,
+    collect_scorecards,
+    reconstruction_error,
+    score_tokenizer,
+    scorecard,
+    write_codes,
+)
+from semid.semantic_ids.codebook import codes_to_show, escape_markdown
+
+# Eight items, two levels of four codes. Items 0, 1, 2 share a code, and 0 and 1 an embedding; 6 and 7 share both.
+CODES = np.array([[0, 1], [0, 1], [0, 1], [0, 2], [1, 0], [1, 3], [2, 2], [2, 2]])
+GROUPS = np.array([5, 5, 9, 1, 2, 3, 4, 4])
+
+
+def test_hand_computed_scorecard() -> None:
+    card = scorecard(CODES, 4, train_items=6, groups=GROUPS)
+    assert card["items"] == 8
+    assert card["train_items_per_code"] == 1.5
+    assert card["bits"] == 4.0
+    assert card["prefixes"] == [
+        {"depth": 1, "distinct": 3, "items_sharing": 8, "largest": 4},
+        {"depth": 2, "distinct": 5, "items_sharing": 5, "largest": 3},
+    ]
+    # level 1: shares 4/8, 2/8, 2/8; level 2: one, three, three and one of eight
+    first, second = 1.5, 2 * (1 / 8) * 3 + 2 * (3 / 8) * math.log2(8 / 3)
+    assert [level["used_codes"] for level in card["levels"]] == [3, 4]
+    assert [level["entropy_bits"] for level in card["levels"]] == pytest.approx([first, second])
+    assert [level["perplexity"] for level in card["levels"]] == pytest.approx([2**first, 2**second])
+    assert card["entropy_bits"] == pytest.approx(first + second)
+    assert card["distinct_codes"] == 5
+    assert card["unique_codes"] == 5 / 8
+    assert card["items_in_collisions"] == 5
+    assert card["items_in_collisions_identical"] == 4
+    assert card["distinct_embeddings"] == 6
+    assert card["largest_bucket"] == 3
+    assert card["reconstruction"] is None
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
+
+
+def test_items_of_one_embedding_with_different_codes_do_not_collide() -> None:
+    card = scorecard(np.array([[0], [1], [1]]), 2, 3, groups=np.array([7, 7, 8]))
+    assert card["items_in_collisions"] == 2
+    assert card["items_in_collisions_identical"] == 0
+
+
+def test_a_perfect_codebook_has_perplexity_k() -> None:
+    card = scorecard(np.arange(16).reshape(16, 1), 16, 16, groups=np.arange(16))
+    assert card["levels"] == [{"level": 1, "used_codes": 16, "entropy_bits": 4.0, "perplexity": 16.0}]
+    assert card["unique_codes"] == 1
+    assert card["items_in_collisions"] == 0
+    assert card["entropy_bits"] == card["bits"] == 4.0
+
+
+def test_prefixes_of_many_large_levels_do_not_overflow() -> None:
+    """Eight levels of 65,536 codes are 128 bits: two items that differ in the first level alone stay apart."""
+    codes = np.full((3, 8), 65_535)
+    codes[1, 0] = 0
+    codes[2, 7] = 0
+    card = scorecard(codes, 65_536, 3, groups=np.arange(3))
+    assert [prefix["distinct"] for prefix in card["prefixes"]] == [2] * 7 + [3]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_scorecard_equals_plain_counting(data: st.DataObject) -> None:
+    n, levels, size = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 4)), data.draw(st.integers(1, 5))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    codes, groups = random.integers(0, size, (n, levels)), random.integers(0, 6, n)
+    card = scorecard(codes.astype(np.uint16 if n % 2 else np.int32), size, n, groups)
+    for depth, prefix in enumerate(card["prefixes"], start=1):
+        sizes = Counter(tuple(row[:depth]) for row in codes.tolist())
+        shared = sum(size for size in sizes.values() if size > 1)
+        assert prefix == {
+            "depth": depth,
+            "distinct": len(sizes),
+            "items_sharing": shared,
+            "largest": max(sizes.values()),
+        }
+    pairs = Counter((*row, group) for row, group in zip(codes.tolist(), groups.tolist(), strict=True))
+    assert card["items_in_collisions_identical"] == sum(size for size in pairs.values() if size > 1)
+    assert card["distinct_embeddings"] == len(set(groups.tolist()))
+    for level, figures in enumerate(card["levels"]):
+        counts = Counter(codes[:, level].tolist()).values()
+        assert figures["used_codes"] == len(counts)
+        entropy = -sum(count / n * math.log2(count / n) for count in counts)
+        assert figures["entropy_bits"] == pytest.approx(entropy, abs=1e-9)
+
+
+def test_no_warning_for_a_healthy_tokenizer() -> None:
+    codes = np.stack(np.meshgrid(np.arange(16), np.arange(16)), -1).reshape(-1, 2)
+    assert scorecard(codes, 16, 256, groups=np.arange(256))["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("codes", "size", "train", "message"),
+    [
+        (np.arange(40).reshape(-1, 1), 40, 79, "79 training items for codebooks of 40: fewer than 2 a code"),
+        (np.arange(48).reshape(-1, 1) % 12, 128, 256, "Level 1 has a perplexity of 12.0 with 128 codes"),
+        (np.array([[0]] * 3 + [[n] for n in range(1, 17)]), 17, 100, "One code holds 3 of 19 items (16%)"),
+        (np.array([[n // 3, n // 3] for n in range(60)]), 20, 100, "100% of the items share their whole code"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(codes: np.ndarray, size: int, train: int, message: str) -> None:
+    found = scorecard(codes, size, train, groups=np.arange(len(codes)))["warnings"]
+    assert len(found) == 1
+    assert message in found[0]
+    assert found[0].endswith(".")
+
+
+def test_exactly_two_training_items_a_code_are_enough() -> None:
+    assert scorecard(np.arange(40).reshape(-1, 1), 40, 80, groups=np.arange(40))["warnings"] == []
+
+
+def test_a_flat_codebook_is_not_blamed_for_sharing_codes() -> None:
+    assert scorecard(np.arange(400).reshape(-1, 1) % 100, 100, 400, groups=np.arange(400))["warnings"] == []
+
+
+def test_note_is_kept() -> None:
+    assert scorecard(CODES, 4, 8, GROUPS, note="synthetic data")["note"] == "synthetic data"
+
+
+@pytest.mark.parametrize(("codes", "groups"), [(CODES, GROUPS[:-1]), (CODES[:0], GROUPS[:0])])
+def test_arguments_that_do_not_fit_are_refused(codes: np.ndarray, groups: np.ndarray) -> None:
+    with pytest.raises(ValueError):
+        scorecard(codes, 4, 8, groups)
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 50, 1000])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_reconstruction_error_does_not_depend_on_blocks(block_rows: int, dtype: str) -> None:
+    random = np.random.default_rng(0)
+    # a mean far from zero: sums of squares minus squares of sums would lose the variance in float32
+    vectors = (random.normal(size=(100, 6)) + 100).astype(dtype)
+    codebook = vectors[random.choice(100, 8, replace=False)].astype(np.float32)
+    codes = random.integers(0, 8, (100, 1))
+    found = reconstruction_error(vectors, lambda block: codebook[block[:, 0]], codes, block_rows)
+    exact = vectors.astype(np.float64)
+    error = ((exact - codebook[codes[:, 0]]) ** 2).sum(1).mean()
+    variance = exact.var(axis=0).sum()
+    assert found == pytest.approx({"error": error, "variance": variance, "relative_error": error / variance})
+
+
+def test_decoding_to_the_mean_has_relative_error_one() -> None:
+    vectors = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+    mean = torch.from_numpy(vectors.mean(0, keepdims=True))
+    found = reconstruction_error(vectors, lambda codes: mean.expand(len(codes), -1), np.zeros((64, 2), int), 10)
+    assert found["relative_error"] == pytest.approx(1)
+
+
+def test_equal_vectors_have_no_relative_error() -> None:
+    vectors = np.ones((5, 2), np.float32)
+    found = reconstruction_error(vectors, lambda codes: np.zeros((len(codes), 2)), np.zeros((5, 1), int))
+    assert found == {"error": 2.0, "variance": 0.0, "relative_error": None}
+
+
+def test_codes_to_show_are_the_largest_and_a_spread() -> None:
+    counts = np.arange(100)
+    shown = codes_to_show(counts, 20)
+    assert shown[:10].tolist() == list(range(99, 89, -1))
+    assert shown[10] == 89
+    assert shown[-1] == 1  # code 0 holds nothing
+    assert len(set(shown.tolist())) == 20
+    assert (np.diff(counts[shown]) < 0).all()
+    assert codes_to_show(np.array([0, 3, 0, 5]), 20).tolist() == [3, 1]
+
+
+def test_page_shows_titles_and_the_commonest_category() -> None:
+    codes = np.array([[1, 0], [1, 1], [3, 0], [1, 2], [3, 5]])
+    titles = ["Red soap", "Blue\nsoap", None, "Green soap", "x" * 300]
+    categories = [["Beauty", "Soap"], ["Beauty", "Soap"], None, ["Beauty", "Bath"], []]
+    blocks = [(titles[:2], categories[:2]), (titles[2:], categories[2:])]
+    lines = codebook_page(codes, blocks, "Codes", note="synthetic data").splitlines()
+    assert lines[:3] == ["# Codes", "", "> synthetic data"]
+    assert [line for line in lines if line.startswith("## ")] == ["## Code 1: 3 items", "## Code 3: 2 items"]
+    assert "67% in “Soap”" in lines
+    assert [line for line in lines if line.startswith("- ")] == [
+        "- “Red soap”",
+        "- “Blue soap”",
+        "- “Green soap”",
+        "- (no title)",
+        "- “" + "x" * 99 + "…”",
+    ]
+    assert sum(" in “" in line for line in lines) == 1  # code 3 has no category
+
+
+def test_page_does_not_depend_on_blocks_and_shows_five_titles_a_code() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 40, (2000, 2))
+    titles = [f"title {row} of {code}" for row, code in enumerate(codes[:, 0])]
+    categories = [[f"category {random.integers(3)}"] for _ in titles]
+
+    def page(step: int, seed: int = 0) -> str:
+        blocks = [(titles[at : at + step], categories[at : at + step]) for at in range(0, 2000, step)]
+        return codebook_page(codes, blocks, "Codes", seed=seed)
+
+    assert page(7) == page(2000)
+    assert page(2000, seed=1) != page(2000)
+    sections = page(2000).split("## Code ")[1:]
+    assert len(sections) == 20
+    for section in sections:
+        code, size = section.split(" items")[0].split(": ")
+        assert int(size) == (codes[:, 0] == int(code)).sum()
+        shown = [line for line in section.splitlines() if line.startswith("- ")]
+        assert len(set(shown)) == 5
+        assert all(line.endswith(f" of {code}”") for line in shown)
+
+
+def test_page_needs_as_many_items_as_codes() -> None:
+    with pytest.raises(ValueError, match="3 codes, but 2 items"):
+        codebook_page(np.zeros((3, 1), int), [(["a", "b"], [None, None])], "Codes")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a *b* _c_ `d`", r"a \*b\* \_c\_ \`d\`"),
+        ("[link](http://x) <script>", r"\[link\](http://x) \<script\>"),
+        ("one\n\n# two\r\n- three", r"one \# two - three"),
+        (r"\ & | ~ $", r"\\ \& \| \~ \$"),
+        ("  plain, text. 50% (new)  ", "plain, text. 50% (new)"),
+    ],
+)
+def test_text_of_users_is_shown_as_it_is(text: str, shown: str) -> None:
+    assert escape_markdown(text) == shown
+
+
+IDENTITY = {
+    "dataset": "tiny",
+    "tokenizer": "rqkmeans_2x4",
+    "method": "rqkmeans",
+    "variant": None,
+    "num_levels": 2,
+    "codebook_size": 4,
+    "seed": 0,
+}
+
+
+def score_tiny(folder: Path, decode: object, items: int = 8) -> None:
+    table = {"title": [f"t{n}" for n in range(items)], "categories": [["c"]] * items, "in_train": [True] * items}
+    table["in_train"][:2] = [False, False]
+    pq.write_table(pa.table(table), folder / "items.parquet")
+    for number, part in enumerate(np.split(CODES, [3])):
+        write_codes(folder / f"codes-{number}.npy", part, 4)
+    score_tokenizer(
+        folder / "items.parquet",
+        [folder / "codes-0.npy", folder / "codes-1.npy"],
+        np.eye(8, 3, dtype=np.float16),
+        GROUPS,
+        decode,  # type: ignore[arg-type]
+        IDENTITY,
+        folder / "scorecard.json",
+        folder / "codebook.md",
+        note="synthetic data",
+    )
+
+
+def test_scores_are_written_and_collected(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    score_tiny(tmp_path / "a", lambda codes: np.zeros((len(codes), 3)))
+    score_tiny(tmp_path / "b", None)
+    card = json.loads((tmp_path / "a" / "scorecard.json").read_text())
+    assert card["tokenizer"] == "rqkmeans_2x4"
+    assert card["train_items"] == 6
+    assert card["reconstruction"]["error"] == 3 / 8
+    page = (tmp_path / "a" / "codebook.md").read_text()
+    assert "rqkmeans\\_2x4" in page
+    assert "> synthetic data" in page
+
+    collect_scorecards([tmp_path / name / "scorecard.json" for name in "ab"], tmp_path / "tokenizers.csv")
+    with (tmp_path / "tokenizers.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert first["tokenizer"] == "rqkmeans_2x4"
+    assert first["variant"] == ""
+    assert first["unique_codes"] == "0.625"
+    assert first["entropy_bits"] == f"{card['entropy_bits']:.6g}"
+    assert first["reconstruction_error"] == "0.375"
+    assert second["reconstruction_error"] == second["relative_error"] == ""
+    assert first["used_codes"] == "3/4"
+    assert first["perplexity"] == "2.828/3.51"
+    assert "fewer than 2 a code" in first["warnings"]
+    assert first["note"] == "synthetic data"
+
+
+def test_scores_need_a_code_for_every_item(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="9 items, but 8 embeddings and 8 codes"):
+        score_tiny(tmp_path, None, items=9)
+    assert not (tmp_path / "scorecard.json").exists()
