@@ -1,0 +1,184 @@
+"""Queries: what each evaluated interaction knew of its user's past."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from semid.errors import InputError
+from semid.retrieval.dense import SCORE_BATCH, Vectors, float_rows, unit_rows
+from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of
+
+SPLITS = ("train", "valid", "test")
+QUERIES = ("last", "mean", "decay")
+COLUMNS = ("user_id", "item_index", "timestamp")
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """The split tables as integers, a row an interaction, each user's rows of a split in time order.
+
+    user, item (-1: not in items.parquet), timestamp: int64, and split: int8 (0 train, 1 valid, 2 test), each [rows].
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    timestamp: np.ndarray
+    split: np.ndarray
+
+    def training_counts(self, num_items: int) -> np.ndarray:
+        """int64 [num_items]: interactions of every item in the training split."""
+        return np.bincount(self.item[(self.split == 0) & (self.item >= 0)], minlength=num_items)
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """What is asked: each query's user, its target and the history before it.
+
+    user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], the target and the most
+    recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item indices
+    in time order, most recent last. Skipped queries are counted and left out: `cold_start_skipped` had no history or a
+    target that is not in items.parquet, `seen_skipped` a target that is in the history.
+    """
+
+    user: np.ndarray
+    target: np.ndarray
+    untied: np.ndarray
+    items: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    cold_start_skipped: int
+    seen_skipped: int
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def num_users(self) -> int:
+        """Distinct users."""
+        return len(np.unique(self.user))
+
+    def history(self, rows: slice | np.ndarray) -> Ragged:
+        """The histories of some queries as item indices."""
+        start, stop = self.start[rows], self.stop[rows]
+        return Ragged(self.items[concatenated_ranges(start, stop)], offsets_of(stop - start))
+
+
+def read_interactions(folder: str | Path, split: str = "test") -> Interactions:
+    """Read `train.parquet` up to `<split>.parquet` in `folder`, per-interaction integers only.
+
+    Users become integers by first appearance. Raises InputError for a missing or unreadable file, a missing column
+    and null values.
+    """
+    tables = [_read_table(Path(folder) / f"{name}.parquet") for name in SPLITS[: SPLITS.index(split) + 1]]
+    users = pa.chunked_array([chunk for table in tables for chunk in table["user_id"].chunks]).unify_dictionaries()
+    user = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in users.chunks]
+    return Interactions(
+        user=np.concatenate(user).astype(np.int64),
+        item=np.concatenate([table["item_index"].to_numpy() for table in tables]).astype(np.int64),
+        timestamp=np.concatenate([table["timestamp"].to_numpy() for table in tables]).astype(np.int64),
+        split=np.repeat(np.arange(len(tables), dtype=np.int8), [len(table) for table in tables]),
+    )
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        missing = [column for column in COLUMNS if column not in pq.read_schema(path).names]
+        if missing:
+            raise InputError(f"{path} has no column {', '.join(missing)}: run preprocess again")
+        # strings are decoded straight into a dictionary: one copy a user, not one an interaction
+        table = pq.read_table(path, columns=list(COLUMNS), read_dictionary=["user_id"], partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read ({str(error).splitlines()[0]}): run preprocess again") from error
+    for column in COLUMNS:
+        if table[column].null_count:
+            raise InputError(f"{path}: {table[column].null_count} null values in {column}, expected none")
+    users = table["user_id"]
+    if not pa.types.is_dictionary(users.type):
+        table = table.set_column(table.column_names.index("user_id"), "user_id", users.dictionary_encode())
+    return table
+
+
+def build_queries(interactions: Interactions, split: str = "test", max_users: int = 0, seed: int = 0) -> Queries:
+    """Every interaction of `split` becomes a query whose history is everything before it.
+
+    For `test` that is train, valid and the user's earlier test rows; for `valid` train and earlier valid rows. History
+    items that are not in items.parquet are ignored. `max_users` keeps a seeded sample of the users who have a row in
+    `split` (0: all). Raises InputError for an unknown split.
+    """
+    if split not in SPLITS[1:]:
+        raise InputError(f"the evaluation split is {split!r}, expected one of {', '.join(SPLITS[1:])}")
+    wanted = SPLITS.index(split)
+    rows = np.flatnonzero(interactions.split <= wanted)
+    # lexsort is stable: within a user and a split the file's time order stays
+    rows = rows[np.lexsort((interactions.split[rows], interactions.user[rows]))]
+    user, item, timestamp = interactions.user[rows], interactions.item[rows], interactions.timestamp[rows]
+
+    targets = np.flatnonzero(interactions.split[rows] == wanted)
+    users = np.unique(user[targets])
+    if 0 < max_users < len(users):
+        chosen = np.random.default_rng(seed).choice(users, max_users, replace=False)
+        targets = targets[np.isin(user[targets], chosen)]
+
+    usable = item >= 0
+    usable_before = offsets_of(usable)
+    start = usable_before[np.searchsorted(user, user[targets])]
+    stop = usable_before[targets]
+    known = (item[targets] >= 0) & (stop > start)
+    seen = known & (_first_row_of_pair(user, item)[targets] < targets)
+    kept = known & ~seen
+    targets, start, stop = targets[kept], start[kept], stop[kept]
+    return Queries(
+        user=user[targets],
+        target=item[targets],
+        untied=timestamp[targets] != timestamp[usable][stop - 1],
+        items=item[usable],
+        start=start,
+        stop=stop,
+        cold_start_skipped=int((~known).sum()),
+        seen_skipped=int(seen.sum()),
+    )
+
+
+def _first_row_of_pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    order = np.lexsort((item, user))
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(user[order]) != 0) | (np.diff(item[order]) != 0)
+    first = np.empty(len(order), np.int64)
+    first[order] = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
+    return first
+
+
+def query_vectors(
+    vectors: Vectors,
+    history: Ragged,
+    query: str = "last",
+    decay: float = 0.7,
+    last_items: int = 10,
+    normalize: bool = False,
+) -> torch.Tensor:
+    """float32 [queries, dim], unit length: the last item's vector, the mean of the history, or a decayed sum.
+
+    history: item indices in time order, none empty. `decay` weighs the item `j` places before the last by `decay ** j`,
+    over the last `last_items` items. `normalize` makes item vectors unit length before they are added.
+    """
+    if query not in QUERIES:
+        raise InputError(f"the evaluation query is {query!r}, expected one of {', '.join(QUERIES)}")
+    stop = history.offsets[1:]
+    taken = {"last": 1, "mean": len(history.values), "decay": last_items}[query]
+    start = np.maximum(history.offsets[:-1], stop - taken)
+    places = concatenated_ranges(start, stop)
+    owner = np.repeat(np.arange(len(history)), stop - start)
+    weights = np.ones(len(places), np.float32)
+    if query == "decay":
+        weights = (decay ** (stop[owner] - 1 - places)).astype(np.float32)
+    sums = torch.zeros(len(history), vectors.shape[1])
+    for begin in range(0, len(places), SCORE_BATCH):
+        batch = slice(begin, begin + SCORE_BATCH)
+        rows, place = np.unique(history.values[places[batch]], return_inverse=True)
+        block = float_rows(vectors, rows, normalize).index_select(0, torch.from_numpy(place))
+        sums.index_add_(0, torch.from_numpy(owner[batch]), block.mul_(torch.from_numpy(weights[batch])[:, None]))
+    return unit_rows(sums)

@@ -1,0 +1,77 @@
+"""The table of results: its columns, and how it is written, collected and printed."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from semid.errors import InputError
+from semid.evaluation.metrics import KS
+from semid.files import whole_file
+
+Row = Mapping[str, str | int | float]
+
+TABLE_COLUMNS = (
+    *("dataset", "split", "tokenizer", "method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits"),
+    *("seed", "candidates", "rerank", "users", "query", "cold_start_skipped", "avg_cand_size", "cand_recall"),
+    *(f"recall@{k}" for k in KS),
+    *(f"ndcg@{k}" for k in KS),
+    *("mrr", "recall@10_low", "recall@10_high", "ndcg@10_low", "ndcg@10_high", "query_us"),
+    *("queries", "seen_skipped", "untied_users", "recall@10_untied", "ndcg@10_untied", "note"),
+)
+
+
+def write_table(rows: Sequence[Row], path: str | Path) -> None:
+    """Write rows as CSV with the columns of the table; reals get six significant digits, absent values are empty."""
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, TABLE_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
+            )
+
+
+def read_table(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a written table, values as text; InputError when the file is missing or has other columns."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), tuple(reader.fieldnames or ())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): run the evaluation again") from error
+    if columns != TABLE_COLUMNS:
+        raise InputError(f"{path} does not have the columns of the results table: run the evaluation again")
+    return rows
+
+
+def collect_tables(paths: Sequence[str | Path], path: str | Path) -> None:
+    """Write the rows of several tables, in the order given, as one."""
+    write_table([row for part in paths for row in read_table(part)], path)
+
+
+def format_table(path: str | Path) -> str:
+    """The table at `path` as plain text for a terminal, its notes below; `bits used` is `entropy_bits`."""
+    rows = read_table(path)
+    header = ("dataset", "tokenizer", "candidates", "avg_cand_size", "recall@10 [95 %]", "ndcg@10", "mrr", "bits used")
+    lines = [header, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        if row["note"] and row["dataset"] not in notes.setdefault(row["note"], []):
+            notes[row["note"]].append(row["dataset"])
+    return "\n".join([*text, *(f"{', '.join(datasets)}: {note}" for note, datasets in notes.items())]) + "\n"
+
+
+def _cells(row: Mapping[str, str]) -> tuple[str, ...]:
+    low, high = (f"{float(row[f'recall@10_{end}']):.4f}" for end in ("low", "high"))
+    return (
+        row["dataset"],
+        row["tokenizer"],
+        f"{row['candidates']} (decoded)" if row["rerank"] == "decoded" else row["candidates"],
+        f"{float(row['avg_cand_size']):,.1f}",
+        f"{float(row['recall@10']):.4f} [{low}, {high}]",
+        f"{float(row['ndcg@10']):.4f}",
+        f"{float(row['mrr']):.4f}",
+        f"{float(row['entropy_bits']):.1f}" if row["entropy_bits"] else "",
+    )

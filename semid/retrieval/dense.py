@@ -1,0 +1,144 @@
+"""Inner products: one scorer for every number that is compared, and the exact whole-catalogue search.
+
+A search engine (FAISS, or `top_items` here) only fetches ids. Scores and order come from :class:`PairScorer`, so the
+numbers do not depend on the engine, nor on how the pairs were batched.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+SCORE_BATCH = 1 << 16
+# Values of one operation. Up to torch's grain size it stays on one thread: no sum is split between threads, and where
+# jobs share the cores, no barrier is waited for (one after every small operation costs up to ten times the operation).
+SERIAL_VALUES = 1 << 15
+READ_VALUES = 1 << 22
+SEARCH_PRODUCTS = 1 << 25
+
+
+class Vectors(Protocol):
+    """Rows of floats read by slice or integer array: np.ndarray, np.memmap or a sharded store."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, dim)."""
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
+
+
+def block_rows(dim: int) -> int:
+    """Rows of `dim` values to hold at once: about 16 MB of float32."""
+    return max(1, READ_VALUES // dim)
+
+
+def float_rows(vectors: Vectors, rows: slice | np.ndarray, normalize: bool = False) -> torch.Tensor:
+    """float32 [rows, dim], a copy; L2-normalised when asked (a zero vector stays zero)."""
+    block = torch.tensor(np.ascontiguousarray(vectors[rows])).float()
+    return unit_rows(block) if normalize else block
+
+
+def unit_rows(block: torch.Tensor) -> torch.Tensor:
+    """Rows divided by their Euclidean length; a zero row stays zero."""
+    return torch.nn.functional.normalize(block, dim=1)
+
+
+def representatives(vectors: Vectors) -> np.ndarray:
+    """int32 [n]: for every row the first row with the same bytes.
+
+    Rows are hashed in blocks to 64 bits; rows of one hash are compared before they are called the same. Memory holds
+    a block of rows and a few integers a row.
+    """
+    hashes = _row_hashes(vectors)
+    first = np.arange(vectors.shape[0], dtype=np.int32)
+    order = np.argsort(hashes, kind="stable")
+    while len(order) > 1:
+        ordered = hashes[order]
+        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+        leader = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
+        follower = order[~new]
+        same = _rows_equal(vectors, leader[~new], follower)
+        first[follower[same]] = leader[~new][same]
+        # rows of one hash that differ from its first row: compare them among themselves
+        order = follower[~same]
+    return first
+
+
+def _row_hashes(vectors: Vectors) -> np.ndarray:
+    n, dim = vectors.shape
+    odd = np.random.default_rng(0).integers(1 << 63, size=dim, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    hashes = np.empty(n, np.uint64)
+    step = block_rows(dim)
+    for start in range(0, n, step):
+        hashes[start : start + step] = (_words(vectors[start : start + step]) * odd).sum(axis=1, dtype=np.uint64)
+    return hashes
+
+
+def _words(block: np.ndarray) -> np.ndarray:
+    block = np.ascontiguousarray(block)
+    return block.view(f"u{block.dtype.itemsize}").astype(np.uint64)
+
+
+def _rows_equal(vectors: Vectors, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    equal = np.empty(len(left), bool)
+    step = block_rows(vectors.shape[1])
+    for start in range(0, len(left), step):
+        rows = slice(start, start + step)
+        equal[rows] = (_words(vectors[left[rows]]) == _words(vectors[right[rows]])).all(axis=1)
+    return equal
+
+
+class PairScorer:
+    """Inner products of queries and items, an item standing for the group whose vector it shares.
+
+    vectors: float16 or float32 [groups, dim], read by row.
+    group_of_item: integers [n], the row of `vectors` an item is scored by: its representative, or its bucket.
+    normalize: score by L2-normalised vectors.
+    """
+
+    def __init__(self, vectors: Vectors, group_of_item: np.ndarray, normalize: bool = False) -> None:
+        self.vectors, self.group_of_item, self.normalize = vectors, group_of_item, normalize
+
+    def score_pairs(self, queries: torch.Tensor, owner: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """float32 [m]: inner product of `queries[owner[j]]` and the vector of `items[j]`.
+
+        queries: float32 [n, dim]. A pair's score depends on its two vectors alone, bit for bit: products are summed
+        row by row (of at most 32,768 dimensions), not in a matrix product, whose blocking depends on its shape.
+        """
+        return self.score_groups(queries, owner, self.group_of_item[items])
+
+    def score_groups(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """As :meth:`score_pairs`, of groups named by their row in `vectors`."""
+        scores = np.empty(len(groups), np.float32)
+        for start in range(0, len(groups), SCORE_BATCH):
+            batch = slice(start, start + SCORE_BATCH)
+            # a popular row is read and converted once a batch, in file order
+            rows, place = np.unique(groups[batch], return_inverse=True)
+            block = float_rows(self.vectors, rows, self.normalize)
+            scores[batch] = _row_products(queries, owner[batch], block, place)
+        return scores
+
+
+def _row_products(left: torch.Tensor, left_rows: np.ndarray, right: torch.Tensor, right_rows: np.ndarray) -> np.ndarray:
+    rows = max(1, SERIAL_VALUES // left.shape[1])
+    chunks = zip(torch.from_numpy(left_rows).split(rows), torch.from_numpy(right_rows).split(rows), strict=True)
+    return torch.cat([left.index_select(0, i).mul_(right.index_select(0, j)).sum(dim=1) for i, j in chunks]).numpy()
+
+
+def top_items(vectors: Vectors, queries: torch.Tensor, k: int, normalize: bool = False) -> np.ndarray:
+    """int64 [queries, min(k, n)]: rows of the largest inner products, best first; exact up to float32 rounding.
+
+    Read in blocks of rows; memory holds one block's products and `k` ids a query.
+    """
+    n = vectors.shape[0]
+    step = max(1, min(block_rows(vectors.shape[1]), SEARCH_PRODUCTS // max(len(queries), 1)))
+    best_scores = torch.empty(len(queries), 0)
+    best_rows = torch.empty(len(queries), 0, dtype=torch.int64)
+    for start in range(0, n, step):
+        products = queries @ float_rows(vectors, slice(start, start + step), normalize).T
+        scores, rows = products.topk(min(k, products.shape[1]), dim=1)
+        best_scores = torch.cat([best_scores, scores], dim=1)
+        best_rows = torch.cat([best_rows, rows + start], dim=1)
+        best_scores, kept = best_scores.topk(min(k, best_scores.shape[1]), dim=1)
+        best_rows = best_rows.gather(1, kept)
+    return best_rows.numpy()

@@ -1,0 +1,155 @@
+"""The inverted index: which items share a semantic ID, or a prefix of one."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from semid.errors import InputError
+from semid.files import whole_file
+from semid.retrieval.ragged import offsets_of
+
+FIELDS = ("codes", "offsets", "items")
+
+
+@dataclass(frozen=True, eq=False)
+class BucketGroups:
+    """Buckets that share some positions of their code.
+
+    `members[offsets[g]:offsets[g + 1]]` are the buckets of group `g`, `group_of_bucket` is its inverse.
+    """
+
+    members: np.ndarray
+    offsets: np.ndarray
+    group_of_bucket: np.ndarray
+
+    @classmethod
+    def build(cls, codes: np.ndarray, positions: list[int]) -> Self:
+        """Group the rows of `codes` [buckets, L] by their values at `positions`."""
+        kept = codes[:, positions]
+        # a prefix of sorted rows is sorted already, and lexsort is stable: `members` is then 0, 1, 2, ...
+        members = np.lexsort(kept.T[::-1]) if positions else np.arange(len(codes))
+        starts = _run_starts(kept[members])
+        lengths = np.diff(np.append(starts, len(codes)))
+        group_of_bucket = np.empty(len(codes), np.int32)
+        group_of_bucket[members] = np.repeat(np.arange(len(starts), dtype=np.int32), lengths)
+        return cls(members.astype(np.int32), offsets_of(lengths), group_of_bucket)
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedIndex:
+    """Items grouped by their code (a *bucket* is a code that occurs), buckets in lexicographic order.
+
+    codes: unsigned integers [buckets, L], distinct rows, sorted lexicographically.
+    offsets: int64 [buckets + 1]; bucket `b` holds `items[offsets[b]:offsets[b + 1]]`.
+    items: int32 [n], item indices grouped by bucket, ascending within one.
+    """
+
+    codes: np.ndarray
+    offsets: np.ndarray
+    items: np.ndarray
+
+    @classmethod
+    def build(cls, codes: np.ndarray) -> Self:
+        """Index `codes`, integers [n, L] whose row `i` is the code of item `i`; O(n log n).
+
+        Raises InputError when `codes` is not a table of integers with at least one row and one level.
+        """
+        codes = np.asarray(codes)
+        if codes.ndim != 2 or 0 in codes.shape or codes.dtype.kind not in "iu":
+            raise InputError(
+                f"the codes have shape {codes.shape} and type {codes.dtype}, expected integers [items, levels] "
+                "with at least one of each: encode the items again"
+            )
+        order = np.lexsort(codes.T[::-1])
+        ordered = codes[order]
+        starts = _run_starts(ordered)
+        return cls(ordered[starts], np.append(starts, len(codes)).astype(np.int64), order.astype(np.int32))
+
+    def save(self, folder: str | Path) -> None:
+        """Write `codes.npy`, `offsets.npy` and `items.npy` into `folder`, each whole."""
+        for field in FIELDS:
+            with whole_file(Path(folder) / f"{field}.npy") as temporary, open(temporary, "wb") as file:
+                np.save(file, getattr(self, field), allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Memory-map what :meth:`save` wrote; InputError when a file is missing, broken or of another index."""
+        arrays = []
+        for field in FIELDS:
+            path = Path(folder) / f"{field}.npy"
+            try:
+                arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path} is not a readable array ({error}): build the inverted index again") from error
+        index = cls(*arrays)
+        if (
+            index.codes.ndim != 2
+            or index.offsets.shape != (len(index.codes) + 1,)
+            or index.offsets[-1] != len(index.items)
+        ):
+            raise InputError(f"the three files in {folder} are not of one inverted index: build it again")
+        return index
+
+    @property
+    def num_items(self) -> int:
+        """Items in the index."""
+        return len(self.items)
+
+    @property
+    def num_buckets(self) -> int:
+        """Distinct codes."""
+        return len(self.codes)
+
+    @property
+    def num_levels(self) -> int:
+        """Length L of a code."""
+        return self.codes.shape[1]
+
+    @cached_property
+    def bucket_sizes(self) -> np.ndarray:
+        """int64 [buckets], items of each bucket."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def bucket_of_item(self) -> np.ndarray:
+        """int32 [n], the bucket of every item."""
+        buckets = np.empty(self.num_items, np.int32)
+        buckets[self.items] = np.repeat(np.arange(self.num_buckets, dtype=np.int32), self.bucket_sizes)
+        return buckets
+
+    @cached_property
+    def position_of_item(self) -> np.ndarray:
+        """int32 [n], where every item stands in `items`."""
+        positions = np.empty(self.num_items, np.int32)
+        positions[self.items] = np.arange(self.num_items, dtype=np.int32)
+        return positions
+
+    @cached_property
+    def prefix_groups(self) -> tuple[BucketGroups, ...]:
+        """Entry `d - 1`: buckets grouped by the first `d` positions, each group a contiguous run of buckets."""
+        return tuple(BucketGroups.build(self.codes, list(range(depth))) for depth in range(1, self.num_levels + 1))
+
+    @cached_property
+    def wildcard_groups(self) -> tuple[BucketGroups, ...]:
+        """Entry `l`: buckets grouped by every position but `l`."""
+        levels = range(self.num_levels)
+        return tuple(BucketGroups.build(self.codes, [level for level in levels if level != free]) for free in levels)
+
+    def entropy_bits(self) -> float:
+        """Sum over levels of the entropy of that level's code distribution over items, in bits."""
+        bits = 0.0
+        for level in range(self.num_levels):
+            shares = np.bincount(self.codes[:, level], weights=self.bucket_sizes) / self.num_items
+            shares = shares[shares > 0]
+            bits -= float((shares * np.log2(shares)).sum())
+        return bits
+
+
+def _run_starts(rows: np.ndarray) -> np.ndarray:
+    """int64: the rows of a sorted table that differ from the row before; the first always does."""
+    changed = np.ones(len(rows), bool)
+    changed[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    return np.flatnonzero(changed)

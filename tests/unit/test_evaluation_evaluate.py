@@ -1,0 +1,347 @@
+"""The rows of the table against a plain loop over users, and against published facts of a real dataset."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from semid.errors import InputError
+from semid.evaluation import (
+    TABLE_COLUMNS,
+    EvaluationSettings,
+    Interactions,
+    build_queries,
+    evaluate_controls,
+    evaluate_tokenizer,
+)
+from semid.evaluation import evaluate as evaluation
+from semid.evaluation.metrics import METRICS, expected_metric
+from semid.naming import TokenizerName
+from semid.retrieval import InvertedIndex, faiss_index
+from semid.retrieval.dense import representatives
+
+NAME = TokenizerName.parse("rqkmeans_3x4-pca2-s1")
+ALL_RERANKS = EvaluationSettings(rerank=("exact", "decoded"), min_candidates=20, resamples=50)
+needs_faiss = pytest.mark.skipif(not faiss_index.is_available(), reason="faiss is not installed")
+
+
+class World:
+    """Random interactions with several test rows a user, over vectors whose products are exact and often equal."""
+
+    def __init__(self, num_items: int = 300, dim: int = 4, num_users: int = 40, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        # entries of +-1 and a dimension that is a power of four: norms and products are exact in float32, so that a
+        # reference in float64 sees the same ties, of identical vectors and of different ones
+        self.vectors = rng.choice([-1.0, 1.0], (num_items, dim)).astype(np.float16)
+        self.codes = rng.integers(0, 4, (num_items, 3)).astype(np.uint16)
+        self.index = InvertedIndex.build(self.codes)
+        self.decoded = rng.choice([-1.0, 1.0], (self.index.num_buckets, dim)).astype(np.float32)
+        lengths = rng.integers(3, 30, num_users)
+        user = np.repeat(np.arange(num_users), lengths)
+        place = np.concatenate([np.arange(length) - length for length in lengths])
+        self.interactions = Interactions(
+            user=user,
+            item=rng.integers(-2, num_items, len(user)).clip(-1),
+            timestamp=rng.integers(0, 3, len(user)).cumsum(),
+            split=np.select([place >= -2, place == -3], [2, 1], 0).astype(np.int8),
+        )
+        self.queries = build_queries(self.interactions)
+        self.training_counts = self.interactions.training_counts(num_items)
+
+
+def history_of(queries, i: int) -> list[int]:
+    return queries.items[queries.start[i] : queries.stop[i]].tolist()
+
+
+def candidates_of(world: World, history: list[int], strategy: str, min_candidates: int) -> list[int]:
+    codes = [tuple(row) for row in world.codes.tolist()]
+    seen = {codes[h] for h in history}
+    unseen = sorted(set(range(len(codes))) - set(history))
+
+    def matching(related) -> list[int]:
+        return [i for i in unseen if any(related(codes[i], code) for code in seen)]
+
+    if strategy == "exact":
+        return matching(lambda a, b: a == b)
+    if strategy == "hamming1":
+        return matching(lambda a, b: sum(x != y for x, y in zip(a, b, strict=True)) <= 1)
+    if strategy == "all":
+        return unseen
+    found: list[int] = []
+    for depth in (3, 2, 1):
+        found = matching(lambda a, b, depth=depth: a[:depth] == b[:depth])
+        if len(found) >= min_candidates:
+            break
+    return found
+
+
+def reference_metrics(world: World, strategy: str, item_vectors: np.ndarray, normalize: bool) -> dict[str, float]:
+    greater, equal, found, size = [], [], [], []
+    for i in range(len(world.queries)):
+        history, target = history_of(world.queries, i), world.queries.target[i]
+        candidates = np.array(candidates_of(world, history, strategy, ALL_RERANKS.min_candidates), int)
+        query = world.vectors[history[-1]].astype(np.float64)
+        rows = item_vectors.astype(np.float64)
+        if normalize:
+            rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        scores = rows @ query
+        greater.append((scores[candidates] > scores[target]).sum())
+        equal.append((scores[candidates] == scores[target]).sum())
+        found.append(target in candidates)
+        size.append(len(candidates))
+    values = {
+        metric: expected_metric(metric, np.array(greater), np.array(equal), np.array(found)) for metric in METRICS
+    }
+    return {
+        "avg_cand_size": np.mean(size),
+        "cand_recall": np.mean(found),
+        **{metric: value.mean() for metric, value in values.items()},
+        "recall@10_untied": values["recall@10"][world.queries.untied].mean(),
+        "ndcg@10_untied": values["ndcg@10"][world.queries.untied].mean(),
+    }
+
+
+def assert_row(row, expected: dict[str, float]) -> None:
+    for name, value in expected.items():
+        assert row[name] == pytest.approx(value, abs=1e-12), name
+
+
+@pytest.mark.parametrize("dim", [4, 16])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize):
+    world = World(dim=dim)
+    rows = evaluate_tokenizer(
+        "tiny", NAME, world.queries, world.index, world.vectors, ALL_RERANKS, decoded=world.decoded, normalize=normalize
+    )
+    assert [(row["candidates"], row["rerank"]) for row in rows] == [
+        (strategy, rerank) for strategy in ("exact", "hamming1", "prefix") for rerank in ("exact", "decoded")
+    ]
+    item_vectors = {"exact": world.vectors, "decoded": world.decoded[world.index.bucket_of_item]}
+    for row in rows:
+        assert_row(row, reference_metrics(world, row["candidates"], item_vectors[row["rerank"]], normalize))
+        assert set(row) == set(TABLE_COLUMNS)
+
+
+def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
+    world = World()
+
+    def rows():
+        found = evaluate_tokenizer(
+            "tiny", NAME, world.queries, world.index, world.vectors, ALL_RERANKS, decoded=world.decoded
+        )
+        found += evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS)
+        return [{key: value for key, value in row.items() if key != "query_us"} for row in found]
+
+    whole = rows()
+    monkeypatch.setattr("semid.retrieval.dense.SCORE_BATCH", 11)
+    monkeypatch.setattr("semid.retrieval.dense.SERIAL_VALUES", 12)
+    monkeypatch.setattr("semid.retrieval.dense.READ_VALUES", 4 * 50)
+    monkeypatch.setattr(evaluation, "PAIR_BUDGET", 1 << 12)
+    monkeypatch.setattr(evaluation, "QUERY_BLOCK", 1 << 3)
+    assert rows() == whole
+
+
+@pytest.mark.parametrize("dim", [4, 16])
+def test_the_exact_search_of_the_whole_catalogue_equals_a_plain_loop_when_the_fetch_cuts_ties(dim):
+    # dim 4: 16 distinct vectors of 300 items, so the fetch of 132 + seen ends inside groups of identical items;
+    # dim 16: nearly every vector is distinct and many products are equal
+    world = World(dim=dim)
+    # a zero query ties the whole catalogue
+    world.vectors[world.queries.items[world.queries.stop[:3] - 1]] = 0
+    (row, _) = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS)
+    assert (row["candidates"], row["rerank"], row["tokenizer"]) == ("all", "exact", "controls")
+    assert_row(row, reference_metrics(world, "all", world.vectors, normalize=False))
+
+
+def test_different_vectors_that_tie_where_the_fetch_is_cut_are_all_counted():
+    # 50 items score 2, then 300 score 1; all differ in a coordinate that the query does not see
+    vectors = np.zeros((351, 2), np.float32)
+    vectors[:, 1] = np.arange(351)
+    vectors[:50, 0], vectors[50:350, 0] = 2, 1
+    vectors[350] = 1, 0
+    interactions = Interactions(
+        user=np.zeros(4, int), item=np.array([60, 3, 350, 340]), timestamp=np.arange(4), split=np.array([0, 0, 0, 2])
+    )
+    queries = build_queries(interactions)
+    (row, _) = evaluate_controls("ties", queries, vectors, np.zeros(351, int), EvaluationSettings(resamples=10))
+    # item 3 of the first kind and item 60 of the second are seen: 49 above, 299 like the target
+    assert row["recall@50"] == pytest.approx(1 / 299)
+    assert row["recall@100"] == pytest.approx(51 / 299)
+
+
+def test_many_identical_items_above_and_at_the_target_are_all_counted():
+    # 400 copies score above 400 others; the target is one of the first kind for user 0, of the second for user 1
+    vectors = np.zeros((801, 4), np.float16)
+    vectors[:400, 0] = 2
+    vectors[400:800, 0] = 1
+    vectors[800, 0] = 3
+    interactions = Interactions(
+        user=np.array([0, 0, 0, 1, 1, 1]),
+        item=np.array([5, 800, 0, 5, 800, 500]),
+        timestamp=np.arange(6),
+        split=np.array([0, 0, 2, 0, 0, 2], np.int8),
+    )
+    (row, _) = evaluate_controls(
+        "copies", build_queries(interactions), vectors, np.zeros(801, int), EvaluationSettings(resamples=10)
+    )
+    # 399 unseen copies tie for user 0
+    assert row["recall@10"] == pytest.approx((10 / 399 + 0) / 2)
+    assert row["mrr"] == pytest.approx(sum(1 / rank for rank in range(1, 101)) / 399 / 2)
+
+
+@needs_faiss
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("query", ["last", "mean", "decay"])
+def test_faiss_and_the_exact_search_give_the_same_rows(normalize, query, tmp_path):
+    world = World(num_items=500, dim=16, num_users=80)
+    rng = np.random.default_rng(5)
+    # real values of different lengths, every vector several times, some items nearly the same
+    vectors = (rng.standard_normal((60, 16)) * rng.uniform(0.5, 2, (60, 1))).astype(np.float16)[
+        rng.integers(0, 60, 500)
+    ]
+    vectors[::7] += np.float16(1e-3)
+    faiss_index.build_index([vectors[:200], vectors[200:]], tmp_path / "index.faiss", normalize=normalize)
+    engine = faiss_index.load(tmp_path / "index.faiss")
+    settings = EvaluationSettings(query=query, resamples=50)
+    rows = [
+        evaluate_controls("tiny", world.queries, vectors, world.training_counts, settings, one, normalize)[0]
+        for one in (None, engine)
+    ]
+    assert [row.pop("rerank") for row in rows] == ["exact", "faiss"]
+    for row in rows:
+        row.pop("query_us")
+    assert rows[0] == rows[1]
+    assert rows[0]["recall@10"] > 0
+
+
+def test_a_target_that_an_approximate_engine_misses_is_not_among_the_first():
+    world = World(num_items=500, dim=16)
+
+    class Blind:
+        shape = (500, 16)
+
+        def search(self, queries: torch.Tensor, k: int) -> np.ndarray:
+            return np.full((len(queries), k), -1)
+
+    (row, _) = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS, Blind())
+    assert row["recall@100"] == row["mrr"] == 0
+    assert row["cand_recall"] == 1
+
+
+def test_popularity_equals_a_plain_loop_over_users():
+    world = World()
+    (_, row) = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS)
+    assert (row["candidates"], row["tokenizer"], row["query"]) == ("popularity", "controls", "")
+    counts = world.training_counts
+    greater, equal = [], []
+    for i, target in enumerate(world.queries.target):
+        unseen = np.setdiff1d(np.arange(len(counts)), history_of(world.queries, i))
+        greater.append((counts[unseen] > counts[target]).sum())
+        equal.append((counts[unseen] == counts[target]).sum())
+    found = np.ones(len(greater), bool)
+    for metric in METRICS:
+        expected = expected_metric(metric, np.array(greater), np.array(equal), found).mean()
+        assert row[metric] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_row_says_who_was_evaluated_and_how():
+    world = World()
+    settings = dataclasses.replace(ALL_RERANKS, query="decay", candidates=("exact",), rerank=("exact",))
+    (row,) = evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, settings, note="a note")
+    assert {key: row[key] for key in TABLE_COLUMNS[:8]} == {
+        "dataset": "tiny",
+        "split": "test",
+        "tokenizer": "rqkmeans_3x4-pca2-s1",
+        "method": "rqkmeans",
+        "variant": "pca2",
+        "num_levels": 3,
+        "codebook_size": 4,
+        "bits": 6.0,
+    }
+    assert row["entropy_bits"] == pytest.approx(world.index.entropy_bits())
+    assert (row["seed"], row["query"], row["note"]) == (1, "decay0.7x10", "a note")
+    assert row["users"] == len(set(world.queries.user.tolist())) < row["queries"] == len(world.queries)
+    assert row["untied_users"] == len(set(world.queries.user[world.queries.untied].tolist()))
+    assert row["cold_start_skipped"] == world.queries.cold_start_skipped > 0
+    assert row["seen_skipped"] == world.queries.seen_skipped
+    assert row["recall@10_low"] <= row["recall@10"] <= row["recall@10_high"]
+    assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
+    controls = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, settings)
+    own = {"method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits", "seed"}
+    assert all(set(row) == set(TABLE_COLUMNS) - own for row in controls)
+
+
+def test_flat_codes_have_no_hamming1_row():
+    world = World()
+    index = InvertedIndex.build(world.codes[:, :1])
+    rows = evaluate_tokenizer(
+        "tiny", TokenizerName.parse("vqvae_4"), world.queries, index, world.vectors, EvaluationSettings(resamples=10)
+    )
+    assert [row["candidates"] for row in rows] == ["exact", "prefix"]
+
+
+def test_inputs_that_do_not_belong_together_are_refused():
+    world = World()
+    settings = EvaluationSettings()
+    index = InvertedIndex.build(world.codes[:-1])
+    with pytest.raises(InputError, match="codes of 299 items, but there are 300"):
+        evaluate_tokenizer("tiny", NAME, world.queries, index, world.vectors, settings)
+    with pytest.raises(InputError, match="decoded"):
+        evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, ALL_RERANKS)
+    with pytest.raises(InputError, match="item_index"):
+        evaluate_controls("tiny", world.queries, world.vectors[:100], world.training_counts, settings)
+    nobody = build_queries(dataclasses.replace(world.interactions, item=np.full(len(world.interactions.item), -1)))
+    with pytest.raises(InputError, match="no query is left"):
+        evaluate_controls("tiny", nobody, world.vectors, world.training_counts, settings)
+
+    class Other:
+        shape = (299, 4)
+
+    with pytest.raises(InputError, match="faiss index of tiny holds 299"):
+        evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, settings, Other())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("split", "train"),
+        ("query", "first"),
+        ("candidates", ("nearest",)),
+        ("rerank", ("cosine",)),
+        ("history", 0),
+        ("decay", 0.0),
+        ("decay", 1.5),
+        ("resamples", 0),
+    ],
+)
+def test_a_wrong_setting_is_named(option, value):
+    with pytest.raises(InputError, match=option if option != "candidates" else "candidate strategy"):
+        EvaluationSettings(**{option: value})
+
+
+def test_beauty_gives_its_known_numbers(shared_data):
+    """Leave-last-out on all users: popularity near 0.011; MiniLM titles and the last item reach 0.055 or more."""
+    folder = shared_data / "amazon2014-beauty"
+    items = pd.read_json(folder / "items.jsonl.gz", lines=True)["item_id"]
+    table = pd.read_csv(folder / "interactions.csv.gz")
+    from_end = table.groupby("user_id").cumcount(ascending=False)
+    queries_of = Interactions(
+        user=table["user_id"].to_numpy(),
+        item=table["item_id"].map(pd.Series(range(len(items)), index=items)).to_numpy(),
+        timestamp=table["timestamp"].to_numpy() * 1000,
+        split=np.select([from_end == 0, from_end == 1], [2, 1], 0).astype(np.int8),
+    )
+    vectors = np.load(folder / "embeddings_minilm_f16.npy", mmap_mode="r", allow_pickle=False)
+    queries = build_queries(queries_of)
+    assert len(queries) == 22_332
+    popular = evaluation.rank_by_popularity(queries, queries_of.training_counts(len(items)))
+    recall = expected_metric("recall@10", popular.greater, popular.equal, popular.found).mean()
+    assert recall == pytest.approx(0.0115, abs=0.0015)
+
+    some = build_queries(queries_of, max_users=2000)
+    ranks = evaluation.rank_in_catalogue(some, vectors, EvaluationSettings())
+    recall = expected_metric("recall@10", ranks.greater, ranks.equal, ranks.found).mean()
+    assert 0.04 < recall < 0.08
+    assert len(np.unique(representatives(vectors))) == len(np.unique(vectors[:], axis=0))

@@ -1,0 +1,135 @@
+"""Scores, representatives and the two whole-catalogue engines."""
+
+import numpy as np
+import pytest
+import torch
+
+from semid.embeddings.store import EmbeddingStore
+from semid.errors import InputError
+from semid.retrieval import PairScorer, dense, faiss_index, representatives, top_items
+
+needs_faiss = pytest.mark.skipif(not faiss_index.is_available(), reason="faiss is not installed")
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 7, 16, 100, 384, 1000, 8192])
+def test_a_pair_score_does_not_depend_on_its_batch(dim, monkeypatch):
+    rng = np.random.default_rng(dim)
+    n = 20 if dim > 1000 else 200
+    vectors = rng.standard_normal((n, dim)).astype(np.float32)
+    queries = torch.from_numpy(rng.standard_normal((7, dim)).astype(np.float32))
+    owner, items = rng.integers(0, 7, 700), rng.integers(0, n, 700)
+    scorer = PairScorer(vectors, np.arange(n))
+    scores = scorer.score_pairs(queries, owner, items)
+    exact = (queries.numpy().astype(np.float64)[owner] * vectors.astype(np.float64)[items]).sum(axis=1)
+    np.testing.assert_allclose(scores, exact, atol=2e-6 * dim)
+
+    shuffled = rng.permutation(700)
+    assert (scorer.score_pairs(queries, owner[shuffled], items[shuffled]) == scores[shuffled]).all()
+    assert all(scorer.score_pairs(queries, owner[i : i + 1], items[i : i + 1]) == scores[i] for i in range(0, 700, 29))
+    threads = torch.get_num_threads()
+    try:
+        for values, batch, number in ((1, 700, 2), (1 << 12, 13, 1), (1 << 24, 700, 2)):
+            monkeypatch.setattr(dense, "SERIAL_VALUES", values)
+            monkeypatch.setattr(dense, "SCORE_BATCH", batch)
+            torch.set_num_threads(number)
+            assert (scorer.score_pairs(queries, owner, items) == scores).all()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_items_of_one_group_tie_exactly_and_normalized_scores_are_cosines():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((5, 24)).astype(np.float16)
+    group_of_item = np.array([0, 0, 3, 4, 3])
+    queries = torch.randn(1, 24)
+    scores = PairScorer(vectors, group_of_item).score_pairs(queries, np.zeros(5, int), np.arange(5))
+    assert scores[0] == scores[1]
+    assert scores[2] == scores[4]
+    unit = PairScorer(vectors, group_of_item, normalize=True).score_pairs(queries, np.zeros(5, int), np.arange(5))
+    norms = np.linalg.norm(vectors[group_of_item].astype(np.float64), axis=1)
+    np.testing.assert_allclose(unit, scores / norms, rtol=1e-5)
+
+
+def test_a_zero_vector_scores_zero_when_normalized():
+    scorer = PairScorer(np.zeros((1, 4), np.float32), np.zeros(1, int), normalize=True)
+    assert scorer.score_pairs(torch.ones(1, 4), np.zeros(1, int), np.zeros(1, int)).tolist() == [0.0]
+
+
+def first_equal_row(vectors: np.ndarray) -> list[int]:
+    first: dict[bytes, int] = {}
+    return [first.setdefault(row.tobytes(), i) for i, row in enumerate(vectors)]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_representative_is_the_first_row_with_the_same_bytes(dtype, monkeypatch):
+    vectors = np.random.default_rng(0).integers(0, 2, (300, 5)).astype(dtype)
+    assert representatives(vectors).tolist() == first_equal_row(vectors)
+    monkeypatch.setattr(dense, "READ_VALUES", 35)
+    assert representatives(vectors).tolist() == first_equal_row(vectors)
+    assert representatives(vectors[:1]).tolist() == [0]
+
+
+def test_rows_of_one_hash_are_compared_before_they_are_called_equal(monkeypatch):
+    vectors = np.random.default_rng(0).integers(0, 2, (60, 4)).astype(np.float32)
+    monkeypatch.setattr(dense, "_row_hashes", lambda vectors: np.zeros(len(vectors), np.uint64))
+    assert representatives(vectors).tolist() == first_equal_row(vectors)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("k", [1, 10, 500])
+def test_top_items_are_the_largest_products_whatever_the_block(normalize, k, monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = (rng.standard_normal((90, 8)) * rng.uniform(0.1, 10, (90, 1))).astype(np.float32)
+    queries = rng.standard_normal((5, 8)).astype(np.float32)
+    rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if normalize else vectors
+    expected = np.argsort(-(queries.astype(np.float64) @ rows.T.astype(np.float64)), axis=1)[:, :k]
+    assert (top_items(vectors, torch.from_numpy(queries), k, normalize) == expected).all()
+    monkeypatch.setattr(dense, "READ_VALUES", 8 * 7)
+    assert (top_items(vectors, torch.from_numpy(queries), k, normalize) == expected).all()
+
+
+def test_a_sharded_store_gives_what_one_array_gives():
+    vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float16)
+    vectors[30] = vectors[3]
+    store = EmbeddingStore([vectors[:13], vectors[13:]], {})
+    queries = torch.randn(4, 6)
+    assert (representatives(store) == representatives(vectors)).all()
+    assert representatives(store)[30] == 3
+    assert (top_items(store, queries, 9) == top_items(vectors, queries, 9)).all()
+    owner, items = np.repeat(np.arange(4), 40), np.tile(np.arange(40), 4)
+    scores = [PairScorer(one, np.arange(40)).score_pairs(queries, owner, items) for one in (store, vectors)]
+    assert (scores[0] == scores[1]).all()
+
+
+@needs_faiss
+@pytest.mark.parametrize("normalize", [False, True])
+def test_faiss_fetches_what_the_exact_search_fetches(normalize, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = (rng.standard_normal((300, 16)) * rng.uniform(0.1, 10, (300, 1))).astype(np.float16)
+    monkeypatch.setattr(dense, "READ_VALUES", 16 * 37)
+    faiss_index.build_index([vectors[:123], vectors[123:]], tmp_path / "index.faiss", normalize=normalize)
+    index = faiss_index.load(tmp_path / "index.faiss")
+    queries = torch.randn(20, 16)
+    assert index.shape == (300, 16)
+    assert (index.search(queries, 12) == top_items(vectors, queries, 12, normalize)).all()
+    assert index.search(queries, 1000).shape == (20, 300)
+
+
+@needs_faiss
+def test_a_factory_that_needs_training_is_trained(tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((400, 8)).astype(np.float32)
+    path = tmp_path / "index.faiss"
+    faiss_index.build_index([vectors[:150], vectors[150:]], path, factory="IVF4,Flat")
+    found = faiss_index.load(path).search(torch.from_numpy(vectors[:50]), 400)
+    assert (np.sort(found[0][found[0] >= 0])[:-1] < np.sort(found[0][found[0] >= 0])[1:]).all()
+    with pytest.raises(InputError, match="Flatt"):
+        faiss_index.build_index([vectors], path, factory="Flatt")
+
+
+@needs_faiss
+def test_a_missing_or_broken_index_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"index\.faiss"):
+        faiss_index.load(tmp_path / "index.faiss")
+    (tmp_path / "index.faiss").write_bytes(b"not an index")
+    with pytest.raises(InputError, match=r"index\.faiss"):
+        faiss_index.load(tmp_path / "index.faiss")
