@@ -82,7 +82,7 @@ class TokenizerName:
         return replace(self, seed=seed)
 
     def option_keys(self) -> tuple[str, ...]:
-        """Keys of `tokenizers:` in the config that apply to this name: method, variant, full name; the last one wins."""
+        """Keys of `tokenizers:` in the config that apply to this name: method, variant, full name; the last wins."""
         keys = [self.method]
         if self.variant:
             keys.append(f"{self.method}-{self.variant}")

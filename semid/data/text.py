@@ -1,0 +1,37 @@
+"""Cleaning of the text of items, as it is found in product data."""
+
+import html
+import re
+
+# Only with a semicolon: html.unescape alone would also turn the "&copy" of a web address into a sign.
+ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+# By name, so that "sizes <M and >L" keeps its words.
+TAG = re.compile(
+    r"<!--.*?-->|</?(?:a|abbr|address|article|b|big|blockquote|body|br|button|center|code|dd|div|dl|dt|em|embed|font"
+    r"|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|label|li|link|main|meta|nav|noscript|object|ol|p|param"
+    r"|pre|s|script|section|small|source|span|strike|strong|style|sub|sup|table|tbody|td|tfoot|th|thead|title|tr|tt|u"
+    r"|ul|video)(?:\s[^<>]*)?/?>",
+    re.IGNORECASE | re.DOTALL,
+)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Halves of surrogate pairs are no characters; soft hyphens, zero-width and direction marks cannot be seen.
+INVISIBLE = re.compile(r"[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+
+
+def clean_text(text: str) -> str:
+    """Return `text` as a reader would see it: one line of plain characters.
+
+    HTML entities are decoded (doubly escaped ones too), HTML tags and control characters become a space, lone
+    surrogates and invisible marks go, white space is collapsed and trimmed. The result is valid Unicode, and cleaning
+    it again changes nothing.
+    """
+    while True:
+        cleaned = INVISIBLE.sub("", text)
+        if "&" in cleaned:
+            cleaned = ENTITY.sub(lambda match: html.unescape(match[0]), cleaned)
+        if "<" in cleaned:
+            cleaned = TAG.sub(" ", cleaned)
+        cleaned = " ".join(CONTROL.sub(" ", cleaned).split())
+        if cleaned == text:
+            return cleaned
+        text = cleaned

@@ -1,0 +1,793 @@
+"""From raw files to items, splits and statistics: every rule on small files with known answers."""
+
+import csv
+import gzip
+import json
+import os
+import random
+import shutil
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semid.data import AmazonReviews2023, Outputs, PreprocessSettings, Table, preprocess, source_from_config
+from semid.data.database import temporary_database
+from semid.data.preprocess import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core
+from semid.errors import InputError
+
+T0 = 1_500_000_000_000
+OFF = PreprocessSettings(k_core=0, repeats="keep")
+
+
+def write(path: Path, rows, columns=None) -> Path:
+    """Write rows (dicts; strings are lines as they are) in the format that the name ends in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=1000)
+        return path
+    with (gzip.open if path.name.endswith(".gz") else open)(path, "wt", encoding="utf-8", newline="") as file:
+        if ".jsonl" in path.name:
+            file.writelines((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+        else:
+            columns = columns or list(rows[0])
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            for row in rows:
+                file.write(row + "\n") if isinstance(row, str) else writer.writerow(row)
+    return path
+
+
+def interactions(text: str) -> list[dict]:
+    """Rows from "user item time" lines; times are seconds after T0."""
+    parts = (line.split() for line in text.strip().splitlines())
+    return [{"user_id": user, "item_id": item, "timestamp": T0 + 1000 * int(time)} for user, item, time in parts]
+
+
+def run(folder: Path, source, settings=OFF, item_ids=None):
+    names = ("items", "train", "valid", "test")
+    out = folder / "out"
+    outputs = Outputs(*(out / f"{name}.parquet" for name in names), stats=out / "stats.json")
+    preprocess(source, settings, outputs, item_ids)
+    assert {path.name for path in out.iterdir()} == {"stats.json", *(f"{name}.parquet" for name in names)}
+    tables = {name: pq.read_table(out / f"{name}.parquet") for name in names}
+    return SimpleNamespace(
+        **{name: table.to_pylist() for name, table in tables.items()},
+        tables=tables,
+        stats=json.loads((out / "stats.json").read_text()),
+    )
+
+
+def refused(folder: Path, source, settings=OFF, item_ids=None) -> str:
+    """Run, expect an InputError and nothing left behind; return its message."""
+    with pytest.raises(InputError) as caught:
+        run(folder, source, settings, item_ids)
+    assert not (folder / "out").exists() or not list((folder / "out").iterdir())
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def pairs(rows, *names):
+    return [tuple(row[name] for name in names or ("user_id", "item_id")) for row in rows]
+
+
+def table(folder: Path, text: str, items="", name="interactions.csv", **options) -> Table:
+    path = write(folder / name, interactions(text))
+    if items:
+        options["items"] = write(
+            folder / "items.jsonl", [{"item_id": item, "title": f"t{item}"} for item in items.split()]
+        )
+    return Table(interactions=path, timestamp_unit="milliseconds", **options)
+
+
+# Contract of the outputs
+
+
+def test_outputs_have_the_schema_and_order_of_the_contract(tmp_path):
+    result = run(tmp_path, table(tmp_path, "u2 b 3\nu2 a 2\nu2 B 1\nu1 c 9\nu1 b 8\nu1 a 7", "c b a B é z"))
+    assert result.tables["items"].schema == ITEMS_SCHEMA
+    assert pairs(result.items, "item_index", "item_id") == list(enumerate(["B", "a", "b", "c", "z", "é"]))
+    for split in ("train", "valid", "test"):
+        assert result.tables[split].schema == SPLIT_SCHEMA
+        assert [row["item_id"] for row in getattr(result, split)] == [
+            result.items[row["item_index"]]["item_id"] for row in getattr(result, split)
+        ]
+    assert pairs(result.train) == [("u1", "a"), ("u2", "B")]
+    assert pairs(result.valid) == [("u1", "b"), ("u2", "a")]
+    assert pairs(result.test, "user_id", "item_id", "timestamp", "rating") == [
+        ("u1", "c", T0 + 9000, None),
+        ("u2", "b", T0 + 3000, None),
+    ]
+    assert pairs(result.items, "item_id", "in_train") == [
+        ("B", True), ("a", True), ("b", False), ("c", False), ("z", False), ("é", False),
+    ]  # fmt: skip
+    assert result.stats["items"] == {"rows": 6, "in_train": 2}
+    assert result.stats["timestamp_unit"] == "milliseconds"
+    assert result.stats["settings"]["split"] == "leave_last_out"
+
+
+def test_item_order_is_that_of_strings_also_for_numeric_ids(tmp_path):
+    items = write(tmp_path / "items.jsonl", [{"item_id": i, "title": "x"} for i in (10, 9, 100)])
+    rows = [{"user_id": 7, "item_id": i, "timestamp": T0 + i} for i in (9, 10, 100)]
+    result = run(tmp_path, Table(write(tmp_path / "i.parquet", rows), items, timestamp_unit="milliseconds"))
+    assert [row["item_id"] for row in result.items] == ["10", "100", "9"]
+    assert pairs(result.train) == [("7", "9")]
+
+
+# Amazon Reviews 2023
+
+
+def amazon_files(folder: Path):
+    reviews = [
+        {"user_id": "A", "parent_asin": f"P{i}", "asin": f"V{i}", "timestamp": T0 + i, "rating": 5.0 - i, "text": "x",
+         "images": [], "title": "no item title", "helpful_vote": 0, "verified_purchase": True}
+        for i in range(4)
+    ]  # fmt: skip
+    meta = [
+        {"parent_asin": "P0", "title": "", "price": 1.5, "description": [], "categories": [], "store": None},
+        {"parent_asin": "P1", "title": "Tom &amp;amp; Co", "price": "from 2", "description": ["a<br>", "b &lt; c"],
+         "categories": ["Home &amp; Kitchen", " ", "Pans"], "store": "Tom &amp; Co", "details": {"k": [1]}},
+        {"parent_asin": "P0", "title": "second listing", "description": ["text"], "categories": ["X"], "store": "s"},
+        {"parent_asin": "P2", "title": None, "price": None},
+        {"parent_asin": "P3", "title": "three"},
+        {"parent_asin": "P0", "title": "third listing"},
+        {"parent_asin": None, "title": "nobody"},
+    ]  # fmt: skip
+    return write(folder / "reviews.jsonl.gz", reviews), write(folder / "meta.jsonl", meta)
+
+
+def test_amazon_reviews_use_parent_asin_and_clean_text(tmp_path):
+    reviews, meta = amazon_files(tmp_path)
+    result = run(tmp_path, AmazonReviews2023((reviews,), (meta,)))
+    assert pairs(result.train, "item_id", "timestamp", "rating") == [("P0", T0, 5.0), ("P1", T0 + 1, 4.0)]
+    assert pairs(result.test, "item_id", "rating") == [("P3", 2.0)]
+    first, second, third, _ = result.items
+    assert (first["title"], first["description"], first["categories"], first["store"]) == (
+        "second listing", "text", ["X"], "s",
+    )  # fmt: skip
+    assert (second["title"], second["description"], second["store"]) == ("Tom & Co", "a b < c", "Tom & Co")
+    assert second["categories"] == ["Home & Kitchen", "Pans"]
+    assert (third["title"], third["description"], third["categories"], third["store"]) == ("", "", [], "")
+    assert result.stats["dropped"]["items"] == {"null_item_id": 1, "duplicate_listing": 2}
+
+
+def test_several_files_are_read_in_the_order_named(tmp_path):
+    reviews, meta = amazon_files(tmp_path)
+    tie = write(tmp_path / "more.jsonl", [{"user_id": "A", "parent_asin": "P1", "timestamp": T0 + 3, "rating": 1}])
+    for files, last in (((reviews, tie), "P1"), ((tie, reviews), "P3")):
+        result = run(tmp_path, AmazonReviews2023(files, (meta,)))
+        assert pairs(result.test, "item_id") == [(last,)]
+
+
+# Bad rows
+
+
+def test_unusable_rows_are_dropped_and_counted_by_reason(tmp_path):
+    good = interactions("u a 1\nu b 2\nu c 3\nu a 4")
+    bad = [
+        {"user_id": None, "item_id": "a", "timestamp": T0},
+        {"user_id": " ", "item_id": "a", "timestamp": T0},
+        {"item_id": "a", "timestamp": T0},
+        {"user_id": ["u"], "item_id": "a", "timestamp": T0},
+        {"user_id": "u", "item_id": "", "timestamp": T0},
+        {"user_id": "u", "item_id": {"id": 1}, "timestamp": T0},
+        {"user_id": "u", "item_id": float("nan"), "timestamp": T0},
+        {"user_id": "u", "item_id": "a", "timestamp": None},
+        {"user_id": "u", "item_id": "a", "timestamp": "yesterday"},
+    ]
+    good[0]["rating"], good[1]["rating"], good[2]["rating"] = "4.5", "good", [5]
+    result = run(tmp_path, Table(write(tmp_path / "i.jsonl", bad[:5] + good + bad[5:]), timestamp_unit="milliseconds"))
+    assert pairs(result.train, "item_id", "rating") == [("a", 4.5), ("b", None)]
+    assert result.stats["dropped"]["interactions"] == {
+        "null_user_id": 3, "wrong_type_user_id": 1, "null_item_id": 2, "wrong_type_item_id": 1,
+        "null_timestamp": 1, "wrong_type_timestamp": 1,
+    }  # fmt: skip
+    assert result.stats["wrong_types"]["interactions"] == {"user_id": 1, "item_id": 1, "timestamp": 1, "rating": 2}
+    assert [step["rows"] for step in result.stats["steps"]] == [13, 4]
+
+
+def test_missing_numbers_of_parquet_are_no_ids(tmp_path):
+    rows = [
+        {"user_id": u, "item_id": i, "timestamp": T0 + i} for i, u in enumerate([1.5, 1.5, 1.5, float("nan"), None])
+    ]
+    result = run(tmp_path, Table(write(tmp_path / "i.parquet", rows), timestamp_unit="milliseconds"))
+    assert pairs(result.train) == [("1.5", "0")]
+    assert result.stats["dropped"]["interactions"] == {"null_user_id": 2}
+
+
+def test_malformed_lines_are_counted_and_the_run_goes_on_below_one_percent(tmp_path):
+    rows = [{"user_id": "u", "item_id": f"i{n}", "timestamp": T0 + n} for n in range(298)]
+    lines = [*rows[:100], '{"user_id": "u", "item', "", *rows[100:], r'{"user_id": "\ud800", "item_id": "x"}']
+    result = run(tmp_path, Table(write(tmp_path / "i.jsonl.gz", lines), timestamp_unit="milliseconds"))
+    assert list(result.stats["malformed_lines"].values()) == [2]
+    assert result.stats["dropped"]["interactions"] == {"malformed": 2}
+    assert len(result.train) == 296
+    assert result.stats["steps"][0]["rows"] == 300
+
+
+@pytest.mark.parametrize("name", ["i.jsonl", "i.jsonl.gz"])
+def test_too_many_malformed_lines_stop_the_run_and_the_first_is_named(tmp_path, name):
+    rows = [{"user_id": "u", "item_id": f"i{n}", "timestamp": T0 + n} for n in range(50)]
+    lines = [*rows[:10], "", "   ", "[1, 2]", *rows[10:], "{"]
+    message = refused(tmp_path, Table(write(tmp_path / name, lines), timestamp_unit="milliseconds"))
+    assert f"{name}: 2 of 52 lines" in message
+    assert "line 13" in message
+    relaxed = replace(OFF, max_malformed=0.04)
+    assert len(run(tmp_path, Table(tmp_path / name, timestamp_unit="milliseconds"), relaxed).train) == 48
+
+
+def test_malformed_csv_lines_are_counted_too(tmp_path):
+    rows = interactions("\n".join(f"u i{n} {n}" for n in range(50)))
+    path = write(tmp_path / "i.csv", [*rows[:10], "a,b", "a,b,1,2,3", *rows[10:]], list(rows[0]))
+    message = refused(tmp_path, Table(path, timestamp_unit="milliseconds"))
+    assert "2 of 52 lines" in message
+    assert "line 12" in message
+    result = run(tmp_path, Table(path, timestamp_unit="milliseconds"), replace(OFF, max_malformed=0.04))
+    assert result.stats["dropped"]["interactions"] == {"malformed": 2}
+    assert result.stats["steps"][0]["rows"] == 52
+
+
+# Formats and columns
+
+
+ITEMS = [
+    {"id": "a", "name": 'Ä, "q"', "about": "x<br>y", "genres": "A|B"},
+    {"id": "b", "name": "two\nlines", "about": "", "genres": ""},
+    {"id": "c", "name": "'; DROP TABLE users; --", "about": "z", "genres": "C"},
+]
+COLUMNS = {"item_id": "id", "title": "name", "description": "about", "categories": "genres", "user_id": "who",
+           "timestamp": "when", "rating": "stars"}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet"])
+def test_every_format_gives_the_same_result(tmp_path, end):
+    rows = [{"who": "u", "when": 1_500_000_000 + n, "id": i, "stars": 4.5} for n, i in enumerate("abcab")]
+    source = Table(
+        write(tmp_path / f"i{end}", rows),
+        write(tmp_path / f"items{end}", ITEMS),
+        columns=COLUMNS,
+        timestamp_unit="seconds",
+        categories_separator="|",
+    )
+    result = run(tmp_path, source)
+    assert pairs(result.items, "item_id", "title", "description", "categories") == [
+        ("a", 'Ä, "q"', "x y", ["A", "B"]),
+        ("b", "two lines", "", []),
+        ("c", "'; DROP TABLE users; --", "z", ["C"]),
+    ]
+    assert pairs(result.train, "item_id", "timestamp", "rating") == [
+        ("a", T0, 4.5), ("b", T0 + 1000, 4.5), ("c", T0 + 2000, 4.5),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [".jsonl", ".parquet"])
+def test_lists_are_read_as_lists(tmp_path, end):
+    items = [{"item_id": "a", "title": "t", "description": ["one", "two"], "categories": ["A", "B|C"]}]
+    source = Table(items=write(tmp_path / f"items{end}", items), categories_separator="|")
+    assert pairs(run(tmp_path, source).items, "description", "categories") == [("one two", ["A", "B|C"])]
+
+
+def test_categories_text_without_a_separator_is_one_category(tmp_path):
+    source = Table(items=write(tmp_path / "items.csv", [{"item_id": "a", "categories": "A|B"}]))
+    assert run(tmp_path, source).items[0]["categories"] == ["A|B"]
+
+
+def test_paths_and_columns_with_quotes_and_patterns_work(tmp_path):
+    folder = tmp_path / 'it\'s [a] "b" *; DROP'
+    rows = [{"user'\"_~/id": "u", "item_id": i, "timestamp": T0 + n} for n, i in enumerate("abc")]
+    write(tmp_path / 'it\'s a "b" xx; DROP' / "i.csv", interactions("w x 1\nw y 2\nw z 3"))
+    for name in ("i.csv", "i.jsonl", "item_id=z/i.parquet"):
+        source = Table(write(folder / name, rows), columns={"user_id": "user'\"_~/id"}, timestamp_unit="milliseconds")
+        assert pairs(run(folder, source).train) == [("u", "a")]
+        shutil.rmtree(folder / "out")
+    path = write(tmp_path / "what?" / "i.csv", interactions("u a 1\nu b 2\nu c 3"))
+    source = Table(path, timestamp_unit="milliseconds")
+    assert len(run(tmp_path, source).train) == 1
+    assert "'?'" in refused(tmp_path / "what?", source)
+
+
+def test_date_time_columns_of_parquet_need_no_conversion(tmp_path):
+    rows = [{"user_id": "u", "item_id": i, "timestamp": datetime(2020, 1, 1 + n)} for n, i in enumerate("abc")]
+    result = run(tmp_path, Table(write(tmp_path / "i.parquet", rows), timestamp_unit="milliseconds"))
+    assert pairs(result.train, "timestamp") == [(1_577_836_800_000,)]
+
+
+def test_positions_stay_as_they_are(tmp_path):
+    rows = [{"user_id": "u", "item_id": i, "position": n} for n, i in ((0, "a"), (10, "b"), (9, "c"))]
+    source = Table(write(tmp_path / "i.csv", rows), columns={"timestamp": "position"}, timestamp_unit="position")
+    result = run(tmp_path, source)
+    assert [pairs(s, "item_id", "timestamp") for s in (result.train, result.valid, result.test)] == [
+        [("a", 0)], [("c", 9)], [("b", 10)],
+    ]  # fmt: skip
+    assert result.stats["timestamp_unit"] == "position"
+
+
+# Unknown items, repeats, k-core
+
+
+def test_interactions_of_unknown_items_go_before_the_k_core(tmp_path):
+    # With x, user u has two interactions an item a two; without x, u has one and a one.
+    text = "u a 1\nu x 2\nv a 3\nv b 4\nw a 5\nw b 6"
+    settings = replace(OFF, k_core=2)
+    result = run(tmp_path, table(tmp_path, text + "\nv a 7\nw b 8", "a b c"), settings)
+    assert {row["user_id"] for row in result.train + result.valid + result.test} == {"v", "w"}
+    assert result.stats["dropped"]["interactions"] == {"unknown_item": 1, "k_core": 1}
+    assert [row["item_id"] for row in result.items] == ["a", "b"]
+    assert result.stats["dropped"]["items"] == {"k_core": 1}
+
+
+def test_without_an_item_file_the_items_are_those_of_the_interactions(tmp_path):
+    result = run(tmp_path, table(tmp_path, "u b 1\nu a 2\nu c 3"))
+    assert pairs(result.items, "item_id", "title", "categories") == [("a", "", []), ("b", "", []), ("c", "", [])]
+
+
+@pytest.mark.parametrize(
+    ("repeats", "kept"),
+    [
+        ("first", [("a", 1), ("b", 2), ("c", 4)]),
+        ("last", [("b", 2), ("a", 3), ("c", 5)]),
+        ("keep", [("a", 1), ("b", 2), ("a", 3), ("c", 4), ("c", 5)]),
+    ],
+)
+def test_repeated_pairs(tmp_path, repeats, kept):
+    result = run(tmp_path, table(tmp_path, "u a 3\nu a 1\nu b 2\nu c 4\nu c 5"), replace(OFF, repeats=repeats))
+    rows = result.train + result.valid + result.test
+    assert [(row["item_id"], (row["timestamp"] - T0) // 1000) for row in rows] == kept
+    assert result.stats["dropped"]["interactions"] == ({"repeated": 2} if repeats != "keep" else {})
+
+
+def test_of_repeats_with_one_timestamp_the_source_order_decides(tmp_path):
+    rows = [dict(row, rating=n) for n, row in enumerate(interactions("u a 1\nu a 1\nu a 1\nu b 2\nu c 3"))]
+    path = write(tmp_path / "i.csv", rows)
+    for repeats, rating in (("first", 0), ("last", 2)):
+        result = run(tmp_path, Table(path, timestamp_unit="milliseconds"), replace(OFF, repeats=repeats))
+        assert result.train[0]["rating"] == rating
+
+
+def plain_k_core(edges, k):
+    """The definition, one node at a time: remove any user or item with fewer than k until there is none."""
+    edges = list(edges)
+    while True:
+        users, items = Counter(u for u, _ in edges), Counter(i for _, i in edges)
+        poor_user = next((u for u, n in users.items() if n < k), None)
+        poor_item = next((i for i, n in items.items() if n < k), None)
+        if poor_user is None and poor_item is None:
+            return edges
+        edges = [(u, i) for u, i in edges if u != poor_user and i != poor_item]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=80), st.integers(1, 5))
+def test_k_core_is_the_largest_set_with_k_interactions_each(edges, k):
+    array = np.array(edges, dtype=np.int32).reshape(-1, 2)
+    users, items, _ = k_core(array[:, 0], array[:, 1], k)
+    kept = [(u, i) for u, i in edges if u in set(users.tolist()) and i in set(items.tolist())]
+    assert kept == plain_k_core(edges, k)
+    assert users.tolist() == sorted({u for u, _ in kept})
+    assert items.tolist() == sorted({i for _, i in kept})
+
+
+def test_k_core_goes_on_until_nothing_is_dropped(tmp_path):
+    # Every round takes one more link off the end of the chain; the block at its start stays.
+    block = "\n".join(f"{user} {item} {time}" for user in "pqr" for time, item in enumerate("abc"))
+    chain = "s1 a 7\ns1 d 8\ns2 d 9\ns2 e 10\ns3 e 11"
+    result = run(tmp_path, table(tmp_path, block + "\n" + chain), replace(OFF, k_core=2))
+    assert result.stats["steps"][-1] == {"step": "k_core", "rows": 9, "users": 3, "items": 3, "rounds": 5}
+    assert result.stats["dropped"] == {"interactions": {"k_core": 5}, "items": {"k_core": 2}}
+
+
+def test_k_core_off_keeps_items_without_interactions(tmp_path):
+    result = run(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3", "a b c d e"))
+    assert pairs(result.items, "item_id", "in_train") == [(i, i == "a") for i in "abcde"]
+
+
+# Splits and order
+
+
+def test_users_with_fewer_than_three_interactions_stay_in_train(tmp_path):
+    result = run(tmp_path, table(tmp_path, "u a 1\nv a 1\nv b 2\nw a 1\nw b 2\nw c 3"))
+    assert pairs(result.train) == [("u", "a"), ("v", "a"), ("v", "b"), ("w", "a")]
+    assert pairs(result.valid) == [("w", "b")]
+    assert pairs(result.test) == [("w", "c")]
+    assert result.stats["users_too_short_to_split"] == 2
+
+
+def test_split_by_timestamps_is_closed_on_the_left(tmp_path):
+    text = "u a 1\nu b 2\nu c 3\nu d 4\nu e 5\nv a 5"
+    result = run(tmp_path, table(tmp_path, text), replace(OFF, split=(T0 + 2000, T0 + 4000)))
+    assert pairs(result.train) == [("u", "a")]
+    assert pairs(result.valid) == [("u", "b"), ("u", "c")]
+    assert pairs(result.test) == [("u", "d"), ("u", "e"), ("v", "a")]
+
+
+USERS = random.Random(0).choices([f"u{n}" for n in range(500)], k=12_000)
+MANY = [{"user_id": user, "item_id": f"i{n}", "timestamp": T0 + n % 3} for n, user in enumerate(USERS)]
+
+
+@pytest.mark.parametrize("end", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet"])
+def test_row_numbers_are_those_of_the_file_with_several_threads(tmp_path, end):
+    # Several of the buffers (32 MB) and row groups that DuckDB hands to its threads.
+    n, padding = 200_000, "x" * 400
+    path = tmp_path / f"i{end}"
+    if end == ".parquet":
+        pq.write_table(pa.table({"n": range(n), "padding": [padding] * n}), path, row_group_size=5000)
+    else:
+        line = '{{"n": {}, "padding": "{}"}}\n' if "jsonl" in end else "{},{}\n"
+        content = "".join(line.format(i, padding) for i in range(n))
+        header = "n,padding\n" if "csv" in end else ""
+        data = (header + content).encode()
+        path.write_bytes(gzip.compress(data, 1) if end.endswith("gz") else data)
+    with temporary_database(tmp_path, memory_limit=500, threads=4) as database:
+        file = database.open(path)
+        file.choose(["n", "padding"])
+        database.execute(f"CREATE TABLE numbers AS SELECT {file.scalar(0)}::INTEGER AS n, c1 FROM ({file.query()})")
+        assert database.row("SELECT count(*), count(*) FILTER (rowid = n) FROM numbers") == (n, n)
+        database.execute("CREATE TABLE sorted AS SELECT n FROM numbers ORDER BY n % 2, n")
+        assert database.count(f"SELECT count(*) FROM sorted WHERE rowid = n // 2 + (n % 2) * {n // 2}") == n
+
+
+@pytest.mark.parametrize("end", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet"])
+def test_ties_keep_the_source_order_with_several_threads(tmp_path, end):
+    path = write(tmp_path / f"i{end}", MANY)
+    expected = sorted(MANY, key=lambda row: (row["user_id"], row["timestamp"]))  # stable
+    contents = []
+    for threads in (1, 4):
+        result = run(tmp_path, Table(path, timestamp_unit="milliseconds"), replace(OFF, threads=threads))
+        last = {row["user_id"]: row["item_id"] for row in expected}
+        assert {row["user_id"]: row["item_id"] for row in result.test} == last
+        held_out = set(pairs(result.valid)) | set(pairs(result.test))
+        assert pairs(result.train) == [pair for pair in pairs(expected) if pair not in held_out]
+        contents.append({name: table.to_pydict() for name, table in result.tables.items()})
+    assert contents[0] == contents[1]
+
+
+def test_shuffled_ties_stay_inside_their_timestamp_and_follow_the_seed(tmp_path):
+    path = write(tmp_path / "i.csv", MANY[:5000])
+
+    def order(**options):
+        result = run(tmp_path, Table(path, timestamp_unit="milliseconds"), replace(OFF, **options))
+        times = pairs(result.train, "user_id", "timestamp")
+        assert times == sorted(times)
+        return pairs(result.train) + pairs(result.valid) + pairs(result.test)
+
+    first = order(ties="shuffle", seed=1)
+    assert first == order(ties="shuffle", seed=1, threads=4)
+    others = order(ties="shuffle", seed=2), order(ties="source")
+    assert first not in others
+    assert all(sorted(first) == sorted(other) for other in others)
+
+
+def test_users_whose_last_two_are_tied_are_counted(tmp_path):
+    text = "u a 1\nu b 2\nu c 2\nv a 1\nv b 1\nv c 3\nw a 1\nx a 1\nx b 1"
+    result = run(tmp_path, table(tmp_path, text))
+    assert result.stats["ties"] == {"users_with_two_interactions": 3, "last_two_tied": 2, "share": 2 / 3}
+
+
+def test_counts_add_up(tmp_path):
+    rows = [{**row, "item_id": f"i{n * n % 41}"} for n, row in enumerate(MANY[:3000])]
+    rows += interactions("u0 i0 1\nu0 i0 2\nu0 gone 3")
+    items = write(tmp_path / "items.jsonl", [{"item_id": f"i{n}"} for n in range(60)])
+    source = Table(write(tmp_path / "i.jsonl", [*rows, {"user_id": "u"}]), items, timestamp_unit="milliseconds")
+    stats = run(tmp_path, source, PreprocessSettings(k_core=4)).stats
+    kept = sum(split["rows"] for split in stats["splits"].values())
+    assert stats["steps"][0]["rows"] == len(rows) + 1
+    assert (
+        stats["steps"][0]["rows"] - sum(stats["dropped"]["interactions"].values()) == kept == stats["steps"][-1]["rows"]
+    )
+    assert {"null_item_id", "unknown_item", "repeated"} <= set(stats["dropped"]["interactions"])
+    assert [step["step"] for step in stats["steps"]] == ["read", "usable", "known_items", "repeats", "k_core"]
+
+
+# Split files
+
+
+def split_files(folder: Path, **parts: str) -> dict[str, Path]:
+    return {name: write(folder / f"{name}.parquet", interactions(text)) for name, text in parts.items()}
+
+
+def test_split_files_are_taken_as_they_are(tmp_path):
+    splits = split_files(tmp_path, train="v a 5\nu a 2\nu a 1\nu x 3", valid="u b 1\nw y 1", test="u c 9\nu a 9\nw z 9")
+    items = write(tmp_path / "items.jsonl", [{"item_id": i, "title": i} for i in "abcd"])
+    result = run(tmp_path, Table(items=items, splits=splits, timestamp_unit="milliseconds"), PreprocessSettings())
+    assert pairs(result.train, "user_id", "item_id", "item_index") == [("u", "a", 0), ("u", "a", 0), ("v", "a", 0)]
+    assert pairs(result.valid, "user_id", "item_id", "item_index") == [("u", "b", 1), ("w", "y", -1)]
+    assert pairs(result.test, "item_id", "item_index") == [("c", 2), ("a", 0), ("z", -1)]
+    assert pairs(result.items, "item_id", "in_train") == [("a", True), ("b", False), ("c", False), ("d", False)]
+    assert result.stats["dropped"]["interactions"] == {"unknown_item": 1}
+    assert result.stats["split_by_source"] is True
+    assert "k_core" not in result.stats["settings"]
+
+
+def test_split_files_with_text_describe_their_own_items(tmp_path):
+    def rows(text, *titles):
+        return [
+            {**row, "title": title, "description": f"about {title}"}
+            for row, title in zip(interactions(text), titles, strict=True)
+        ]
+
+    splits = {
+        "train": write(tmp_path / "train.parquet", rows("u a 1\nu b 2", None, "bee")),
+        "valid": write(tmp_path / "valid.parquet", rows("u a 3", "ay")),
+        "test": write(tmp_path / "test.parquet", rows("u a 4\nv c 1", "later", "sea")),
+    }
+    result = run(tmp_path, Table(splits=splits, timestamp_unit="milliseconds"))
+    assert pairs(result.items, "item_id", "title", "description", "in_train") == [
+        ("a", "ay", "about ay", True), ("b", "bee", "about bee", True), ("c", "sea", "about sea", False),
+    ]  # fmt: skip
+    assert pairs(result.test, "item_index") == [(0,), (2,)]
+    assert result.stats["dropped"] == {"interactions": {}, "items": {}}
+
+
+# Items alone
+
+
+def test_items_alone_give_empty_splits_and_train_on_everything(tmp_path):
+    source = Table(items=write(tmp_path / "items.csv", [{"item_id": i, "title": i} for i in ("b", "a", "b")]))
+    result = run(tmp_path, source, PreprocessSettings())
+    assert pairs(result.items, "item_index", "item_id", "in_train") == [(0, "a", True), (1, "b", True)]
+    assert (result.train, result.valid, result.test) == ([], [], [])
+    assert result.tables["train"].schema == SPLIT_SCHEMA
+    assert result.stats["dropped"]["items"] == {"duplicate_listing": 1}
+
+
+def test_item_ids_are_a_catalogue(tmp_path):
+    result = run(tmp_path, Table(), item_ids=["b", "a", "it's"])
+    assert pairs(result.items, "item_id", "title", "in_train") == [("a", "", True), ("b", "", True), ("it's", "", True)]
+    result = run(tmp_path, table(tmp_path, "u a 1\nu x 2\nu b 3\nu a 4"), item_ids=["b", "a"])
+    assert pairs(result.train + result.valid + result.test) == [("u", "a"), ("u", "b"), ("u", "a")]
+    assert result.stats["dropped"]["interactions"] == {"unknown_item": 1}
+
+
+# Errors
+
+
+def test_missing_files_and_unknown_formats_are_named(tmp_path):
+    reviews, meta = amazon_files(tmp_path)
+    with pytest.raises(InputError, match=r"meta: .*none\.jsonl does not exist"):
+        AmazonReviews2023((reviews,), (tmp_path / "none.jsonl",))
+    with pytest.raises(InputError, match="reviews: no files"):
+        AmazonReviews2023((), (meta,))
+    with pytest.raises(InputError, match=r"meta: .*csv does not end in one of \.jsonl"):
+        AmazonReviews2023((reviews,), (tmp_path / "items.csv",))
+    with pytest.raises(InputError, match=r"interactions: .*\.xlsx does not end"):
+        Table(tmp_path / "i.xlsx", timestamp_unit="seconds")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match=r"items: .* is no file"):
+        Table(items=tmp_path / "folder.csv")
+
+
+def test_wrong_options_of_a_table_are_named(tmp_path):
+    path = write(tmp_path / "i.csv", interactions("u a 1"))
+    with pytest.raises(InputError, match="timestamp_unit is missing"):
+        Table(path)
+    with pytest.raises(InputError, match="timestamp_unit: 'minutes' is none of milliseconds"):
+        Table(path, timestamp_unit="minutes")
+    with pytest.raises(InputError, match="columns: 'titel' is not a field"):
+        Table(path, columns={"titel": "name"}, timestamp_unit="seconds")
+    with pytest.raises(InputError, match="needed are train, valid and test"):
+        Table(splits={"train": path}, timestamp_unit="seconds")
+    with pytest.raises(InputError, match="both given"):
+        Table(path, splits={"train": path, "valid": path, "test": path}, timestamp_unit="seconds")
+    with pytest.raises(InputError, match="categories_separator is empty"):
+        Table(items=path, categories_separator="")
+    assert "neither interactions nor items" in refused(tmp_path, Table())
+    assert "leave one of them out" in refused(tmp_path, Table(items=path), item_ids=["a"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k_core": -1}, "k_core is -1"),
+        ({"repeats": "all"}, "repeats: 'all'"),
+        ({"ties": "random"}, "ties: 'random'"),
+        ({"split": "random"}, "split: 'random'"),
+        ({"split": (2, 1)}, r"split: timestamps \[2, 1\]"),
+        ({"max_malformed": 2}, "max_malformed is 2"),
+        ({"memory_limit": 1}, "memory_limit is 1 MB"),
+    ],
+)
+def test_wrong_settings_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        PreprocessSettings(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("i.csv", b""), ("i.jsonl", b""), ("i.csv.gz", gzip.compress(b"")), ("i.jsonl.gz", gzip.compress(b"")),
+        ("i.csv", b"user_id,item_id,timestamp\n"), ("i.jsonl", b"\n \n"), ("i.parquet", b""),
+    ],
+)  # fmt: skip
+def test_empty_files_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    message = refused(tmp_path, Table(tmp_path / name, timestamp_unit="seconds"))
+    assert name in message
+    assert "empty" in message or "no rows" in message
+
+
+@pytest.mark.parametrize("name", ["i.csv.gz", "i.jsonl.gz"])
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.9999])
+def test_truncated_gzip_files_are_named(tmp_path, name, share):
+    path = write(tmp_path / name, MANY)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    message = refused(tmp_path, Table(path, timestamp_unit="milliseconds"))
+    assert f"{name} cannot be read" in message
+    assert "cut off" in message
+
+
+@pytest.mark.parametrize("name", ["i.csv.gz", "i.jsonl.gz", "i.parquet"])
+def test_files_of_another_format_are_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"user_id,item_id,timestamp\nu,a,1\n")
+    assert f"{name} cannot be read" in refused(tmp_path, Table(tmp_path / name, timestamp_unit="seconds"))
+
+
+@pytest.mark.parametrize("end", [".jsonl", ".csv", ".parquet"])
+def test_a_missing_column_is_named_with_those_that_are_there(tmp_path, end):
+    path = write(tmp_path / f"i{end}", [{"user": "u", "item_id": "a", "timestamp": T0}])
+    message = refused(tmp_path, Table(path, timestamp_unit="milliseconds"))
+    assert "no column 'user_id'" in message
+    there = message.partition("the columns there are: ")[2].partition(". ")[0]
+    assert set(there.split(", ")) == {"user", "item_id", "timestamp"}
+    source = Table(path, columns={"user_id": "user", "rating": "stars"}, timestamp_unit="milliseconds")
+    assert "no column 'stars' for rating" in refused(tmp_path, source)
+
+
+def test_a_json_array_is_no_jsonl(tmp_path):
+    (tmp_path / "i.jsonl").write_text(json.dumps([{"user_id": "u", "item_id": "a", "timestamp": T0}], indent=1))
+    assert "one JSON object a line" in refused(tmp_path, Table(tmp_path / "i.jsonl", timestamp_unit="milliseconds"))
+
+
+def test_ids_that_are_all_null_are_reported(tmp_path):
+    rows = [{"user_id": None, "item_id": "a", "timestamp": T0}, {"user_id": "", "item_id": "b", "timestamp": T0}]
+    message = refused(tmp_path, Table(write(tmp_path / "i.jsonl", rows), timestamp_unit="milliseconds"))
+    assert "none of 2 rows" in message
+    assert "null_user_id: 2" in message
+    items = write(tmp_path / "items.csv", [{"item_id": "", "title": "x"}])
+    assert "no row has an item id" in refused(tmp_path, Table(items=items))
+
+
+@pytest.mark.parametrize(
+    ("declared", "factor", "advice"),
+    [
+        ("milliseconds", 1e-3, "looks like seconds"),
+        ("seconds", 1, "looks like milliseconds"),
+        ("milliseconds", 1e3, "looks like microseconds"),
+        ("milliseconds", 1e6, "looks like nanoseconds"),
+    ],
+)
+def test_timestamps_in_another_unit_are_recognised(tmp_path, declared, factor, advice):
+    rows = [{**row, "timestamp": int(row["timestamp"] * factor)} for row in interactions("u a 1\nu b 2\nu c 3")]
+    message = refused(tmp_path, Table(write(tmp_path / "i.csv", rows), timestamp_unit=declared))
+    assert f"timestamp_unit is {declared}" in message
+    assert advice in message
+
+
+def test_positions_declared_as_time_are_recognised(tmp_path):
+    rows = [{"user_id": "u", "item_id": i, "timestamp": n} for n, i in enumerate("abc")]
+    assert "say position" in refused(tmp_path, Table(write(tmp_path / "i.csv", rows), timestamp_unit="seconds"))
+
+
+def test_an_empty_k_core_tells_what_was_there_before(tmp_path):
+    message = refused(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3"), PreprocessSettings())
+    assert "3 interactions of 1 users with 3 items" in message
+    assert "Lower k_core" in message
+
+
+def test_ids_that_never_match_are_shown_from_both_sides(tmp_path):
+    message = refused(tmp_path, table(tmp_path, "u a.0 1\nu b.0 2\nu c.0 3", "a b c"))
+    assert "'a.0', 'b.0', 'c.0'" in message
+    assert "'a', 'b', 'c'" in message
+
+
+def test_empty_splits_are_errors(tmp_path):
+    assert "no user has 3 interactions" in refused(tmp_path, table(tmp_path, "u a 1\nu b 2"))
+    source = table(tmp_path, "u a 1\nu b 2\nu c 3")
+    message = refused(tmp_path, source, replace(OFF, split=(1, 2)))
+    assert "train is empty" in message
+    assert f"{T0 + 1000} to {T0 + 3000}" in message
+    assert "test is empty" in refused(tmp_path, source, replace(OFF, split=(T0 + 2500, T0 + 9000)))
+    splits = split_files(tmp_path, train="u x 1", valid="u a 2", test="u a 3")
+    items = write(tmp_path / "items.jsonl", [{"item_id": "a"}])
+    assert "splits: train" in refused(tmp_path, Table(items=items, splits=splits, timestamp_unit="milliseconds"))
+
+
+def test_a_failure_leaves_earlier_outputs_alone(tmp_path):
+    run(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3"))
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(InputError):
+        run(tmp_path, table(tmp_path, "u a 1"))
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_outputs_appear_together_and_stats_last(tmp_path, monkeypatch):
+    renamed, replace_file = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: (renamed.append(Path(new).name), replace_file(old, new)))
+    run(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3"))
+    assert renamed == ["items.parquet", "train.parquet", "valid.parquet", "test.parquet", "stats.json"]
+
+
+def test_too_little_memory_names_the_setting(tmp_path):
+    with (
+        temporary_database(tmp_path, memory_limit=100, threads=1) as database,
+        pytest.raises(InputError, match="memory_limit: 100 MB are too few"),
+    ):
+        database.execute("CREATE TABLE one_value AS SELECT list(range) FROM range(50_000_000)")
+    assert not list(tmp_path.iterdir())
+
+
+# Configuration
+
+
+def test_sources_come_from_a_dataset_of_the_config(tmp_path):
+    reviews, meta = amazon_files(tmp_path)
+    for kind, paths in (("amazon2023", [str(reviews)]), ("sample", str(reviews))):
+        source = source_from_config({"source": kind, "reviews": paths, "meta": str(meta), "items": 15_000, "k_core": 5})
+        assert source == AmazonReviews2023((reviews,), (meta,))
+    path = write(tmp_path / "i.csv", interactions("u a 1"))
+    options = {"interactions": str(path), "columns": {"title": "name"}, "timestamp_unit": "seconds", "items": None}
+    assert source_from_config({"source": "table", **options, "shards": 1}) == Table(
+        path, columns={"title": "name"}, timestamp_unit="seconds"
+    )
+    with pytest.raises(InputError, match="source: 'amazon' is none of"):
+        source_from_config({"source": "amazon"})
+
+
+# Real data
+
+
+def test_beauty_keeps_everything(tmp_path, shared_data):
+    folder = shared_data / "amazon2014-beauty"
+    source = Table(folder / "interactions.csv.gz", folder / "items.jsonl.gz", timestamp_unit="seconds")
+    result = run(tmp_path, source, PreprocessSettings(threads=2))
+    assert result.stats["steps"][-1] == {
+        "step": "k_core", "rows": 198_215, "users": 22_332, "items": 12_086, "rounds": 0,
+    }  # fmt: skip
+    assert result.stats["dropped"] == {"interactions": {}, "items": {}}
+    assert [len(split) for split in (result.items, result.train, result.valid, result.test)] == [
+        12_086, 153_551, 22_332, 22_332,
+    ]  # fmt: skip
+    assert result.stats["ties"]["share"] == pytest.approx(0.435, abs=0.001)
+    # The source is chronological, so that the last line of a user is the test item.
+    with gzip.open(folder / "interactions.csv.gz", "rt") as file:
+        last = {row["user_id"]: row["item_id"] for row in csv.DictReader(file)}
+    assert {row["user_id"]: row["item_id"] for row in result.test} == last
+    assert not any("&amp;" in row["title"] for row in result.items)
+
+
+def test_industrial_keeps_all_items_without_a_k_core(tmp_path, shared_data):
+    folder = shared_data / "amazon2018-industrial"
+    source = Table(
+        folder / "interactions.csv.gz",
+        folder / "items.jsonl.gz",
+        columns={"timestamp": "position", "store": "brand"},
+        timestamp_unit="position",
+    )
+    result = run(tmp_path, source, OFF)
+    assert len(result.items) == 3_686
+    assert sum(row["description"] != "" for row in result.items) >= 3_400
+    assert result.stats["steps"][-1] == {"step": "known_items", "rows": 22_743, "users": 3_285, "items": 3_541}
+
+
+def test_movielens_genres_become_lists(tmp_path, shared_data):
+    folder = shared_data / "movielens-latest-small"
+    source = Table(
+        folder / "ratings.csv.gz",
+        folder / "movies.csv.gz",
+        columns={"user_id": "userId", "item_id": "movieId", "categories": "genres"},
+        timestamp_unit="seconds",
+        categories_separator="|",
+    )
+    result = run(tmp_path, source, PreprocessSettings())
+    assert result.stats["steps"][-1] | {"rounds": 0} == {
+        "step": "k_core", "rows": 90_274, "users": 610, "items": 3_650, "rounds": 0,
+    }  # fmt: skip
+    toy_story = next(row for row in result.items if row["item_id"] == "1")
+    assert toy_story["categories"] == ["Adventure", "Animation", "Children", "Comedy", "Fantasy"]
