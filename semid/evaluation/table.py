@@ -49,8 +49,11 @@ def collect_tables(paths: Sequence[str | Path], path: str | Path) -> None:
     write_table([row for part in paths for row in read_table(part)], path)
 
 
-def format_table(path: str | Path) -> str:
-    """The table at `path` as plain text for a terminal, its notes below; `bits used` is `entropy_bits`."""
+def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
+    """The table at `path` as plain text for a terminal; below it the notes, and the warnings of `scorecards`.
+
+    `bits used` is `entropy_bits`; `scorecards` is the collected table of the tokenizers.
+    """
     rows = read_table(path)
     header = ("dataset", "tokenizer", "candidates", "avg_cand_size", "recall@10 [95 %]", "ndcg@10", "mrr", "bits used")
     lines = [header, *(_cells(row) for row in rows)]
@@ -60,7 +63,12 @@ def format_table(path: str | Path) -> str:
     for row in rows:
         if row["note"] and row["dataset"] not in notes.setdefault(row["note"], []):
             notes[row["note"]].append(row["dataset"])
-    return "\n".join([*text, *(f"{', '.join(datasets)}: {note}" for note, datasets in notes.items())]) + "\n"
+    text += [f"{', '.join(datasets)}: {note}" for note, datasets in notes.items()]
+    if scorecards is not None:
+        with open(scorecards, encoding="utf-8", newline="") as file:
+            cards = csv.DictReader(file)
+            text += [f"{card['dataset']}/{card['tokenizer']}: {card['warnings']}" for card in cards if card["warnings"]]
+    return "\n".join(text) + "\n"
 
 
 def _cells(row: Mapping[str, str]) -> tuple[str, ...]:

@@ -5,7 +5,9 @@ Needs torch, numpy and safetensors alone; `vectors` is any array or memmap and i
 
 from semid.quantizers.rqkmeans import RQKMeans
 from semid.quantizers.rqvae import RQVAE
-from semid.quantizers.tokenizer import Compute, Tokenizer
+from semid.quantizers.tokenizer import Compute, DecodedVectors, Tokenizer
 from semid.quantizers.vqvae import VQVAE
 
-__all__ = ["RQVAE", "VQVAE", "Compute", "RQKMeans", "Tokenizer"]
+METHODS: dict[str, type[Tokenizer]] = {"rqkmeans": RQKMeans, "rqvae": RQVAE, "vqvae": VQVAE}
+
+__all__ = ["METHODS", "RQVAE", "VQVAE", "Compute", "DecodedVectors", "RQKMeans", "Tokenizer"]

@@ -38,7 +38,8 @@ class VectorQuantizedAutoencoder(Tokenizer):
     less `usage_weight` times the entropy of the batch mean of softmax(−distance² / `usage_temperature`).
     Training: `epochs`, `batch_size`, `learning_rate` of Adam. `keep`: `best` keeps the epoch of lowest
     reconstruction on held-out training rows among those with no fewer distinct codes than epoch 0, and rolls back
-    when codes collapse; `last` keeps the last epoch as it is.
+    when codes collapse; `last` keeps the last epoch as it is. `patience`: with `best`, epochs without a better one
+    before training stops; 0 trains all `epochs`.
 
     After fit `history_` holds a dict an epoch; `epoch_kept_` 0 means that training bought nothing over its start;
     `rollbacks_` counts the collapses undone.
@@ -59,6 +60,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
     batch_size: int = 1024
     learning_rate: float = 1e-3
     keep: Literal["best", "last"] = "best"
+    patience: int = 15
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,8 +68,8 @@ class VectorQuantizedAutoencoder(Tokenizer):
         for name in ("kmeans_iters", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.epochs < 0 or self.codebook_dim < 0:
-            raise ValueError("epochs and codebook_dim must be at least 0")
+        if min(self.epochs, self.codebook_dim, self.patience) < 0:
+            raise ValueError("epochs, codebook_dim and patience must be at least 0")
         if self.codebook_update not in ("ema", "gradient") or self.keep not in ("best", "last"):
             raise ValueError("codebook_update must be ema or gradient, keep must be best or last")
 
@@ -206,6 +208,9 @@ class VectorQuantizedAutoencoder(Tokenizer):
             if better and state["unique_codes"] >= first["unique_codes"]:
                 best, self.epoch_kept_ = state, epoch
                 kept = resumed = copy.deepcopy(self._trained.state_dict())
+            elif 0 < self.patience <= epoch - self.epoch_kept_:
+                logger.info("no better epoch in %d: training stops", self.patience)
+                break
         if self.keep == "best":
             self._trained.load_state_dict(kept)
         self._report(first, best if self.keep == "best" else state)
@@ -328,7 +333,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
     def _state(self) -> dict[str, Tensor]:
         return {**self._trained.state_dict(), "cluster_sizes": self.cluster_sizes_}
 
-    def _fitted(self) -> dict[str, Any]:
+    def fit_summary(self) -> dict[str, Any]:
         return {"dim": self.dim, "epoch_kept": self.epoch_kept_, "rollbacks": self.rollbacks_}
 
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:

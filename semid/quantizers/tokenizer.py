@@ -82,12 +82,12 @@ class Tokenizer:
         """Every learnt tensor by name."""
         raise NotImplementedError
 
-    def _fitted(self) -> dict[str, Any]:
-        """What `_load` needs beside the tensors, and what `fit` reports of itself."""
+    def fit_summary(self) -> dict[str, Any]:
+        """What `fit` reports of itself: `dim`, and for the autoencoders `epoch_kept` and `rollbacks`."""
         return {"dim": self.dim}
 
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
-        """Take back what `_state` and `_fitted` gave."""
+        """Take back what `_state` and `fit_summary` gave."""
         raise NotImplementedError
 
     def to(self, device: str) -> Self:
@@ -136,7 +136,7 @@ class Tokenizer:
         config = {
             "class": type(self).__name__,
             "arguments": arguments,
-            "fitted": self._fitted(),
+            "fitted": self.fit_summary(),
             "metadata": metadata,
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
@@ -169,6 +169,17 @@ class Tokenizer:
                 "choose a smaller codebook or train on more items"
             )
         return gather_float32(vectors, rows)
+
+
+class DecodedVectors:
+    """The vectors [n, dim] that codes [n, L] stand for, decoded when rows are asked for."""
+
+    def __init__(self, tokenizer: Tokenizer, codes: np.ndarray) -> None:
+        self._tokenizer, self._codes = tokenizer, codes
+        self.shape = (len(codes), tokenizer.dim)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self._tokenizer.decode(self._codes[rows])
 
 
 def _write_whole(path: Path, content: bytes) -> None:

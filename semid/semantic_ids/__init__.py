@@ -2,16 +2,19 @@
 
 from semid.semantic_ids.codebook import codebook_page
 from semid.semantic_ids.codes import code_strings, read_codes, write_codes
+from semid.semantic_ids.encode import encode_items
 from semid.semantic_ids.score import score_tokenizer
 from semid.semantic_ids.scorecard import collect_scorecards, reconstruction_error, scorecard
-from semid.semantic_ids.table import export_table
+from semid.semantic_ids.table import export_table, read_semantic_ids
 
 __all__ = [
     "code_strings",
     "codebook_page",
     "collect_scorecards",
+    "encode_items",
     "export_table",
     "read_codes",
+    "read_semantic_ids",
     "reconstruction_error",
     "score_tokenizer",
     "scorecard",

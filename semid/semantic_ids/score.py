@@ -1,7 +1,7 @@
 """The score stage: one call that writes a tokenizer's scorecard and codebook page."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import write_json, write_text
+from semid.naming import TokenizerName
+from semid.quantizers import Tokenizer
 from semid.semantic_ids.codebook import codebook_page, item_blocks
 from semid.semantic_ids.codes import read_codes
 from semid.semantic_ids.scorecard import reconstruction_error, scorecard
@@ -23,18 +25,28 @@ def score_tokenizer(
     code_paths: Sequence[str | Path],
     vectors: Any,
     groups: np.ndarray,
-    decode: Callable[[np.ndarray], Any] | None,
-    identity: Mapping[str, Any],
+    tokenizer: Tokenizer,
+    dataset: str,
+    name: str,
     scorecard_path: str | Path,
     page_path: str | Path,
     note: str | None = None,
 ) -> None:
-    """Write `scorecard.json` and `codebook.md` of one tokenizer.
+    """Write `scorecard.json` and `codebook.md` of the tokenizer of that name.
 
-    `vectors [n, dim]` are the embeddings, `groups [n]` numbers the distinct ones, `decode` maps codes to vectors (None
-    for codes made elsewhere). `identity` names the tokenizer: dataset, tokenizer, method, variant, num_levels,
-    codebook_size, seed.
+    `vectors` [n, dim] are the embeddings, `groups` [n] numbers the distinct ones.
     """
+    parsed = TokenizerName.parse(name)
+    identity = {
+        "dataset": dataset,
+        "tokenizer": name,
+        "method": parsed.method,
+        "variant": parsed.variant,
+        "num_levels": parsed.num_levels,
+        "codebook_size": parsed.codebook_size,
+        "seed": parsed.seed,
+        "fit": tokenizer.fit_summary(),
+    }
     codes = read_codes(code_paths)
     in_train = pq.read_table(items_path, columns=["in_train"])["in_train"]
     if not len(in_train) == len(codes) == len(vectors):
@@ -42,11 +54,11 @@ def score_tokenizer(
             f"{items_path}: {len(in_train)} items, but {len(vectors)} embeddings and {len(codes)} codes; "
             "run these steps again"
         )
-    lost = None if decode is None else reconstruction_error(vectors, decode, codes)
+    lost = reconstruction_error(vectors, tokenizer.decode, codes)
     train_items = pc.sum(in_train).as_py() or 0
-    card = scorecard(codes, identity["codebook_size"], train_items, groups, lost, note)
+    card = scorecard(codes, parsed.codebook_size, train_items, groups, lost, note)
     for warning in card["warnings"]:
         logger.warning("%s", warning)
-    heading = f"What the level-1 codes of {identity['tokenizer']} hold ({identity['dataset']})"
+    heading = f"What the level-1 codes of {name} hold ({dataset})"
     write_text(page_path, codebook_page(codes, item_blocks(items_path), heading, note))
     write_json(scorecard_path, {**identity, **card})

@@ -37,3 +37,18 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
                 columns = [batch.column(0).cast(pa.string()), *(pa.array(np.ascontiguousarray(c)) for c in block.T)]
                 writer.write_table(pa.table(columns if flat else [*columns, code_strings(block)], schema=schema))
                 start += len(batch)
+
+
+def read_semantic_ids(path: str | Path) -> np.ndarray:
+    """Codes int32 [n, L] of a semantic-ID table, in its order."""
+    names = pq.read_schema(path).names
+    columns = (
+        ["token"] if "token" in names else sorted((n for n in names if n[1:].isdecimal()), key=lambda n: int(n[1:]))
+    )
+    if not columns:
+        raise InputError(f"{path}: columns are {', '.join(names)}; expected `token` or `c1`, `c2`, …")
+    table = pq.read_table(path, columns=columns)
+    codes = np.empty((table.num_rows, len(columns)), np.int32)
+    for level, name in enumerate(columns):
+        codes[:, level] = table[name].to_numpy()
+    return codes

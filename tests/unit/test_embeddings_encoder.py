@@ -11,9 +11,10 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
+from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore, EncoderSettings, embed_manifest, embed_shard, embedding_settings
 from semid.embeddings import encoder as encoder_module
-from semid.embeddings.encoder import TransformerEncoder, encoder_space, resolve_device
+from semid.embeddings.encoder import TransformerEncoder, encoder_space
 from semid.errors import InputError
 
 SENTENCES = [

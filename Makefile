@@ -1,0 +1,35 @@
+# make run    set up .venv and run the default to results/offline_eval.csv
+# make test   the same set-up and every check
+# make clean  remove what runs and checks made, and .venv
+
+PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell \
+	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $(name))))
+BIN := .venv/bin
+SOURCES := semid tests workflow_scripts
+
+.PHONY: run test clean
+
+run: .venv/installed
+	$(BIN)/snakemake --cores all results/offline_eval.csv
+
+test: .venv/installed
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+	$(BIN)/pytest
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(if $(PYTHON),,echo "semid needs Python 3.11 or 3.12, and none of python3.12, python3.11, python3 is one: install it, or name it with make PYTHON=/path/to/python"; exit 1)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+		|| { echo "semid needs Python 3.11 or 3.12, but $(PYTHON) is $$($(PYTHON) --version 2>&1)"; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake logs benchmarks semid.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find data results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

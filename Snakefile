@@ -1,0 +1,39 @@
+"""From raw reviews to results/offline_eval.csv: see README.md, and config.yaml for what is run."""
+
+from snakemake.utils import min_version, validate
+
+min_version("9.20")
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+validate(config, "schemas/config.schema.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/embeddings.smk"
+include: "rules/tokenizers.smk"
+include: "rules/semantic_ids.smk"
+include: "rules/retrieval.smk"
+include: "rules/evaluation.smk"
+
+
+wildcard_constraints:
+    dataset="|".join(re.escape(name) for name in config["datasets"]),
+    # loose, so that a malformed name gets a message rather than "no rule"
+    tokenizer=rf"(?!({'|'.join(RESERVED)})/)[^/]+",
+    shard=r"\d{5}-of-\d{5}",
+
+
+rule all:
+    default_target: True
+    input:
+        semantic_id_tables,
+        "results/tokenizers.csv",
+        "results/offline_eval.csv" if evaluated_datasets() else [],
+
+
+onsuccess:
+    print_table()

@@ -1,0 +1,257 @@
+"""Needs the validated config; gives names, paths and options to every rules file."""
+
+import importlib.util
+import re
+import sys
+import time
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+sys.path.insert(0, str(ROOT))
+
+from semid.errors import InputError
+from semid.naming import RESERVED, TokenizerName, name_pattern
+
+STARTED = time.time()
+COMPUTE = config["compute"]
+SYNTHETIC = "synthetic: checks the plumbing, ranks nothing"
+
+
+@cache
+def code_digest(*places):
+    """Digest of packages or files below semid/: put in params, it makes an edit rerun what uses them."""
+    digest = sha256()
+    for place in places:
+        path = ROOT / "semid" / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def dataset_options(dataset):
+    if dataset not in config["datasets"]:
+        raise WorkflowError(
+            f"run: dataset '{dataset}' is not under `datasets:`, which has {', '.join(config['datasets'])}"
+        )
+    return config["datasets"][dataset]
+
+
+def merged_options(dataset, section):
+    """A section of the config with what the dataset changes in it."""
+    return {**config[section], **dataset_options(dataset).get(section, {})}
+
+
+def is_evaluated(dataset):
+    """Whether a dataset has interactions: with items and vectors alone there is nobody to evaluate on."""
+    options = dataset_options(dataset)
+    return options["source"] != "table" or bool(
+        {"interactions", "splits"} & options.keys()
+    )
+
+
+def evaluated_datasets():
+    return [dataset for dataset in config["run"]["datasets"] if is_evaluated(dataset)]
+
+
+def note(wildcards):
+    return SYNTHETIC if dataset_options(wildcards.dataset)["source"] == "sample" else ""
+
+
+def is_sample(dataset):
+    return dataset_options(dataset)["source"] == "sample"
+
+
+def source_options(wildcards):
+    """The keys of a dataset that say what its raw files are."""
+    options = dict(dataset_options(wildcards.dataset))
+    if is_sample(wildcards.dataset):
+        for name in ("reviews", "meta"):
+            options[name] = f"data/raw/{wildcards.dataset}/{name}.jsonl.gz"
+    for key in ("generate", "preprocess", "embeddings", "evaluation", "shards", "load"):
+        options.pop(key, None)
+    return options
+
+
+def own_vector_files(wildcards):
+    options = dataset_options(wildcards.dataset).get("embeddings", {})
+    return [options[key] for key in ("vectors", "ids", "table") if key in options]
+
+
+def catalogue_embeddings(wildcards):
+    """The embeddings whose ids are the catalogue, where the dataset names no items."""
+    options = dataset_options(wildcards.dataset)
+    names_items = options["source"] != "table" or bool(
+        {"items", "splits"} & options.keys()
+    )
+    return (
+        {} if names_items or not own_vector_files(wildcards) else options["embeddings"]
+    )
+
+
+def raw_files(wildcards):
+    options = source_options(wildcards)
+    files = own_vector_files(wildcards) if catalogue_embeddings(wildcards) else []
+    for key in ("reviews", "meta", "interactions", "items"):
+        value = options.get(key, [])
+        files += [value] if isinstance(value, str) else value
+    return files + list(options.get("splits", {}).values())
+
+
+def preprocess_options(wildcards):
+    options = merged_options(wildcards.dataset, "preprocess")
+    if isinstance(options["split"], dict):
+        options["split"] = options["split"]["timestamps"]
+    return options
+
+
+def embeddings_options(wildcards):
+    """A dataset's own `embeddings:` replace the general ones: another model has other keys."""
+    return dataset_options(wildcards.dataset).get("embeddings", config["embeddings"])
+
+
+def parse_name(name):
+    try:
+        return TokenizerName.parse(name)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def run_tokenizers():
+    """Every tokenizer under `run:`, with every seed; a name that carries its own seed stands as it is."""
+    names = []
+    for name in config["run"]["tokenizers"]:
+        parsed = parse_name(name)
+        names += (
+            [name]
+            if parsed.seed
+            else [parsed.with_seed(seed).name for seed in config["run"]["seeds"]]
+        )
+    return list(dict.fromkeys(names))
+
+
+def tokenizer_options(wildcards):
+    """Options of a tokenizer, the general overruled by the particular: method, variant, full name."""
+    name = parse_name(wildcards.tokenizer)
+    known = config["tokenizers"]
+    if (
+        name.variant
+        and not {f"{name.method}-{name.variant}", name.with_seed(0).name, name.name}
+        & known.keys()
+    ):
+        variants = (
+            ", ".join(key for key in known if key.startswith(f"{name.method}-"))
+            or "none"
+        )
+        raise WorkflowError(
+            f"'{wildcards.tokenizer}': the config defines no variant '{name.variant}' of {name.method} under "
+            f"`tokenizers:`; defined: {variants}"
+        )
+    options = {}
+    for key in name.option_keys():
+        options.update(known.get(key, {}))
+    return options
+
+
+def constructor_arguments(wildcards):
+    """Arguments of the tokenizer's class: those of its name and of its options; `init` names a file, see start_of."""
+    name = parse_name(wildcards.tokenizer)
+    arguments = {"codebook_size": name.codebook_size, "seed": name.seed}
+    if not name.is_flat:
+        arguments["num_levels"] = name.num_levels
+    return arguments | {
+        key: value
+        for key, value in tokenizer_options(wildcards).items()
+        if key != "init"
+    }
+
+
+def parts(dataset, folder):
+    n = dataset_options(dataset).get("shards", 1)
+    return [f"results/{dataset}/{folder}/part-{i:05d}-of-{n:05d}.npy" for i in range(n)]
+
+
+def embedding_parts(wildcards):
+    return parts(wildcards.dataset, "embeddings")
+
+
+def code_parts(wildcards):
+    parse_name(wildcards.tokenizer)
+    return parts(wildcards.dataset, f"{wildcards.tokenizer}/codes")
+
+
+def model_file(dataset, tokenizer):
+    """The tokenizer to encode with: the folder that the dataset loads, or the one trained here."""
+    loaded = dataset_options(dataset).get("load", {}).get(tokenizer)
+    return f"{loaded or f'results/{dataset}/{tokenizer}'}/model.safetensors"
+
+
+def model_of(wildcards):
+    parse_name(wildcards.tokenizer)
+    return model_file(wildcards.dataset, wildcards.tokenizer)
+
+
+def start_of(wildcards):
+    """The RQ-KMeans an RQ-VAE starts from: `init` names its variant; size and seed are the same."""
+    init = tokenizer_options(wildcards).get("init", "kmeans")
+    if init == "kmeans":
+        return []
+    return model_file(
+        wildcards.dataset, parse_name(wildcards.tokenizer).starts_from(init).name
+    )
+
+
+def per_tokenizer(file):
+    """That file of every tokenizer of the run, on every dataset."""
+    return [
+        f"results/{d}/{t}/{file}"
+        for d in config["run"]["datasets"]
+        for t in run_tokenizers()
+    ]
+
+
+def semantic_id_tables(wildcards):
+    return per_tokenizer("items.parquet")
+
+
+def faiss_options():
+    options = {"enabled": False} if config["faiss"] is False else config["faiss"]
+    return {"enabled": True, "normalize": True, "factory": "Flat", **options}
+
+
+def faiss_index(wildcards):
+    """The FAISS index where it is wanted and can be built: installed here, or in the rule's conda environment."""
+    by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    if faiss_options()["enabled"] and (by_conda or importlib.util.find_spec("faiss")):
+        return f"results/{wildcards.dataset}/faiss/index.faiss"
+    return []
+
+
+def evaluation_options(wildcards):
+    return merged_options(wildcards.dataset, "evaluation")
+
+
+def evaluations(wildcards):
+    datasets = evaluated_datasets()
+    if not datasets:
+        raise WorkflowError(
+            f"run: none of the datasets {', '.join(config['run']['datasets'])} has interactions, so there is nothing "
+            "to evaluate; ask for results/tokenizers.csv, or for results/<dataset>/<tokenizer>/items.parquet"
+        )
+    names = ["controls", *run_tokenizers()]
+    return [
+        f"results/{dataset}/{name}/offline_eval.csv"
+        for dataset in datasets
+        for name in names
+    ]
+
+
+def print_table():
+    """Show the table of this run where it was made."""
+    log = Path("logs/collect_evaluations.log")
+    if log.is_file() and log.stat().st_mtime >= STARTED:
+        print(log.read_text(encoding="utf-8").partition("\n\n")[0], file=sys.stderr)

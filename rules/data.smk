@@ -1,0 +1,53 @@
+"""Needs raw files (or generates the sample); makes data/<dataset>/{items,train,valid,test}.parquet and stats.json."""
+
+
+rule generate_sample:
+    output:
+        reviews="data/raw/{dataset}/reviews.jsonl.gz",
+        meta="data/raw/{dataset}/meta.jsonl.gz",
+    log:
+        "logs/{dataset}/generate_sample.log",
+    benchmark:
+        "benchmarks/{dataset}/generate_sample.tsv"
+    wildcard_constraints:
+        dataset="|".join(
+            re.escape(name) for name in config["datasets"] if is_sample(name)
+        )
+        or "(?!)",
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code_digest("data/sample.py", "data/vocabulary.py"),
+        settings=lambda wildcards: dataset_options(wildcards.dataset).get(
+            "generate", {}
+        ),
+    script:
+        "../workflow_scripts/generate_sample.py"
+
+
+rule preprocess:
+    input:
+        raw_files,
+    output:
+        catalogue="data/{dataset}/items.parquet",
+        train="data/{dataset}/train.parquet",
+        valid="data/{dataset}/valid.parquet",
+        test="data/{dataset}/test.parquet",
+        stats="data/{dataset}/stats.json",
+    log:
+        "logs/{dataset}/preprocess.log",
+    benchmark:
+        "benchmarks/{dataset}/preprocess.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 4
+    resources:
+        duckdb_mb=COMPUTE["duckdb_mb"],
+    params:
+        code=code_digest("data"),
+        source=source_options,
+        settings=preprocess_options,
+        embeddings=catalogue_embeddings,
+        note=note,
+    script:
+        "../workflow_scripts/preprocess.py"

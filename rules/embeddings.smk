@@ -1,0 +1,41 @@
+"""Needs data/<dataset>/items.parquet; makes results/<dataset>/embeddings/part-*.npy, then manifest.json."""
+
+
+rule embed_items:
+    input:
+        own_vector_files,
+        catalogue="data/{dataset}/items.parquet",
+    output:
+        "results/{dataset}/embeddings/part-{shard}.npy",
+    log:
+        "logs/{dataset}/embeddings/part-{shard}.log",
+    benchmark:
+        "benchmarks/{dataset}/embeddings/part-{shard}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: COMPUTE["threads"]
+    resources:
+        device=COMPUTE["device"],
+        batch_size=COMPUTE["embed_batch_size"],
+    params:
+        code=code_digest("embeddings"),
+        settings=embeddings_options,
+    script:
+        "../workflow_scripts/embed_items.py"
+
+
+rule embeddings_manifest:
+    input:
+        parts=embedding_parts,
+        catalogue="data/{dataset}/items.parquet",
+    output:
+        "results/{dataset}/embeddings/manifest.json",
+    log:
+        "logs/{dataset}/embeddings/manifest.log",
+    conda:
+        "../envs/torch.yaml"
+    params:
+        code=code_digest("embeddings"),
+        settings=embeddings_options,
+    script:
+        "../workflow_scripts/embeddings_manifest.py"

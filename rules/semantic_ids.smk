@@ -1,0 +1,59 @@
+"""Needs codes; makes results/<dataset>/<tokenizer>/items.parquet, scorecard.json and codebook.md, results/tokenizers.csv."""
+
+
+rule export:
+    input:
+        codes=code_parts,
+        catalogue="data/{dataset}/items.parquet",
+    output:
+        "results/{dataset}/{tokenizer}/items.parquet",
+    log:
+        "logs/{dataset}/{tokenizer}/export.log",
+    benchmark:
+        "benchmarks/{dataset}/{tokenizer}/export.tsv"
+    conda:
+        "../envs/torch.yaml"
+    params:
+        code=code_digest("semantic_ids/table.py", "semantic_ids/codes.py"),
+        flat=lambda wildcards: parse_name(wildcards.tokenizer).is_flat,
+    script:
+        "../workflow_scripts/export.py"
+
+
+rule score:
+    input:
+        codes=code_parts,
+        model=model_of,
+        parts=embedding_parts,
+        manifest="results/{dataset}/embeddings/manifest.json",
+        catalogue="data/{dataset}/items.parquet",
+    output:
+        scorecard="results/{dataset}/{tokenizer}/scorecard.json",
+        page="results/{dataset}/{tokenizer}/codebook.md",
+    log:
+        "logs/{dataset}/{tokenizer}/score.log",
+    benchmark:
+        "benchmarks/{dataset}/{tokenizer}/score.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: COMPUTE["threads"]
+    params:
+        code=code_digest("semantic_ids", "quantizers", "retrieval/dense.py"),
+        note=note,
+    script:
+        "../workflow_scripts/score.py"
+
+
+rule collect_scorecards:
+    input:
+        lambda wildcards: per_tokenizer("scorecard.json"),
+    output:
+        "results/tokenizers.csv",
+    log:
+        "logs/collect_scorecards.log",
+    conda:
+        "../envs/torch.yaml"
+    params:
+        code=code_digest("semantic_ids/scorecard.py"),
+    script:
+        "../workflow_scripts/collect_scorecards.py"

@@ -1,0 +1,83 @@
+"""Needs a dataset's embeddings; makes results/<dataset>/<tokenizer>/model.safetensors, config.json and codes/."""
+
+
+rule train_rqkmeans:
+    input:
+        parts=embedding_parts,
+        manifest="results/{dataset}/embeddings/manifest.json",
+        catalogue="data/{dataset}/items.parquet",
+    output:
+        model="results/{dataset}/{tokenizer}/model.safetensors",
+        config="results/{dataset}/{tokenizer}/config.json",
+    log:
+        "logs/{dataset}/{tokenizer}/train.log",
+    benchmark:
+        "benchmarks/{dataset}/{tokenizer}/train.tsv"
+    wildcard_constraints:
+        tokenizer=name_pattern("rqkmeans"),
+    conda:
+        "../envs/torch.yaml"
+    threads: COMPUTE["training_threads"]
+    resources:
+        device=COMPUTE["device"],
+        batch_size=COMPUTE["encode_batch_size"],
+        codeword_block=COMPUTE["codeword_block"],
+    params:
+        code=code_digest("quantizers"),
+        method="rqkmeans",
+        # the same codes whatever --cores: Snakemake caps `threads`, not this
+        training_threads=COMPUTE["training_threads"],
+        arguments=constructor_arguments,
+    script:
+        "../workflow_scripts/train_tokenizer.py"
+
+
+use rule train_rqkmeans as train_rqvae with:
+    input:
+        parts=embedding_parts,
+        manifest="results/{dataset}/embeddings/manifest.json",
+        catalogue="data/{dataset}/items.parquet",
+        start=start_of,
+    wildcard_constraints:
+        tokenizer=name_pattern("rqvae"),
+    params:
+        code=code_digest("quantizers"),
+        method="rqvae",
+        training_threads=COMPUTE["training_threads"],
+        arguments=constructor_arguments,
+
+
+use rule train_rqkmeans as train_vqvae with:
+    wildcard_constraints:
+        tokenizer=name_pattern("vqvae"),
+    params:
+        code=code_digest("quantizers"),
+        method="vqvae",
+        training_threads=COMPUTE["training_threads"],
+        arguments=constructor_arguments,
+
+
+rule encode:
+    input:
+        model=model_of,
+        part="results/{dataset}/embeddings/part-{shard}.npy",
+        manifest="results/{dataset}/embeddings/manifest.json",
+    output:
+        "results/{dataset}/{tokenizer}/codes/part-{shard}.npy",
+    log:
+        "logs/{dataset}/{tokenizer}/encode-{shard}.log",
+    benchmark:
+        "benchmarks/{dataset}/{tokenizer}/encode-{shard}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: COMPUTE["threads"]
+    resources:
+        device=COMPUTE["device"],
+        batch_size=COMPUTE["encode_batch_size"],
+        codeword_block=COMPUTE["codeword_block"],
+    params:
+        code=code_digest(
+            "quantizers", "semantic_ids/encode.py", "semantic_ids/codes.py"
+        ),
+    script:
+        "../workflow_scripts/encode.py"

@@ -1,0 +1,35 @@
+"""The encode stage: one call a shard."""
+
+from pathlib import Path
+from typing import Any
+
+from semid.errors import InputError
+from semid.naming import TokenizerName
+from semid.progress import Progress
+from semid.quantizers import Compute, Tokenizer
+from semid.semantic_ids.codes import write_codes
+
+
+def encode_items(
+    tokenizer: Tokenizer, name: str, vectors: Any, space: dict[str, Any], output: str | Path, compute: Compute
+) -> None:
+    """Write the codes of embeddings `vectors` [n, dim], one shard, to `output`.
+
+    `space` identifies the embeddings. `InputError` when the tokenizer is not of the size that its `name` says, or was
+    trained on other embeddings.
+    """
+    expected = TokenizerName.parse(name)
+    if (tokenizer.num_levels, tokenizer.codebook_size) != (expected.num_levels, expected.codebook_size):
+        raise InputError(
+            f"{name} names {expected.num_levels} x {expected.codebook_size} codes, the loaded tokenizer has "
+            f"{tokenizer.num_levels} x {tokenizer.codebook_size}: name it by its size"
+        )
+    trained_on = tokenizer.metadata.get("embeddings")
+    if trained_on != space:
+        raise InputError(
+            f"{name} was trained on other embeddings: it expects {trained_on}, these are {space}. "
+            "Embed the items with the same settings, or train a tokenizer on these"
+        )
+    with Progress(len(vectors), f"encoding with {name}", "items") as progress:
+        codes = tokenizer.encode(vectors, compute, progress.update)
+    write_codes(output, codes, tokenizer.codebook_size)

@@ -1,0 +1,581 @@
+"""What every tokenizer must hold. A new method joins by a constructor in `CASES`."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from semid.embeddings import EmbeddingStore, Rows
+from semid.quantizers import RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
+from semid.quantizers.blocks import sample_rows
+
+N, DIM = 600, 16
+SMALL = {"num_levels": 3, "codebook_size": 16}
+TRAINING = {"epochs": 3, "batch_size": 128, "hidden": (24,)}
+CASES: dict[str, tuple[type[Tokenizer], dict]] = {
+    "rqkmeans": (RQKMeans, SMALL),
+    "rqkmeans-pca": (RQKMeans, {**SMALL, "pca_dim": 8}),
+    "rqkmeans-beam": (RQKMeans, {**SMALL, "beam": 4}),
+    "rqvae": (RQVAE, {**SMALL, **TRAINING, "codebook_dim": 8}),
+    "rqvae-tiger": (RQVAE, {**SMALL, **TRAINING, "codebook_dim": 8, "linear_start": False, "keep": "last"}),
+    "rqvae-tiger-gradient": (
+        RQVAE,
+        {
+            **{**SMALL, **TRAINING, "codebook_dim": 8, "linear_start": False, "keep": "last"},
+            "codebook_update": "gradient",
+        },
+    ),
+    "vqvae": (VQVAE, {"codebook_size": 16, **TRAINING}),
+}
+every_case = pytest.mark.parametrize("case", CASES)
+
+
+def make(case: str, **changes) -> Tokenizer:
+    kind, arguments = CASES[case]
+    if kind is VQVAE:
+        changes.pop("num_levels", None)
+    return kind(**{**arguments, **changes})
+
+
+def mixture(n: int = N, seed: int = 0) -> np.ndarray:
+    """Rows of a mixture of twelve Gaussians, off the origin."""
+    generator = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(12, DIM)) + 0.5
+    return (centres[generator.integers(12, size=n)] + 0.3 * generator.normal(size=(n, DIM))).astype(np.float32)
+
+
+VECTORS = mixture()
+_fitted: dict[str, Tokenizer] = {}
+
+
+def fitted(case: str) -> Tokenizer:
+    """The case fitted on `VECTORS` with seed 0; made once, only read."""
+    if case not in _fitted:
+        _fitted[case] = make(case).fit(VECTORS)
+    return _fitted[case]
+
+
+@torch.no_grad()
+def latent(tokenizer: Tokenizer, vectors: np.ndarray) -> np.ndarray:
+    rows = torch.from_numpy(np.array(vectors, np.float32))
+    rows = tokenizer._project(rows) if isinstance(tokenizer, RQKMeans) else tokenizer.network_.encode(rows)
+    return rows.double().numpy()
+
+
+def assert_same_codes(tokenizer: Tokenizer, vectors: np.ndarray, codes: np.ndarray, others: np.ndarray) -> None:
+    """Equal codes, near-ties exempt.
+
+    A near-tie is a row whose codes first differ at a level where both codewords are equally far from its residual, to
+    1e-5 of the row's squared length in the latent space (with a beam: where both whole codes are). One row in a hundred
+    may be one.
+    """
+    assert codes.dtype == others.dtype
+    assert codes.shape == others.shape
+    different = np.flatnonzero((codes != others).any(axis=1))
+    assert len(different) <= len(codes) // 100
+    codebooks = tokenizer.codebooks_.double().numpy()
+    for row, vector in zip(different, latent(tokenizer, vectors)[different], strict=True):
+        first = int(np.argmax(codes[row] != others[row]))
+        depth = len(codebooks) if getattr(tokenizer, "beam", 1) > 1 else first + 1
+        errors = [
+            np.square(vector - sum(codebooks[level][one[level]] for level in range(depth))).sum()
+            for one in (codes[row], others[row])
+        ]
+        assert abs(errors[0] - errors[1]) <= 1e-5 * np.square(vector).sum()
+
+
+class Recorder:
+    """Vectors that remember which rows were read."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors, self.shape, self.read = vectors, vectors.shape, set()
+
+    def __getitem__(self, rows):
+        self.read.update(np.arange(len(self.vectors))[rows].tolist())
+        return self.vectors[rows]
+
+
+class Unreadable:
+    """Vectors that have a shape and must not be read."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+    def __getitem__(self, rows):
+        raise AssertionError("rows were read")
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+# codes and vectors
+
+
+@every_case
+def test_codes_have_a_column_a_level_and_lie_below_the_codebook_size(case: str):
+    tokenizer = fitted(case)
+    codes = tokenizer.encode(VECTORS)
+    assert codes.dtype == np.uint16
+    assert codes.shape == (N, tokenizer.num_levels)
+    assert codes.max() < tokenizer.codebook_size
+    assert all(len(np.unique(column)) > 1 for column in codes.T)
+    assert tokenizer.dim == DIM
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(65_536, np.uint16), (65_537, np.uint32)])
+def test_codes_are_uint16_up_to_65536_codes_and_uint32_above(size: int, dtype: type):
+    codebook = torch.randn(1, size, 4, generator=torch.Generator().manual_seed(0))
+    tokenizer = RQKMeans(num_levels=1, codebook_size=size)
+    state = {"mean": torch.zeros(4), "directions": torch.zeros(0, 4), "cluster_sizes": torch.ones(1, size)}
+    tokenizer._load({**state, "codebooks": codebook}, {})
+    codes = tokenizer.encode(codebook[0, -3:])
+    assert codes.dtype == dtype
+    assert codes[:, 0].tolist() == [size - 3, size - 2, size - 1]
+    np.testing.assert_array_equal(tokenizer.decode(codes), codebook[0, -3:])
+
+
+@every_case
+def test_decode_of_the_codes_is_the_quantised_output(case: str):
+    tokenizer = fitted(case)
+    codes = tokenizer.encode(VECTORS)
+    codebooks = tokenizer.codebooks_.numpy()
+    quantised = sum(codebooks[level][codes[:, level]] for level in range(tokenizer.num_levels))
+    if isinstance(tokenizer, RQKMeans):
+        expected = quantised
+        if tokenizer.pca_dim:
+            expected = quantised @ tokenizer.directions_.numpy() + tokenizer.mean_.numpy()
+    else:
+        with torch.no_grad():
+            expected = tokenizer.network_.decode(torch.from_numpy(quantised)).numpy()
+    decoded = tokenizer.decode(codes)
+    assert decoded.dtype == np.float32
+    np.testing.assert_allclose(decoded, expected, rtol=1e-5, atol=1e-5)
+    # far better than the mean of all rows
+    assert np.square(decoded - VECTORS).sum() < 0.7 * np.square(VECTORS - VECTORS.mean(axis=0)).sum()
+
+
+@every_case
+def test_encode_assigns_the_nearest_codeword_level_by_level(case: str):
+    tokenizer = fitted(case)
+    if getattr(tokenizer, "beam", 1) > 1:
+        pytest.skip("a beam is not greedy; its own tests are in tests/unit")
+    residual = latent(tokenizer, VECTORS)
+    expected = np.empty((N, tokenizer.num_levels), np.uint16)
+    for level, codebook in enumerate(tokenizer.codebooks_.double().numpy()):
+        expected[:, level] = np.square(residual[:, None] - codebook).sum(axis=2).argmin(axis=1)
+        residual = residual - codebook[expected[:, level]]
+    assert_same_codes(tokenizer, VECTORS, tokenizer.encode(VECTORS), expected)
+
+
+@every_case
+def test_cluster_sizes_count_the_codes_of_the_training_rows(case: str):
+    if case == "rqkmeans-beam":
+        pytest.skip("training is greedy whatever the beam of encode")
+    tokenizer = fitted(case)
+    counts = [np.bincount(column, minlength=16).tolist() for column in tokenizer.encode(VECTORS).T]
+    assert tokenizer.cluster_sizes_.tolist() == counts
+
+
+@every_case
+def test_the_same_seed_gives_the_same_codes_and_another_seed_other_codebooks(case: str):
+    again, other = make(case).fit(VECTORS), make(case, seed=1).fit(VECTORS)
+    np.testing.assert_array_equal(again.encode(VECTORS), fitted(case).encode(VECTORS))
+    assert not torch.equal(other.codebooks_, again.codebooks_)
+
+
+@every_case
+def test_fit_neither_reads_nor_moves_the_global_random_state(case: str):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    tokenizer = make(case, epochs=1) if case.startswith(("rqvae", "vqvae")) else make(case)
+    tokenizer.fit(VECTORS)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(tokenizer.codebooks_, dataclasses.replace(tokenizer).fit(VECTORS).codebooks_)
+
+
+# inputs
+
+
+@every_case
+def test_every_kind_of_array_gives_the_same_codes(case: str, tmp_path: Path):
+    tokenizer = fitted(case)
+    half = VECTORS.astype(np.float16)
+    expected = tokenizer.encode(half.astype(np.float32))
+    np.save(tmp_path / "vectors.npy", half)
+    frozen = half.copy()
+    frozen.flags.writeable = False
+    wide = np.repeat(half, 2, axis=1)
+    store = EmbeddingStore([half[:250], half[250:]], {})
+    inputs = {
+        "float16": half,
+        "float32": half.astype(np.float32),
+        "float64": half.astype(np.float64),
+        "memmap": np.load(tmp_path / "vectors.npy", mmap_mode="r"),
+        "read-only": frozen,
+        "Fortran order": np.asfortranarray(half),
+        "every other column": wide[:, ::2],
+        "reversed twice": np.ascontiguousarray(half[::-1])[::-1],
+        "tensor": torch.from_numpy(half),
+        "transposed tensor": torch.from_numpy(np.ascontiguousarray(half.T)).t(),
+        "store": store,
+        "rows of a store": Rows(store, np.arange(N)),
+    }
+    for name, vectors in inputs.items():
+        np.testing.assert_array_equal(tokenizer.encode(vectors), expected, err_msg=name)
+
+
+@every_case
+def test_fit_learns_the_same_from_a_store_as_from_an_array_and_changes_neither(case: str):
+    half = VECTORS.astype(np.float16)
+    kept = half.copy()
+    store = EmbeddingStore([half[:250], half[250:]], {})
+    from_store = make(case).fit(Rows(store, np.arange(N)))
+    single = half.astype(np.float32)
+    from_array = make(case).fit(single)
+    from_array.encode(single)
+    assert torch.equal(from_store.codebooks_, from_array.codebooks_)
+    np.testing.assert_array_equal(half, kept)
+    np.testing.assert_array_equal(single, kept.astype(np.float32))
+    tensor = torch.from_numpy(single.copy())
+    make(case).fit(tensor).encode(tensor)
+    np.testing.assert_array_equal(tensor.numpy(), single)
+
+
+@every_case
+@pytest.mark.parametrize("compute", [Compute(batch_size=1), Compute(batch_size=97), Compute(codeword_block=5)], ids=str)
+def test_codes_do_not_depend_on_block_sizes(case: str, compute: Compute):
+    tokenizer = fitted(case)
+    assert_same_codes(tokenizer, VECTORS, tokenizer.encode(VECTORS), tokenizer.encode(VECTORS, compute))
+
+
+@every_case
+def test_codes_do_not_depend_on_the_number_of_threads(case: str, threads: None):
+    tokenizer, vectors = fitted(case), mixture(5_000, seed=5)
+    codes = []
+    for n_threads in (1, 2):
+        torch.set_num_threads(n_threads)
+        codes.append(tokenizer.encode(vectors))
+    assert_same_codes(tokenizer, vectors, *codes)
+
+
+@every_case
+def test_the_code_of_a_row_does_not_depend_on_the_other_rows(case: str):
+    tokenizer = fitted(case)
+    codes = tokenizer.encode(VECTORS)
+    order = np.random.default_rng(0).permutation(N)
+    assert_same_codes(tokenizer, VECTORS[order], codes[order], tokenizer.encode(VECTORS[order]))
+    assert_same_codes(tokenizer, VECTORS[order[:101]], codes[order[:101]], tokenizer.encode(VECTORS[order[:101]]))
+
+
+@every_case
+def test_progress_counts_every_row(case: str):
+    counts: list[int] = []
+    fitted(case).encode(VECTORS, Compute(batch_size=250), counts.append)
+    assert counts == [250, 250, 100]
+
+
+def test_decoded_vectors_decode_the_rows_asked_for():
+    tokenizer = fitted("rqkmeans")
+    codes = tokenizer.encode(VECTORS)
+    decoded = DecodedVectors(tokenizer, codes)
+    assert decoded.shape == (N, DIM)
+    np.testing.assert_array_equal(decoded[np.array([5, 3])], tokenizer.decode(codes[[5, 3]]))
+    np.testing.assert_array_equal(decoded[2:4], tokenizer.decode(codes[2:4]))
+
+
+# bad input
+
+
+@every_case
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_refused_with_its_row(case: str, value: float):
+    vectors = VECTORS.copy()
+    vectors[437, 3] = vectors[512, 0] = value
+    with pytest.raises(ValueError, match="row 437 of"):
+        make(case).fit(vectors)
+    for batch_size in (10, 2048):
+        with pytest.raises(ValueError, match="row 437 of"):
+            fitted(case).encode(vectors, Compute(batch_size=batch_size))
+
+
+@every_case
+def test_infinities_that_cancel_are_refused_too(case: str):
+    vectors = VECTORS.copy()
+    vectors[3, :2] = np.inf, -np.inf
+    with pytest.raises(ValueError, match="row 3 of"):
+        fitted(case).encode(vectors)
+
+
+def test_large_but_finite_values_are_no_infinity():
+    vectors = np.full((4, DIM), 3e38, np.float32)
+    assert RQKMeans(num_levels=1, codebook_size=1).fit(VECTORS).encode(vectors).shape == (4, 1)
+
+
+@every_case
+def test_the_row_named_is_the_callers_also_when_training_takes_a_sample(case: str):
+    row = int(sample_rows(N, 100, 0)[57])
+    vectors = VECTORS.copy()
+    vectors[row, 0] = np.nan
+    with pytest.raises(ValueError, match=f"row {row} of"):
+        make(case, max_train=100).fit(vectors)
+
+
+@every_case
+@pytest.mark.parametrize("shape", [(0, DIM), (N, 0), (DIM,), (2, 3, DIM)], ids=str)
+def test_vectors_of_another_shape_are_refused_with_the_shape(case: str, shape: tuple[int, ...]):
+    message = str(shape).replace("(", r"\(").replace(")", r"\)")
+    for call in (make(case).fit, fitted(case).encode):
+        with pytest.raises(ValueError, match=message):
+            call(np.zeros(shape, np.float32))
+
+
+@every_case
+def test_vectors_of_another_width_are_refused_with_both_widths(case: str):
+    with pytest.raises(ValueError, match=r"11 wide.* 16 wide"):
+        fitted(case).encode(VECTORS[:, :11])
+
+
+@every_case
+def test_codes_of_another_shape_or_outside_the_codebook_are_refused(case: str):
+    tokenizer = fitted(case)
+    levels = tokenizer.num_levels
+    with pytest.raises(ValueError, match=rf"\(5, {levels + 1}\).*{levels}\]"):
+        tokenizer.decode(np.zeros((5, levels + 1), np.uint16))
+    for value in (-1, 16):
+        with pytest.raises(ValueError, match="between 0 and 15"):
+            tokenizer.decode(np.full((1, levels), value))
+    assert tokenizer.decode(np.zeros((0, levels), np.uint16)).shape == (0, DIM)
+
+
+@every_case
+def test_more_codes_than_training_rows_are_refused_before_a_row_is_read(case: str):
+    with pytest.raises(ValueError, match=r"16 codes .* there are 15"):
+        make(case).fit(Unreadable(15, DIM))
+    with pytest.raises(ValueError, match=r"16 codes .* there are 12"):
+        make(case, max_train=12).fit(Unreadable(N, DIM))
+
+
+@pytest.mark.parametrize("case", ["rqkmeans-pca", "rqvae", "vqvae"])
+def test_more_directions_than_columns_are_refused_with_both_numbers(case: str):
+    option = "pca_dim" if case == "rqkmeans-pca" else "codebook_dim"
+    with pytest.raises(ValueError, match=rf"{option} is 17, .* 16 columns"):
+        make(case, **{option: 17}).fit(VECTORS)
+
+
+@every_case
+@pytest.mark.parametrize("change", [{"codebook_size": 0}, {"num_levels": 0}], ids=str)
+def test_sizes_below_one_are_refused(case: str, change: dict):
+    if case == "vqvae" and "num_levels" in change:
+        with pytest.raises(TypeError):
+            VQVAE(num_levels=2)
+        return
+    with pytest.raises(ValueError, match="at least 1"):
+        make(case, **change)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        *((RQKMeans, change) for change in ({"pca_dim": -1}, {"kmeans_iters": 0}, {"beam": 0})),
+        *((RQVAE, change) for change in ({"epochs": -1}, {"codebook_dim": -1}, {"batch_size": 0}, {"kmeans_iters": 0})),
+        *((VQVAE, change) for change in ({"codebook_update": "mean"}, {"keep": "first"})),
+    ],
+    ids=str,
+)
+def test_options_out_of_range_are_refused_by_name(kind: type[Tokenizer], change: dict):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        kind(**change)
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 0}, {"codeword_block": 0}, {"batch_size": -5}], ids=str)
+def test_blocks_below_one_are_refused(change: dict):
+    with pytest.raises(ValueError, match=f"{next(iter(change))}.*at least 1"):
+        Compute(**change)
+
+
+# small and degenerate catalogues
+
+
+@every_case
+@pytest.mark.parametrize("change", [{"codebook_size": 1}, {"num_levels": 1}, {"codebook_size": 1, "num_levels": 1}], ids=str)
+def test_one_code_and_one_level_work(case: str, change: dict):
+    tokenizer = make(case, **change).fit(VECTORS)
+    codes = tokenizer.encode(VECTORS)
+    assert codes.shape == (N, tokenizer.num_levels)
+    assert codes.max() < tokenizer.codebook_size
+    assert np.isfinite(tokenizer.decode(codes)).all()
+
+
+@every_case
+def test_equal_rows_have_equal_codes(case: str):
+    vectors = np.concatenate([VECTORS[:100]] * 3)
+    codes = make(case).fit(vectors).encode(vectors)
+    np.testing.assert_array_equal(codes[:100], codes[100:200])
+    np.testing.assert_array_equal(codes[:100], codes[200:])
+
+
+@every_case
+@pytest.mark.parametrize("distinct", [1, 5])
+def test_fewer_distinct_rows_than_codes_leave_codes_unused(case: str, distinct: int):
+    vectors = np.tile(VECTORS[:distinct], (40, 1))
+    tokenizer = make(case).fit(vectors)
+    codes = tokenizer.encode(vectors)
+    assert all(len(np.unique(column)) <= distinct for column in codes.T)
+    assert codes.max() < 16
+    decoded = tokenizer.decode(codes)
+    assert np.isfinite(decoded).all()
+    if case in ("rqkmeans", "rqkmeans-beam"):
+        np.testing.assert_allclose(decoded, vectors, atol=1e-5)
+
+
+@every_case
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_constant_vectors_share_one_code(case: str, value: float):
+    vectors = np.full((40, DIM), value, np.float32)
+    tokenizer = make(case).fit(vectors)
+    codes = tokenizer.encode(vectors)
+    assert len(np.unique(codes, axis=0)) == 1
+    assert np.isfinite(tokenizer.decode(codes)).all()
+
+
+@every_case
+def test_as_many_rows_as_codes_are_enough(case: str):
+    codes = make(case).fit(VECTORS[:16]).encode(VECTORS[:16])
+    assert codes.max() < 16
+
+
+# training on a sample
+
+
+@every_case
+def test_training_reads_a_seeded_sample_of_max_train_rows(case: str):
+    reads = []
+    for seed in (0, 0, 1):
+        recorder = Recorder(VECTORS)
+        make(case, max_train=100, seed=seed).fit(recorder)
+        reads.append(recorder.read)
+    assert len(reads[0]) == len(reads[2]) == 100
+    assert reads[0] == reads[1] != reads[2]
+
+
+@every_case
+@pytest.mark.parametrize("max_train", [0, N, N + 1])
+def test_training_takes_all_rows_when_max_train_is_zero_or_enough(case: str, max_train: int):
+    recorder = Recorder(VECTORS)
+    tokenizer = make(case, max_train=max_train).fit(recorder)
+    assert recorder.read == set(range(N))
+    assert torch.equal(tokenizer.codebooks_, fitted(case).codebooks_)
+
+
+# saving and loading
+
+
+@every_case
+def test_a_saved_tokenizer_loads_bit_for_bit(case: str, tmp_path: Path):
+    tokenizer = fitted(case)
+    tokenizer.save_pretrained(tmp_path / "new" / "folder")
+    loaded = Tokenizer.from_pretrained(tmp_path / "new" / "folder")
+    assert type(loaded) is type(tokenizer)
+    new = mixture(300, seed=3)
+    codes = tokenizer.encode(new)
+    np.testing.assert_array_equal(loaded.encode(new), codes)
+    np.testing.assert_array_equal(loaded.decode(codes), tokenizer.decode(codes))
+    assert loaded.dim == tokenizer.dim
+    assert loaded.fit_summary() == tokenizer.fit_summary()
+    state, loaded_state = tokenizer._state(), loaded._state()
+    assert state.keys() == loaded_state.keys()
+    assert all(torch.equal(state[name], loaded_state[name]) for name in state)
+
+
+@every_case
+def test_a_folder_holds_json_and_safetensors_alone(case: str, tmp_path: Path):
+    fitted(case).save_pretrained(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["config.json", "model.safetensors"]
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["class"] == type(fitted(case)).__name__
+    # safetensors: the length of a JSON header, then the header
+    content = (tmp_path / "model.safetensors").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert set(header) - {"__metadata__"} == set(fitted(case)._state())
+
+
+@every_case
+def test_saving_again_replaces_the_old_tokenizer(case: str, tmp_path: Path):
+    make(case, seed=1).fit(VECTORS).save_pretrained(tmp_path)
+    fitted(case).save_pretrained(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["config.json", "model.safetensors"]
+    loaded = Tokenizer.from_pretrained(tmp_path)
+    assert loaded.seed == 0
+    np.testing.assert_array_equal(loaded.encode(VECTORS), fitted(case).encode(VECTORS))
+
+
+def test_a_failed_save_leaves_no_half_written_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("semid.quantizers.tokenizer.os.replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        fitted("rqkmeans").save_pretrained(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+NOT_DEFAULT = {
+    RQKMeans: {
+        **{"num_levels": 2, "codebook_size": 8, "max_train": 300, "seed": 3, "metadata": {"dataset": "x", "space": [1]}},
+        **{"pca_dim": 5, "kmeans_iters": 3, "kmeans_tolerance": 0.5, "beam": 2},
+    },
+    RQVAE: {
+        **{"num_levels": 2, "codebook_size": 8, "max_train": 300, "seed": 3, "metadata": {"dataset": "x", "space": [1]}},
+        **{"codebook_dim": 6, "hidden": (9, 7), "linear_start": False, "codebook_update": "gradient", "decay": 0.9},
+        **{"eps": 1e-3, "threshold_ema_dead_code": 0.1, "kmeans_iters": 3, "commitment_weight": 0.5},
+        **{"usage_weight": 0.1, "usage_temperature": 0.7, "epochs": 2, "batch_size": 50, "learning_rate": 0.01},
+        **{"keep": "last"},
+    },
+}
+NOT_DEFAULT[VQVAE] = {name: value for name, value in NOT_DEFAULT[RQVAE].items() if name != "num_levels"}
+
+
+@pytest.mark.parametrize("kind", NOT_DEFAULT)
+def test_every_constructor_argument_survives_saving(kind: type[Tokenizer], tmp_path: Path):
+    arguments = NOT_DEFAULT[kind]
+    defaults = kind()
+    assert {field.name for field in dataclasses.fields(kind) if field.init} == set(arguments)
+    assert all(getattr(defaults, name) != value for name, value in arguments.items())
+    kind(**arguments).fit(VECTORS).save_pretrained(tmp_path)
+    loaded = kind.from_pretrained(tmp_path)
+    assert {name: getattr(loaded, name) for name in arguments} == arguments
+
+
+def test_from_pretrained_finds_the_class_and_refuses_another(tmp_path: Path):
+    fitted("vqvae").save_pretrained(tmp_path)
+    assert type(Tokenizer.from_pretrained(tmp_path)) is VQVAE
+    assert type(VQVAE.from_pretrained(tmp_path)) is VQVAE
+    for kind in (RQKMeans, RQVAE):
+        with pytest.raises(ValueError, match=f"'VQVAE', expected {kind.__name__}"):
+            kind.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(missing: str, tmp_path: Path):
+    fitted("rqkmeans").save_pretrained(tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path}.* no {missing}"):
+        Tokenizer.from_pretrained(tmp_path)
+
+
+def test_an_unknown_class_is_named(tmp_path: Path):
+    fitted("rqkmeans").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "class": "Unheard"}))
+    with pytest.raises(ValueError, match=r"config\.json.*'Unheard'"):
+        Tokenizer.from_pretrained(tmp_path)

@@ -1,0 +1,7 @@
+"""Collect the scorecards of all tokenizers in one table."""
+
+from semid.joblog import job_log
+from semid.semantic_ids import collect_scorecards
+
+with job_log(snakemake.log[0]):
+    collect_scorecards(snakemake.input, snakemake.output[0])

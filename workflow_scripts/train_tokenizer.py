@@ -1,0 +1,27 @@
+"""Train a tokenizer on the embeddings of the training items."""
+
+from pathlib import Path
+
+import torch
+
+from semid.device import resolve_device
+from semid.embeddings import EmbeddingStore, Rows, training_rows
+from semid.joblog import job_log
+from semid.quantizers import METHODS, Compute, Tokenizer
+
+with job_log(snakemake.log[0]):
+    torch.set_num_threads(snakemake.params.training_threads)
+    compute = Compute(
+        device=str(resolve_device(snakemake.resources.device)),
+        batch_size=snakemake.resources.batch_size,
+        codeword_block=snakemake.resources.codeword_block,
+    )
+    store = EmbeddingStore.open(snakemake.input.manifest)
+    vectors = Rows(store, training_rows(snakemake.input.catalogue))
+    tokenizer = METHODS[snakemake.params.method](
+        **snakemake.params.arguments, metadata={"dataset": snakemake.wildcards.dataset, "embeddings": store.space}
+    )
+    start = snakemake.input.get("start")
+    begin = {"start": Tokenizer.from_pretrained(Path(start).parent)} if start else {}
+    tokenizer.fit(vectors, compute, **begin)
+    tokenizer.save_pretrained(Path(snakemake.output.model).parent)
