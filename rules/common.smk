@@ -1,6 +1,7 @@
 """Needs the validated config; gives names, paths and options to every rules file."""
 
 import importlib.util
+import os
 import re
 import sys
 import time
@@ -17,6 +18,8 @@ sys.path.insert(0, str(ROOT))
 from semid.errors import InputError
 from semid.naming import RESERVED, TokenizerName, name_pattern
 
+# threads that spin while they wait make training ten times slower on a machine that others use too
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 STARTED = time.time()
 COMPUTE = config["compute"]
 SYNTHETIC = "synthetic: checks the plumbing, ranks nothing"

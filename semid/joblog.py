@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from semid.errors import InputError
+
 
 @contextmanager
 def job_log(path: str | Path) -> Iterator[None]:
     """Send file descriptors 1 and 2 and the `semid` logger to `path` for the length of the block.
 
-    An `InputError`, a `ValueError` that this package raises or an `OSError` (a full disk, a missing file) ends the
-    process with status 1 and its message as the log's last line; any other exception keeps its traceback.
+    An `InputError` or an `OSError` (a full disk, a missing file) ends the process with status 1 and its message as the
+    log's last line; any other exception keeps its traceback.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,9 +37,7 @@ def job_log(path: str | Path) -> Iterator[None]:
     try:
         yield
         logger.info("done in %.1f s", time.monotonic() - started)
-    except (ValueError, OSError) as error:
-        if isinstance(error, ValueError) and not _is_ours(error):
-            traceback.print_exc()
+    except (InputError, OSError) as error:
         logger.error("error: %s", error)
         raise SystemExit(1) from None
     except Exception:
@@ -51,9 +51,3 @@ def job_log(path: str | Path) -> Iterator[None]:
         os.dup2(saved[1], 2)
         os.close(saved[0])
         os.close(saved[1])
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether this package raised the error itself, rather than a library that it called."""
-    last = list(traceback.walk_tb(error.__traceback__))[-1][0]
-    return str(last.f_globals.get("__name__", "")).startswith("semid.")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# before torch is imported: on arrays this small threads only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from semid.errors import InputError
 from semid.quantizers.blocks import Vectors
 from semid.quantizers.ema import EMACodebook
 from semid.quantizers.kmeans import kmeans
@@ -67,11 +69,11 @@ class VectorQuantizedAutoencoder(Tokenizer):
         self.hidden = tuple(self.hidden)
         for name in ("kmeans_iters", "batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if min(self.epochs, self.codebook_dim, self.patience) < 0:
-            raise ValueError("epochs, codebook_dim and patience must be at least 0")
+            raise InputError("epochs, codebook_dim and patience must be at least 0")
         if self.codebook_update not in ("ema", "gradient") or self.keep not in ("best", "last"):
-            raise ValueError("codebook_update must be ema or gradient, keep must be best or last")
+            raise InputError("codebook_update must be ema or gradient, keep must be best or last")
 
     @property
     def dim(self) -> int:
@@ -100,7 +102,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
     def _build(self, dim: int) -> None:
         width = self.codebook_dim or dim
         if self.linear_start and width > dim:
-            raise ValueError(f"codebook_dim is {width}, more than the {dim} columns of the vectors")
+            raise InputError(f"codebook_dim is {width}, more than the {dim} columns of the vectors")
         self.network_ = Network(dim, width, self.hidden, self.linear_start)
         self.levels_ = [
             EMACodebook(self.codebook_size, width, self.decay, self.eps, self.threshold_ema_dead_code)
@@ -118,7 +120,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
             codebooks, sizes = list(start.codebooks_), list(start.cluster_sizes_)
             found, expected = tuple(start.codebooks_.shape), (self.num_levels, self.codebook_size, width)
             if start.dim != dim or found != expected or not self.linear_start:
-                raise ValueError(
+                raise InputError(
                     f"cannot start from codebooks of shape {found} on vectors {start.dim} wide: "
                     f"expected {expected} (levels, codebook_size, codebook_dim) on {dim}, and linear_start; "
                     "start from the RQ-KMeans whose pca_dim is this codebook_dim, or use init: kmeans"
@@ -182,13 +184,15 @@ class VectorQuantizedAutoencoder(Tokenizer):
                 }
             )
             if self.keep == "last":
+                if not math.isfinite(state["held_out_error"]):
+                    raise InputError(f"training diverged in epoch {epoch}: lower learning_rate, or use keep: best")
                 self.epoch_kept_ = epoch
                 continue
             floor = 0.1 * min(self.codebook_size, distinct)
             collapsed = [
                 level + 1
                 for level, (now, most) in enumerate(zip(state["perplexity"], highest, strict=True))
-                if now < most / 2 or now < floor
+                if now < most / 2 or now < floor <= most
             ]
             if collapsed:
                 self._trained.load_state_dict(resumed)
@@ -365,7 +369,9 @@ def usage_entropy(residuals: Tensor, codebook: Tensor, temperature: float, block
         total = total + (
             checkpoint(probabilities, rows, use_reentrant=False) if rows.requires_grad else probabilities(rows)
         )
-    return torch.special.entr(total / len(residuals)).sum()
+    # at 0, where softmax underflows, the gradient of the entropy is infinite
+    shares = (total / len(residuals)).clamp(min=torch.finfo(total.dtype).tiny)
+    return torch.special.entr(shares).sum()
 
 
 def _level_counts(codes: Tensor, codebook_size: int) -> Tensor:

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semid.errors import InputError
+
 
 class Vectors(Protocol):
     """What `vectors` must offer: a two-dimensional shape, and slices and integer arrays as indices."""
@@ -18,12 +20,12 @@ class Vectors(Protocol):
 
 
 def check_vectors(vectors: Vectors, dim: int | None = None) -> None:
-    """Raise `ValueError` unless `vectors` is two-dimensional, has rows and, where given, `dim` columns."""
+    """Raise `InputError` unless `vectors` is two-dimensional, has rows and, where given, `dim` columns."""
     shape = tuple(vectors.shape)
     if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"vectors have shape {shape}: expected [rows, dim] with at least one row and one column")
+        raise InputError(f"vectors have shape {shape}: expected [rows, dim] with at least one row and one column")
     if dim is not None and shape[1] != dim:
-        raise ValueError(f"vectors are {shape[1]} wide, the tokenizer was trained on vectors {dim} wide")
+        raise InputError(f"vectors are {shape[1]} wide, the tokenizer was trained on vectors {dim} wide")
 
 
 def as_float32(block: Any, device: torch.device | str = "cpu") -> Tensor:
@@ -34,7 +36,7 @@ def as_float32(block: Any, device: torch.device | str = "cpu") -> Tensor:
 
 
 def check_finite(block: Tensor, first_row: int = 0, rows: np.ndarray | None = None) -> None:
-    """Raise `ValueError` that names the first row holding NaN or infinity.
+    """Raise `InputError` that names the first row holding NaN or infinity.
 
     `first_row` is the number of the block's first row; `rows` the number of each, where they are not contiguous.
     """
@@ -45,7 +47,7 @@ def check_finite(block: Tensor, first_row: int = 0, rows: np.ndarray | None = No
     if len(bad):
         position = int(bad[0])
         row = first_row + position if rows is None else int(rows[position])
-        raise ValueError(f"row {row} of the vectors holds NaN or infinity: every value must be finite")
+        raise InputError(f"row {row} of the vectors holds NaN or infinity: every value must be finite")
 
 
 def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "cpu") -> Iterator[tuple[int, Tensor]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from semid.errors import InputError
 from semid.quantizers.nearest import NearestCodeword
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def kmeans(
     whatever the block sizes and threads, as far as float32 products allow.
     """
     if not 1 <= k <= len(rows):
-        raise ValueError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
+        raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
     generator = torch.Generator().manual_seed(seed)
     centroids = _seed_centroids(rows, k, generator, codeword_block)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])

@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from semid.errors import InputError
 from semid.quantizers.blocks import Vectors
 from semid.quantizers.kmeans import kmeans
 from semid.quantizers.nearest import NearestCodeword, beam_codes, residual_codes
@@ -39,7 +40,7 @@ class RQKMeans(Tokenizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.pca_dim < 0 or self.kmeans_iters < 1 or self.beam < 1:
-            raise ValueError("pca_dim must be at least 0, kmeans_iters and beam at least 1")
+            raise InputError("pca_dim must be at least 0, kmeans_iters and beam at least 1")
 
     @property
     def dim(self) -> int:
@@ -79,7 +80,7 @@ class RQKMeans(Tokenizer):
             self.mean_, self.directions_ = rows.new_zeros(dim), rows.new_zeros(0, dim)
             return
         if self.pca_dim > dim:
-            raise ValueError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")
+            raise InputError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")
         mean, directions = principal_directions(rows, self.pca_dim)
         self.mean_, self.directions_ = mean.to(rows.device), directions.to(rows.device)
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from semid.errors import InputError
 from semid.quantizers.blocks import Vectors, check_vectors, float32_blocks, gather_float32, sample_rows
 
 
@@ -30,7 +31,7 @@ class Compute:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.codeword_block < 1:
-            raise ValueError("batch_size and codeword_block must be at least 1")
+            raise InputError("batch_size and codeword_block must be at least 1")
 
 
 ON_CPU = Compute()
@@ -59,7 +60,7 @@ class Tokenizer:
 
     def __post_init__(self) -> None:
         if self.num_levels < 1 or self.codebook_size < 1:
-            raise ValueError("num_levels and codebook_size must be at least 1")
+            raise InputError("num_levels and codebook_size must be at least 1")
 
     @property
     def dim(self) -> int:
@@ -67,7 +68,7 @@ class Tokenizer:
         raise NotImplementedError
 
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
-        """Learn from vectors [n, dim]; `ValueError` when there are fewer training rows than codes a level."""
+        """Learn from vectors [n, dim]; `InputError` when there are fewer training rows than codes a level."""
         raise NotImplementedError
 
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
@@ -120,9 +121,9 @@ class Tokenizer:
         """Vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""
         codes = np.asarray(codes)
         if codes.ndim != 2 or codes.shape[1] != self.num_levels:
-            raise ValueError(f"codes have shape {codes.shape}: expected [rows, {self.num_levels}]")
+            raise InputError(f"codes have shape {codes.shape}: expected [rows, {self.num_levels}]")
         if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < self.codebook_size:
-            raise ValueError(f"codes must lie between 0 and {self.codebook_size - 1}")
+            raise InputError(f"codes must lie between 0 and {self.codebook_size - 1}")
         device = next(iter(self._state().values())).device
         with torch.inference_mode():
             return self._decode_block(torch.from_numpy(codes.astype(np.int64)).to(device)).cpu().numpy()
@@ -140,8 +141,10 @@ class Tokenizer:
             "metadata": metadata,
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
-        _write_whole(folder / "config.json", (json.dumps(config, indent=2, allow_nan=False) + "\n").encode())
+        # without its config.json a folder is no tokenizer: an interruption never pairs a new file with an old one
+        (folder / "config.json").unlink(missing_ok=True)
         _write_whole(folder / "model.safetensors", save(tensors))
+        _write_whole(folder / "config.json", (json.dumps(config, indent=2, allow_nan=False) + "\n").encode())
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -153,7 +156,7 @@ class Tokenizer:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         kind = Tokenizer._classes.get(config.get("class", ""))
         if kind is None or not issubclass(kind, cls):
-            raise ValueError(f"{folder}/config.json: class is {config.get('class')!r}, expected {cls.__name__}")
+            raise InputError(f"{folder}/config.json: class is {config.get('class')!r}, expected {cls.__name__}")
         tokenizer = kind(**config["arguments"], metadata=config["metadata"])
         tokenizer._load(load((folder / "model.safetensors").read_bytes()), config["fitted"])
         return tokenizer
@@ -164,7 +167,7 @@ class Tokenizer:
         rows = sample_rows(vectors.shape[0], self.max_train, self.seed)
         n = vectors.shape[0] if rows is None else len(rows)
         if self.codebook_size > n:
-            raise ValueError(
+            raise InputError(
                 f"a codebook of {self.codebook_size} codes needs at least as many training rows, there are {n}: "
                 "choose a smaller codebook or train on more items"
             )

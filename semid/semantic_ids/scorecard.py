@@ -73,12 +73,13 @@ def _warnings(card: Mapping[str, Any], codebook_size: int) -> list[str]:
             f"{card['train_items']} training items for codebooks of {codebook_size}: fewer than {ITEMS_A_CODE} a code, "
             "so codes follow single items; use a smaller codebook."
         )
-    for level in card["levels"]:
-        if level["perplexity"] < LOW_PERPLEXITY * codebook_size:
-            sentences.append(
-                f"Level {level['level']} has a perplexity of {level['perplexity']:.1f} with {codebook_size} codes: "
-                "it has collapsed, or the items differ too little."
-            )
+    uneven = [level for level in card["levels"] if level["perplexity"] < LOW_PERPLEXITY * codebook_size]
+    if uneven:
+        perplexities = ", ".join(f"{level['perplexity']:.1f} at level {level['level']}" for level in uneven)
+        sentences.append(
+            f"Of {codebook_size} codes a few hold most items (perplexity {perplexities}): the codebook collapsed, or "
+            "single outliers took codes of their own; try fewer dimensions (pca_dim, codebook_dim) or codes."
+        )
     if card["largest_bucket"] > LARGE_BUCKET * card["items"]:
         sentences.append(
             f"One code holds {card['largest_bucket']} of {card['items']} items "

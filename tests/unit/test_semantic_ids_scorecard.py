@@ -114,7 +114,12 @@ def test_no_warning_for_a_healthy_tokenizer() -> None:
     ("codes", "size", "train", "message"),
     [
         (np.arange(40).reshape(-1, 1), 40, 79, "79 training items for codebooks of 40: fewer than 2 a code"),
-        (np.arange(48).reshape(-1, 1) % 12, 128, 256, "Level 1 has a perplexity of 12.0 with 128 codes"),
+        (
+            np.arange(48).reshape(-1, 1) % 12,
+            128,
+            256,
+            "Of 128 codes a few hold most items (perplexity 12.0 at level 1)",
+        ),
         (np.array([[0]] * 3 + [[n] for n in range(1, 17)]), 17, 100, "One code holds 3 of 19 items (16%)"),
         (np.array([[n // 3, n // 3] for n in range(60)]), 20, 100, "100% of the items share their whole code"),
     ],

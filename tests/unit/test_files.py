@@ -1,0 +1,102 @@
+"""Files appear whole or not at all."""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from semid.files import sha256_of, whole_file, write_json, write_text
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def write_half(path: Path, error: BaseException) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+def test_the_file_appears_when_the_block_ends_and_the_folder_is_made(tmp_path: Path):
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with whole_file(path) as temporary:
+        temporary.write_text("whole")
+        assert temporary.parent == path.parent
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert os.listdir(path.parent) == ["file.txt"]
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path):
+    path = tmp_path / "file.txt"
+    with pytest.raises(RuntimeError, match="boom"):
+        write_half(path, RuntimeError("boom"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_failure_keeps_the_old_file(tmp_path: Path):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt):
+        write_half(path, KeyboardInterrupt())
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_success_replaces_the_old_file(tmp_path: Path):
+    path = tmp_path / "file.txt"
+    write_text(path, "old and longer")
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_the_mode_follows_the_umask(tmp_path: Path, umask: int):
+    write_text(tmp_path / "file.txt", "x")
+    assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == 0o666 & ~umask
+    now = os.umask(umask)
+    assert now == umask
+
+
+def test_two_writers_of_one_file_do_not_share_a_temporary_file(tmp_path: Path):
+    path = tmp_path / "file.txt"
+    with whole_file(path) as first, whole_file(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+
+
+def test_text_is_utf8_whatever_the_locale(tmp_path: Path):
+    write_text(tmp_path / "file.txt", "naïve ✓")
+    assert (tmp_path / "file.txt").read_bytes() == "naïve ✓".encode()
+
+
+def test_json_reads_back_and_ends_with_a_line_break(tmp_path: Path):
+    content = {"title": "naïve", "rows": [1, 2.5, None]}
+    write_json(tmp_path / "file.json", content)
+    text = (tmp_path / "file.json").read_text(encoding="utf-8")
+    assert json.loads(text) == content
+    assert "naïve" in text
+    assert text.endswith("}\n")
+
+
+def test_json_refuses_nan_and_leaves_nothing(tmp_path: Path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "file.json", {"x": float("nan")})
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [0, 5, 3_000_000])
+def test_sha256_is_that_of_the_bytes(tmp_path: Path, size: int):
+    content = bytes(range(256)) * (size // 256 + 1)
+    (tmp_path / "file").write_bytes(content[:size])
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()

@@ -1,0 +1,156 @@
+"""Names of tokenizers: one grammar, one parser."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semid.errors import InputError
+from semid.naming import METHODS, RESERVED, TokenizerName, name_pattern
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("rqkmeans_4x256", ("rqkmeans", 4, 256, "", 0)),
+        ("rqvae_3x512-s1", ("rqvae", 3, 512, "", 1)),
+        ("rqvae_4x256-tiger", ("rqvae", 4, 256, "tiger", 0)),
+        ("rqkmeans_4x256-pca32-s12", ("rqkmeans", 4, 256, "pca32", 12)),
+        ("vqvae_4096", ("vqvae", 1, 4096, "", 0)),
+        ("vqvae_1-wide_2-s3", ("vqvae", 1, 1, "wide_2", 3)),
+        ("rqvae_1x1-s", ("rqvae", 1, 1, "s", 0)),
+        ("rqvae_1x1-small", ("rqvae", 1, 1, "small", 0)),
+    ],
+)
+def test_a_name_is_taken_apart(name: str, parts: tuple):
+    found = TokenizerName.parse(name)
+    assert (found.method, found.num_levels, found.codebook_size, found.variant, found.seed) == parts
+    assert found.name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *RESERVED,
+        *METHODS,
+        "",
+        "external_mine",
+        "rqkmeans",
+        "rqkmeans_256",  # residual methods have levels
+        "vqvae_4x256",  # the flat one has none
+        "rqvae_4x",
+        "rqvae_x256",
+        "rqvae_4X256",
+        "RQVAE_4x256",
+        "rqvae-4x256",
+        "rqvae_0x256",
+        "rqvae_4x0",
+        "rqvae_04x256",
+        "vqvae_0",
+        "vqvae_-1",
+        "rqvae_4x256-s0",  # seed 0 has no suffix
+        "rqvae_4x256-s01",
+        "rqvae_4x256-s1-tiger",  # the variant comes first
+        "rqvae_4x256-tiger-s0",
+        "rqvae_4x256-s1x",  # a variant that looks like a seed
+        "rqvae_4x256-Tiger",
+        "rqvae_4x256-2",
+        "rqvae_4x256-",
+        "rqvae_4x256-a-b",
+        "rqvae_4x256/items",
+        " rqvae_4x256",
+        "rqvae_4x256\n",
+        "rqvae_4x256.s1",
+        "rqvae_٤x256",  # digits of another script
+        "kmeans_4x256",
+    ],
+)
+def test_a_malformed_name_is_an_error_that_shows_the_grammar(name: str):
+    with pytest.raises(InputError) as caught:
+        TokenizerName.parse(name)
+    message = str(caught.value)
+    assert f"'{name}'" in message
+    assert "<method>_<size>[-<variant>][-s<seed>]" in message
+    for method in METHODS:
+        assert method in message
+
+
+variants = st.from_regex(r"(?!s[0-9])[a-z][a-z0-9_]{0,6}", fullmatch=True) | st.just("")
+residual = st.builds(
+    TokenizerName,
+    method=st.sampled_from(["rqkmeans", "rqvae"]),
+    num_levels=st.integers(1, 99),
+    codebook_size=st.integers(1, 99_999),
+    variant=variants,
+    seed=st.integers(0, 999),
+)
+flat = st.builds(
+    TokenizerName,
+    method=st.just("vqvae"),
+    num_levels=st.just(1),
+    codebook_size=st.integers(1, 99_999),
+    variant=variants,
+    seed=st.integers(0, 999),
+)
+
+
+@given(residual | flat)
+def test_parsing_a_name_gives_back_its_parts(parts: TokenizerName):
+    assert TokenizerName.parse(parts.name) == parts
+
+
+@given(residual | flat)
+def test_a_name_matches_the_pattern_of_its_own_method_alone(parts: TokenizerName):
+    assert [method for method in METHODS if re.fullmatch(name_pattern(method), parts.name)] == [parts.method]
+
+
+@given(st.from_regex(r"(rqkmeans|rqvae|vqvae)_[0-9]{1,3}(x[0-9]{0,3})?(-[a-zS0-9_]{0,4}){0,2}", fullmatch=True))
+def test_pattern_and_parser_accept_the_same_names(name: str):
+    matches = any(re.fullmatch(name_pattern(method), name) for method in METHODS)
+    try:
+        TokenizerName.parse(name)
+        parsed = True
+    except InputError:
+        parsed = False
+    assert matches == parsed
+
+
+def test_the_pattern_has_no_groups_that_snakemake_would_take_for_wildcards():
+    for method in METHODS:
+        assert re.compile(name_pattern(method)).groupindex == {}
+
+
+def test_options_go_from_method_to_full_name():
+    assert TokenizerName.parse("rqvae_4x256-tiger-s2").option_keys() == (
+        *("rqvae", "rqvae-tiger", "rqvae_4x256-tiger", "rqvae_4x256-tiger-s2"),
+    )
+    assert TokenizerName.parse("vqvae_4096").option_keys() == ("vqvae", "vqvae_4096")
+    assert TokenizerName.parse("vqvae_4096-s1").option_keys() == ("vqvae", "vqvae_4096", "vqvae_4096-s1")
+
+
+def test_a_start_has_the_same_size_and_seed_and_its_own_variant():
+    name = TokenizerName.parse("rqvae_3x512-wide-s4")
+    assert name.starts_from("rqkmeans-pca32").name == "rqkmeans_3x512-pca32-s4"
+    assert name.starts_from("rqkmeans").name == "rqkmeans_3x512-s4"
+
+
+def test_another_seed_changes_the_suffix_alone():
+    name = TokenizerName.parse("rqvae_4x256-tiger-s2")
+    assert name.with_seed(0).name == "rqvae_4x256-tiger"
+    assert name.with_seed(7).name == "rqvae_4x256-tiger-s7"
+
+
+def test_bits_and_flatness():
+    assert TokenizerName.parse("rqkmeans_4x256").bits == 32
+    assert TokenizerName.parse("vqvae_4096").bits == 12
+    assert TokenizerName.parse("vqvae_1").bits == 0
+    assert TokenizerName.parse("vqvae_4096").is_flat
+    assert not TokenizerName.parse("rqvae_1x256").is_flat
+
+
+def test_planning_imports_neither_torch_nor_numpy():
+    code = "import sys, semid.naming; print([name for name in ('torch', 'numpy') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,483 @@
+"""RQ-VAE and VQ-VAE: their start, their loss, their codebooks, and which epoch is kept."""
+
+import copy
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans
+from semid.quantizers.autoencoder import usage_entropy
+from semid.quantizers.ema import EMACodebook
+
+N, DIM = 600, 16
+SMALL = {"num_levels": 3, "codebook_size": 16}
+TRAINING = {"batch_size": 128, "hidden": (24,)}
+
+
+def mixture(n: int = N, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(12, DIM)) + 0.5
+    return (centres[generator.integers(12, size=n)] + 0.4 * generator.normal(size=(n, DIM))).astype(np.float32)
+
+
+VECTORS = mixture()
+
+
+def mean_error(tokenizer, vectors: np.ndarray) -> float:
+    decoded = tokenizer.decode(tokenizer.encode(vectors))
+    return float(np.square(decoded - vectors.astype(np.float32)).sum(axis=1).mean())
+
+
+def n_distinct(codes: np.ndarray) -> int:
+    return len(np.unique(codes, axis=0))
+
+
+# the start
+
+
+@pytest.mark.parametrize(("pca_dim", "codebook_dim"), [(8, 8), (16, 16), (0, 0), (0, 16), (16, 0)])
+def test_without_training_it_is_the_rqkmeans_it_starts_from_code_for_code(pca_dim: int, codebook_dim: int):
+    start = RQKMeans(**SMALL, pca_dim=pca_dim).fit(VECTORS)
+    tokenizer = RQVAE(**SMALL, **TRAINING, codebook_dim=codebook_dim, epochs=0).fit(VECTORS, start=start)
+    new = mixture(3_000, seed=1)
+    codes = start.encode(new)
+    np.testing.assert_array_equal(tokenizer.encode(new), codes)
+    np.testing.assert_allclose(tokenizer.decode(codes), start.decode(codes), atol=1e-5)
+    assert torch.equal(tokenizer.cluster_sizes_, start.cluster_sizes_)
+    assert tokenizer.epoch_kept_ == 0
+    assert [state["epoch"] for state in tokenizer.history_] == [0]
+
+
+def test_training_that_buys_nothing_gives_back_its_start_code_for_code():
+    start = RQKMeans(**SMALL, pca_dim=8).fit(VECTORS)
+    tokenizer = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=3, learning_rate=10.0).fit(VECTORS, start=start)
+    assert tokenizer.epoch_kept_ == 0
+    np.testing.assert_array_equal(tokenizer.encode(VECTORS), start.encode(VECTORS))
+    np.testing.assert_allclose(
+        tokenizer.decode(start.encode(VECTORS)), start.decode(start.encode(VECTORS)), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_epoch_0_of_the_history_describes_the_start():
+    start = RQKMeans(**SMALL, pca_dim=8).fit(VECTORS)
+    tokenizer = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=1).fit(VECTORS, start=start)
+    first = tokenizer.history_[0]
+    assert first["unique_codes"] == n_distinct(start.encode(VECTORS))
+    assert first["used_codes"] == (start.cluster_sizes_ > 0).sum(dim=1).tolist()
+    shares = start.cluster_sizes_ / N
+    np.testing.assert_allclose(first["perplexity"], torch.special.entr(shares).sum(dim=1).exp(), rtol=1e-5)
+
+
+def test_the_start_is_not_changed_by_the_training_that_begins_there():
+    start = RQKMeans(**SMALL, pca_dim=8).fit(VECTORS)
+    kept = copy.deepcopy(start._state())
+    RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=2, learning_rate=0.01).fit(VECTORS, start=start)
+    assert all(torch.equal(kept[name], tensor) for name, tensor in start._state().items())
+
+
+@pytest.mark.parametrize(
+    ("start", "changes"),
+    [
+        ({}, {"codebook_dim": 4}),
+        ({"pca_dim": 0}, {}),
+        ({"num_levels": 2}, {}),
+        ({"codebook_size": 8}, {}),
+        ({}, {"linear_start": False}),
+    ],
+    ids=str,
+)
+def test_a_start_of_another_shape_is_refused_with_both_shapes(start: dict, changes: dict):
+    begin = RQKMeans(**{**SMALL, "pca_dim": 8, **start}).fit(VECTORS)
+    tokenizer = RQVAE(**{**SMALL, **TRAINING, "codebook_dim": 8, **changes})
+    with pytest.raises(ValueError, match="cannot start") as caught:
+        tokenizer.fit(VECTORS, start=begin)
+    assert str(tuple(begin.codebooks_.shape)) in str(caught.value)
+    assert str((3, 16, tokenizer.codebook_dim)) in str(caught.value)
+
+
+def test_a_start_from_vectors_of_another_width_is_refused():
+    begin = RQKMeans(**SMALL, pca_dim=8).fit(VECTORS[:, :12])
+    with pytest.raises(ValueError, match=r"12 wide.* 16"):
+        RQVAE(**SMALL, **TRAINING, codebook_dim=8).fit(VECTORS, start=begin)
+
+
+def test_a_linear_start_without_a_tokenizer_is_the_rqkmeans_of_the_same_seed():
+    alone = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=0, seed=3).fit(VECTORS)
+    start = RQKMeans(**SMALL, pca_dim=8, seed=3).fit(VECTORS)
+    assert (alone.encode(VECTORS) == start.encode(VECTORS)).mean() > 0.99
+
+
+# the loss
+
+
+def step(tokenizer: RQVAE, latent: Tensor, codebooks: Tensor, decode=None) -> None:
+    """The backward pass of one training step whose encoder gives `latent` [n, d], on rows of zeros.
+
+    The default decoder is always right: nothing is left of the loss but the codebooks' terms.
+    """
+    tokenizer._build(DIM)
+    tokenizer._optimizer(0.0)
+    with torch.no_grad():
+        for level, codebook in zip(tokenizer.levels_, codebooks, strict=True):
+            level.start(codebook, torch.ones(len(codebook)), len(latent))
+    rows = torch.zeros(len(latent), DIM)
+    tokenizer.network_ = SimpleNamespace(encode=lambda rows: latent, decode=decode or (lambda point: rows))
+    tokenizer._step(rows, torch.optim.SGD([latent], lr=0.0), Compute(), torch.Generator().manual_seed(0))
+
+
+def two_levels() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Latent rows, two codebooks, and by hand the residuals after level 1 and after level 2."""
+    generator = torch.Generator().manual_seed(0)
+    latent, codebooks = torch.randn(10, 4, generator=generator), torch.randn(2, 5, 4, generator=generator)
+    first = latent - codebooks[0][torch.cdist(latent, codebooks[0]).argmin(dim=1)]
+    second = first - codebooks[1][torch.cdist(first, codebooks[1]).argmin(dim=1)]
+    return latent.requires_grad_(), codebooks, first.detach(), second.detach()
+
+
+@pytest.mark.parametrize("update", ["ema", "gradient"])
+def test_the_commitment_of_every_level_reaches_the_encoder(update: str):
+    latent, codebooks, first, second = two_levels()
+    tokenizer = RQVAE(
+        num_levels=2, codebook_size=5, codebook_dim=4, commitment_weight=0.3, linear_start=False, codebook_update=update
+    )
+    step(tokenizer, latent, codebooks)
+    of_level_2 = latent.grad - 0.3 * 2 * first / len(latent)
+    torch.testing.assert_close(of_level_2, 0.3 * 2 * second / len(latent), rtol=1e-4, atol=1e-6)
+    assert float(of_level_2.abs().max()) > 0.01
+
+
+def test_the_decoder_sees_the_codewords_and_its_gradient_passes_straight_through():
+    latent, codebooks, _, second = two_levels()
+    weights = torch.linspace(-1, 1, 4)
+    seen = []
+
+    def decode(point: Tensor) -> Tensor:
+        seen.append(point.detach())
+        return (point * weights).sum(dim=1, keepdim=True).expand(-1, DIM) / math.sqrt(DIM)
+
+    tokenizer = RQVAE(num_levels=2, codebook_size=5, codebook_dim=4, commitment_weight=0.0, linear_start=False)
+    step(tokenizer, latent, codebooks, decode)
+    quantized = latent.detach() - second
+    torch.testing.assert_close(seen[0], quantized, rtol=1e-5, atol=1e-6)
+    # d/dz of mean (⟨w, q⟩)², taken at q
+    expected = 2 * (quantized @ weights)[:, None] * weights / len(latent)
+    torch.testing.assert_close(latent.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_gradient_codebooks_are_pulled_to_the_residuals_they_serve():
+    latent, codebooks, first, second = two_levels()
+    tokenizer = RQVAE(num_levels=2, codebook_size=5, codebook_dim=4, linear_start=False, codebook_update="gradient")
+    step(tokenizer, latent, codebooks)
+    before = latent.detach()
+    for level, left in enumerate((first, second)):
+        codes = torch.cdist(before, codebooks[level]).argmin(dim=1)
+        expected = torch.zeros(5, 4).index_add_(0, codes, -2 * left / len(latent))
+        torch.testing.assert_close(tokenizer.levels_[level].codebook.grad, expected, rtol=1e-4, atol=1e-6)
+        before = left
+
+
+def test_gradient_codebooks_learn():
+    arguments = {**SMALL, **TRAINING, "codebook_dim": 8, "codebook_update": "gradient", "keep": "last", "seed": 1}
+    start = RQVAE(**arguments, epochs=0).fit(VECTORS)
+    trained = RQVAE(**arguments, epochs=15, learning_rate=0.005).fit(VECTORS)
+    assert not torch.equal(trained.codebooks_, start.codebooks_)
+    assert mean_error(trained, VECTORS) < 0.95 * mean_error(start, VECTORS)
+
+
+# codebooks that follow by moving averages
+
+
+def ema_codebook(threshold: float = 0.02, decay: float = 0.9, size: int = 5) -> EMACodebook:
+    codebook = EMACodebook(size, 3, decay, 0.5, threshold)
+    values = torch.randn(size, 3, generator=torch.Generator().manual_seed(0))
+    codebook.start(values, torch.arange(1, size + 1) * 10, 60)
+    return codebook
+
+
+def test_a_start_sets_counts_to_the_share_of_a_batch_and_sums_to_match():
+    codebook = ema_codebook()
+    np.testing.assert_allclose(codebook.counts, 60 * np.arange(1, 6) / 15, rtol=1e-6)
+    torch.testing.assert_close(codebook.sums / codebook.counts[:, None], codebook.codebook)
+
+
+def test_an_update_equals_the_formula_by_hand():
+    codebook = ema_codebook()
+    counts, sums = codebook.counts.double().numpy(), codebook.sums.double().numpy()
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        rows, codes = generator.normal(size=(60, 3)), generator.integers(5, size=60)
+        revived = codebook.update(torch.from_numpy(rows).float(), torch.from_numpy(codes), torch.Generator())
+        counts = 0.9 * counts + 0.1 * np.bincount(codes, minlength=5)
+        sums = 0.9 * sums + 0.1 * np.stack([rows[codes == code].sum(axis=0) for code in range(5)])
+        smoothed = (counts + 0.5) / (counts.sum() + 5 * 0.5) * counts.sum()
+        assert revived == 0
+    np.testing.assert_allclose(codebook.counts, counts, rtol=1e-5)
+    np.testing.assert_allclose(codebook.sums, sums, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(codebook.codebook, sums / smoothed[:, None], rtol=1e-4, atol=1e-5)
+
+
+def test_a_dead_code_moves_to_a_residual_of_the_batch_and_its_counters_are_reset():
+    codebook = ema_codebook(decay=0.0)  # the count is that of the batch
+    rows = torch.randn(60, 3, generator=torch.Generator().manual_seed(1))
+    codes = torch.arange(60) % 4  # nobody uses code 4
+    assert codebook.update(rows, codes, torch.Generator().manual_seed(2)) == 1
+    assert bool((codebook.codebook[4] == rows).all(dim=1).any())
+    assert float(codebook.counts[4]) == 60 / 5
+    torch.testing.assert_close(codebook.sums[4], 12 * codebook.codebook[4])
+    np.testing.assert_allclose(codebook.counts[:4], 15)
+
+
+@pytest.mark.parametrize(("used", "revived"), [(1, 1), (2, 0)])
+def test_a_code_is_dead_below_the_given_share_of_batch_over_codes(used: int, revived: int):
+    codebook = ema_codebook(threshold=0.15, decay=0.0)  # of 60 / 5 = 12: below 1.8 rows
+    codes = torch.cat([torch.full((used,), 4), torch.arange(60 - used) % 4])
+    assert codebook.update(torch.randn(60, 3), codes, torch.Generator()) == revived
+
+
+def test_a_codebook_larger_than_the_batch_is_not_revived_whole():
+    codebook = EMACodebook(1024, 3, 0.99, 1e-5, 0.02)
+    codebook.start(torch.randn(1024, 3), torch.ones(1024), 64)
+    assert codebook.update(torch.randn(64, 3), torch.randint(1024, (64,)), torch.Generator()) == 0
+
+
+# usage entropy
+
+
+def direct_entropy(residuals: Tensor, codebook: Tensor, temperature: float) -> Tensor:
+    distances = (residuals[:, None] - codebook).square().sum(dim=2)
+    shares = torch.softmax(-distances / temperature, dim=1).mean(dim=0)
+    return -(shares * shares.log()).sum()
+
+
+@pytest.mark.parametrize("block", [1, 7, 256])
+def test_usage_entropy_and_its_gradient_equal_the_direct_computation(block: int):
+    generator = torch.Generator().manual_seed(0)
+    residuals = torch.randn(50, 4, generator=generator).requires_grad_()
+    codebook = torch.randn(9, 4, generator=generator)
+    found, expected = usage_entropy(residuals, codebook, 0.7, block), direct_entropy(residuals, codebook, 0.7)
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(value, residuals)[0] for value in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+    assert float(gradients[0].abs().max()) > 1e-4
+    with torch.no_grad():
+        torch.testing.assert_close(usage_entropy(residuals, codebook, 0.7, block), expected)
+
+
+def test_usage_entropy_is_log_k_for_uniform_usage_and_zero_for_one_code():
+    codebook = 3 * torch.eye(8)
+    assert float(usage_entropy(torch.zeros(20, 8), codebook, 0.1)) == pytest.approx(math.log(8), rel=1e-6)
+    assert float(usage_entropy(codebook, codebook, 0.1)) == pytest.approx(math.log(8), rel=1e-5)
+    assert float(usage_entropy(codebook[:1].expand(20, 8), codebook, 0.1)) == pytest.approx(0, abs=1e-6)
+
+
+def test_usage_entropy_has_a_finite_gradient_where_a_code_is_out_of_reach():
+    residuals = torch.zeros(5, 2).requires_grad_()
+    codebook = torch.tensor([[0.1, 0.0], [0.0, 0.2], [100.0, 100.0]])
+    entropy = usage_entropy(residuals, codebook, 0.1)
+    assert float(entropy.detach()) == pytest.approx(float(usage_entropy(residuals.detach(), codebook[:2], 0.1)))
+    assert bool(torch.isfinite(torch.autograd.grad(entropy, residuals)[0]).all())
+
+
+@pytest.mark.parametrize("update", ["ema", "gradient"])
+def test_a_usage_weight_raises_the_usage_that_training_ends_with(update: str):
+    generator = np.random.default_rng(0)
+    centres = 3 * generator.normal(size=(12, DIM))
+    chosen = np.where(generator.random(N) < 0.85, 0, generator.integers(12, size=N))
+    skewed = (centres[chosen] + 0.3 * generator.normal(size=(N, DIM))).astype(np.float32)
+    arguments = {"num_levels": 2, "codebook_size": 16, **TRAINING, "codebook_dim": 8, "codebook_update": update}
+    without, with_weight = (
+        RQVAE(**arguments, keep="last", epochs=12, learning_rate=0.003, usage_temperature=0.3, usage_weight=weight)
+        .fit(skewed)
+        .history_
+        for weight in (0.0, 20.0)
+    )
+    assert with_weight[0]["usage_entropy"] == without[0]["usage_entropy"]
+    assert with_weight[-1]["usage_entropy"][0] > without[-1]["usage_entropy"][0] + 0.01
+    assert with_weight[-1]["perplexity"][0] > without[-1]["perplexity"][0]
+
+
+# which epoch is kept
+
+
+def scripted(
+    monkeypatch: pytest.MonkeyPatch,
+    errors: list[float],
+    unique: list[int] | None = None,
+    perplexity: list[float] | None = None,
+    **changes,
+) -> tuple[RQVAE, list[dict[str, Tensor]]]:
+    """A tokenizer trained under measurements that are given an epoch, and its state at each of them."""
+    tokenizer = RQVAE(**{**SMALL, **TRAINING, "codebook_dim": 8, "epochs": len(errors) - 1, **changes})
+    states: list[dict[str, Tensor]] = []
+
+    def measure(*_: object) -> dict:
+        epoch = len(tokenizer.history_)
+        del states[epoch:]
+        states.append(copy.deepcopy(tokenizer._trained.state_dict()))
+        return {
+            "held_out_error": errors[epoch],
+            "unique_codes": unique[epoch] if unique else 100,
+            "used_codes": [16] * 3,
+            "perplexity": [16.0, perplexity[epoch] if perplexity else 16.0, 16.0],
+            "usage_entropy": [1.0] * 3,
+        }
+
+    monkeypatch.setattr(tokenizer, "_measure", measure)
+    return tokenizer.fit(VECTORS), states
+
+
+def is_at(tokenizer: RQVAE, state: dict[str, Tensor]) -> bool:
+    return all(torch.equal(tensor, state[name]) for name, tensor in tokenizer._trained.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("errors", "unique", "kept"),
+    [
+        ([5, 4, 3, 2], None, 3),
+        ([5, 3, 4, 3.5], None, 1),
+        ([5, 4, 3, 2], [100, 100, 100, 99], 2),
+        ([5, 2, 3, 4], [100, 99, 100, 101], 2),
+        ([5, 3, 3, 3], None, 1),  # the first of equals
+    ],
+)
+def test_the_best_epoch_with_enough_distinct_codes_is_kept(errors, unique, kept, monkeypatch: pytest.MonkeyPatch):
+    tokenizer, states = scripted(monkeypatch, errors, unique)
+    assert tokenizer.epoch_kept_ == kept
+    assert tokenizer.fit_summary()["epoch_kept"] == kept
+    assert is_at(tokenizer, states[kept])
+    assert not is_at(tokenizer, states[kept - 1])
+
+
+def test_epoch_0_is_kept_where_training_bought_nothing(monkeypatch: pytest.MonkeyPatch, caplog):
+    with caplog.at_level("INFO", logger="semid"):
+        tokenizer, _ = scripted(monkeypatch, [5, 6, 7])
+    untrained = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=0).fit(VECTORS)
+    assert tokenizer.epoch_kept_ == 0
+    assert torch.equal(tokenizer.codebooks_, untrained.codebooks_)
+    assert "training bought nothing over its start" in caplog.text
+
+
+def test_keep_last_keeps_the_last_epoch_whatever_it_measures(monkeypatch: pytest.MonkeyPatch):
+    tokenizer, states = scripted(monkeypatch, [1, 2, 3, 4], [100, 9, 9, 9], [16, 1, 1, 1], keep="last")
+    assert tokenizer.epoch_kept_ == 3
+    assert tokenizer.rollbacks_ == 0
+    assert is_at(tokenizer, states[3])
+
+
+def test_the_kept_epoch_of_a_real_training_is_the_best_of_its_history():
+    tokenizer = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=25, learning_rate=0.003).fit(VECTORS)
+    history = tokenizer.history_
+    assert [state["epoch"] for state in history] == list(range(len(history)))
+    assert tokenizer.rollbacks_ == 0
+    enough = [state for state in history if state["unique_codes"] >= history[0]["unique_codes"]]
+    assert tokenizer.epoch_kept_ == min(enough, key=lambda state: state["held_out_error"])["epoch"] > 0
+    kept = history[tokenizer.epoch_kept_]
+    assert kept["held_out_error"] < history[0]["held_out_error"]
+    assert kept["unique_codes"] == n_distinct(tokenizer.encode(VECTORS))
+    counts = torch.stack(
+        [torch.bincount(torch.from_numpy(column.astype(int)), minlength=16) for column in tokenizer.encode(VECTORS).T]
+    )
+    assert torch.equal(tokenizer.cluster_sizes_, counts)
+
+
+def test_patience_ends_training_so_many_epochs_after_the_best(monkeypatch: pytest.MonkeyPatch):
+    errors = [5, 4, 6, 6, 6, 1, 1]
+    tokenizer, states = scripted(monkeypatch, errors, patience=3)
+    assert tokenizer.epoch_kept_ == 1
+    assert len(tokenizer.history_) == 5
+    assert is_at(tokenizer, states[1])
+    patient, _ = scripted(monkeypatch, errors, patience=0)
+    assert patient.epoch_kept_ == 5
+
+
+# collapse
+
+
+def test_a_collapse_goes_back_to_the_best_epoch_at_half_the_rate_and_the_third_one_ends_training(
+    monkeypatch: pytest.MonkeyPatch, caplog
+):
+    perplexity = [16, 16, 7.9, 16, 7, 16, 6, 16, 16]
+    tokenizer, states = scripted(monkeypatch, [9, 8, 1, 8.5, 1, 8.5, 1, 1, 1], None, perplexity)
+    assert tokenizer.rollbacks_ == 2
+    assert tokenizer.epoch_kept_ == 1
+    assert tokenizer.fit_summary()["rollbacks"] == 2
+    assert is_at(tokenizer, states[1])
+    rates = [state["learning_rate"] for state in tokenizer.history_]
+    np.testing.assert_allclose(rates, np.array([4, 4, 4, 2, 2, 1, 1]) * 2.5e-4)
+    assert "level [2] collapsed in epoch 2: back to epoch 1" in caplog.text
+
+
+def test_training_goes_on_from_the_best_epoch_after_a_collapse(monkeypatch: pytest.MonkeyPatch):
+    tokenizer, states = scripted(monkeypatch, [9, 8, 1, 7], None, [16, 16, 2, 16], learning_rate=1e-12)
+    assert tokenizer.epoch_kept_ == 3
+    # a step too small to see: the network of epoch 3 is that of epoch 1, not of the collapsed one
+    torch.testing.assert_close(states[3]["network.decode_linear.weight"], states[1]["network.decode_linear.weight"])
+    # the averages have moved by one epoch from epoch 1, on other batches than epoch 2 had
+    moved = [
+        float((states[epoch]["levels.0.codebook"] - states[1]["levels.0.codebook"]).abs().max()) for epoch in (2, 3)
+    ]
+    assert 0 < moved[1] < 2 * moved[0]
+
+
+def test_half_of_the_highest_perplexity_so_far_is_a_collapse_half_of_the_first_is_not(monkeypatch: pytest.MonkeyPatch):
+    tokenizer, _ = scripted(monkeypatch, [9, 8, 7], None, [8, 16, 7.9])
+    assert tokenizer.rollbacks_ == 1
+    tokenizer, _ = scripted(monkeypatch, [9, 8, 7], None, [8, 15, 7.9])
+    assert tokenizer.rollbacks_ == 0
+
+
+def test_a_tenth_of_the_codes_is_a_collapse(monkeypatch: pytest.MonkeyPatch):
+    tokenizer, _ = scripted(monkeypatch, [9, 8], None, [1.7, 1.5])  # a tenth of 16 is 1.6
+    assert tokenizer.rollbacks_ == 1
+
+
+def test_a_real_collapse_is_undone():
+    # so large a rate that the encoder throws every row on a few codes
+    tokenizer = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=12, learning_rate=3.0).fit(VECTORS)
+    history = tokenizer.history_
+    assert tokenizer.rollbacks_ >= 1
+    assert history[-1]["learning_rate"] < 3.0
+    assert history[tokenizer.epoch_kept_]["unique_codes"] >= history[0]["unique_codes"]
+    assert n_distinct(tokenizer.encode(VECTORS)) >= history[0]["unique_codes"]
+
+
+# training as a whole
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=4),
+        lambda: RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=4, linear_start=False, codebook_update="gradient"),
+        lambda: RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=4, usage_weight=0.1),
+        lambda: VQVAE(codebook_size=64, **TRAINING, epochs=4),
+    ],
+)
+def test_training_twice_is_bit_identical(make):
+    first, second = make().fit(VECTORS), make().fit(VECTORS)
+    states = first._state(), second._state()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    for one, other in zip(first.history_, second.history_, strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+
+
+def test_a_vqvae_reconstructs_better_after_training():
+    arguments = {"codebook_size": 64, "codebook_dim": 8, **TRAINING}
+    start = VQVAE(**arguments, epochs=0).fit(VECTORS)
+    trained = VQVAE(**arguments, epochs=25, learning_rate=0.003).fit(VECTORS)
+    assert trained.epoch_kept_ > 0
+    assert mean_error(trained, VECTORS) < mean_error(start, VECTORS)
+
+
+def test_beauty_training_makes_more_distinct_codes_of_less_error_than_its_start(shared_data: Path):
+    vectors = np.load(shared_data / "amazon2014-beauty" / "embeddings_minilm_f16.npy", mmap_mode="r")
+    start = RQKMeans(num_levels=4, codebook_size=256, pca_dim=32).fit(vectors)
+    tokenizer = RQVAE(num_levels=4, codebook_size=256, codebook_dim=32, epochs=15).fit(vectors, start=start)
+    assert tokenizer.rollbacks_ == 0
+    assert n_distinct(tokenizer.encode(vectors)) / len(vectors) >= 0.975
+    assert mean_error(tokenizer, vectors) < 0.95 * mean_error(start, vectors)

@@ -1,0 +1,111 @@
+"""Nearest codewords and beams against their definitions."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from semid.quantizers.nearest import NearestCodeword, beam_codes, residual_codes
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def squared_error(rows: Tensor, codebooks: Tensor, codes: Tensor) -> Tensor:
+    quantized = sum(codebooks[level][codes[:, level]].double() for level in range(len(codebooks)))
+    return (rows.double() - quantized).square().sum(dim=1)
+
+
+def levels_of(codebooks: Tensor, codeword_block: int = 1024) -> list[NearestCodeword]:
+    return [NearestCodeword(codebook, codeword_block) for codebook in codebooks]
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 60),
+    st.integers(1, 20),
+    st.integers(1, 70),
+    st.integers(0, 999),
+    st.integers(0, 9),
+)
+def test_the_code_is_the_argmin_of_the_distances(n: int, k: int, dim: int, block: int, seed: int, offset: int):
+    rows, codebook = normal(n, dim, seed=seed) + offset, normal(k, dim, seed=seed + 1) + offset
+    codes, scores = NearestCodeword(codebook, block)(rows)
+    distances = torch.cdist(rows.double(), codebook.double()).square()
+    found = distances.gather(1, codes[:, None]).flatten()
+    scale = rows.double().square().sum(dim=1)
+    assert codes.dtype == torch.int64
+    # the nearest to float32 rounding, and exactly the nearest where no other is as near as that
+    assert bool((found - distances.amin(dim=1) <= 1e-5 * (1 + scale)).all())
+    two = distances.topk(min(2, k), largest=False).values
+    clear = two[:, -1] - two[:, 0] > 1e-5 * (1 + scale)
+    assert torch.equal(codes[clear], distances.argmin(dim=1)[clear])
+    torch.testing.assert_close(scores.double() + scale, found, rtol=1e-4, atol=1e-4 * float(1 + scale.max()))
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 4, 7, 100])
+def test_among_equal_codewords_the_lowest_code_wins_across_blocks(block: int):
+    # small integers: every score is exact
+    rows = torch.tensor([[1.0, 0.0], [0.0, 2.0], [5.0, 5.0]])
+    codebook = torch.tensor([[9.0, 9.0], [0.0, 2.0], [1.0, 0.0], [0.0, 2.0], [1.0, 0.0], [1.0, 0.0], [9.0, 9.0]])
+    codes, scores = NearestCodeword(codebook, block)(rows)
+    assert codes.tolist() == [2, 1, 0]
+    assert scores.tolist() == [-1.0, -4.0, 162.0 - 180.0]
+
+
+def test_one_instance_serves_blocks_of_any_size():
+    rows, codebook = normal(50, 6), normal(9, 6, seed=1)
+    nearest = NearestCodeword(codebook, 4)
+    whole = nearest(rows)[0].clone()
+    parts = [nearest(part)[0] for part in rows.split([1, 30, 2, 17])]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_greedy_codes_leave_the_residual_behind():
+    codebooks, rows = normal(3, 7, 5), normal(20, 5, seed=1)
+    residuals = rows.clone()
+    codes = residual_codes(residuals, levels_of(codebooks), codebooks)
+    expected = rows.clone()
+    for level in range(3):
+        nearest = torch.cdist(expected, codebooks[level]).argmin(dim=1)
+        assert torch.equal(codes[:, level], nearest)
+        expected -= codebooks[level][nearest]
+    torch.testing.assert_close(residuals, expected)
+
+
+def test_a_beam_of_one_is_greedy():
+    codebooks, rows = normal(3, 7, 5), normal(20, 5, seed=1)
+    greedy = residual_codes(rows.clone(), levels_of(codebooks), codebooks)
+    assert torch.equal(beam_codes(rows, levels_of(codebooks), codebooks, 1), greedy)
+
+
+@pytest.mark.parametrize(("n_levels", "size"), [(1, 5), (2, 6), (3, 4), (4, 3)])
+def test_a_beam_of_all_partial_codes_finds_the_best_of_all_codes(n_levels: int, size: int):
+    codebooks, rows = normal(n_levels, size, 6), normal(60, 6, seed=1) * 2
+    codes = beam_codes(rows, levels_of(codebooks), codebooks, size**n_levels)
+    every = torch.tensor(list(itertools.product(range(size), repeat=n_levels)))
+    points = sum(codebooks[level][every[:, level]] for level in range(n_levels))
+    best = torch.cdist(rows.double(), points.double()).square().amin(dim=1)
+    torch.testing.assert_close(squared_error(rows, codebooks, codes), best, rtol=1e-5, atol=1e-5)
+
+
+def test_a_wider_beam_lowers_the_mean_error():
+    codebooks, rows = normal(4, 16, 8) * torch.tensor([1.0, 0.6, 0.4, 0.3])[:, None, None], normal(500, 8, seed=1)
+    errors = [
+        float(squared_error(rows, codebooks, beam_codes(rows, levels_of(codebooks), codebooks, beam)).mean())
+        for beam in (1, 2, 4, 16)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[2] < 0.95 * errors[0]
+
+
+def test_a_beam_does_not_change_the_rows():
+    codebooks, rows = normal(2, 5, 3), normal(10, 3, seed=1)
+    kept = rows.clone()
+    beam_codes(rows, levels_of(codebooks), codebooks, 3)
+    assert torch.equal(rows, kept)

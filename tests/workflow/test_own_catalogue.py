@@ -1,0 +1,113 @@
+"""One's own tables, vectors and frozen tokenizers."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from snake import TINY, Run, call_snakemake, overlay
+
+
+def test_vectors_and_ids_alone_give_semantic_ids(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    ids = [f"sku-{number}" for number in range(60)]
+    np.save(tmp_path / "vectors.npy", vectors)
+    (tmp_path / "ids.txt").write_text("\n".join(reversed(ids)) + "\n")
+    config = overlay(
+        tmp_path / "mine.yaml",
+        {
+            "run": {"datasets": ["mine"], "tokenizers": ["rqkmeans_2x8"]},
+            "datasets": {"mine": {"source": "table", "embeddings": {"vectors": "vectors.npy", "ids": "ids.txt"}}},
+        },
+    )
+    run = call_snakemake(tmp_path, "--configfile", config)
+    assert run.ok, run.text
+    table = pq.read_table(tmp_path / "results/mine/rqkmeans_2x8/items.parquet")
+    assert sorted(table["item_id"].to_pylist()) == sorted(ids)
+    card = json.loads((tmp_path / "results/mine/rqkmeans_2x8/scorecard.json").read_text())
+    assert card["items"] == card["train_items"] == 60
+    assert not (tmp_path / "results/offline_eval.csv").exists()
+
+    evaluation = call_snakemake(tmp_path, "-n", "--configfile", config, "--", "results/offline_eval.csv")
+    assert not evaluation.ok
+    assert "none of the datasets mine has interactions" in evaluation.text
+
+
+def test_a_frozen_tokenizer_encodes_a_grown_catalogue(tiny_run: tuple[Path, Run], tmp_path: Path) -> None:
+    trained = tmp_path / "trained"
+    shutil.copytree(tiny_run[0] / "results/tiny/rqkmeans_2x16", trained / "rqkmeans_2x16")
+    known = pq.read_table(tiny_run[0] / "data/tiny/items.parquet", columns=["item_id", "title"])
+    new = pa.table({"item_id": ["!first", "~last"], "title": ["Cast Iron Skillet", "Yoga Mat"]})
+    pq.write_table(pa.concat_tables([known, new]), tmp_path / "grown.parquet")
+    grown = {"source": "table", "items": "grown.parquet", "embeddings": {"model": "hashing", "dim": 48}}
+    folder = str(trained / "rqkmeans_2x16")
+    config = overlay(
+        tmp_path / "grown.yaml",
+        {
+            "run": {"datasets": ["grown"], "tokenizers": ["rqkmeans_2x16"]},
+            "datasets": {
+                "grown": {**grown, "load": {"rqkmeans_2x16": folder, "rqkmeans_2x8": folder}},
+                "other": {**grown, "embeddings": {"model": "hashing", "dim": 32}, "load": {"rqkmeans_2x16": folder}},
+            },
+        },
+    )
+    table = "results/grown/rqkmeans_2x16/items.parquet"
+    run = call_snakemake(tmp_path, "--configfile", config, "--", table)
+    assert run.ok, run.text
+    assert "train_rqkmeans" not in run.text
+
+    def codes(path: Path) -> dict[str, str]:
+        rows = pq.read_table(path)
+        return dict(zip(rows["item_id"].to_pylist(), rows["code_str"].to_pylist(), strict=True))
+
+    before, after = codes(tiny_run[0] / "results/tiny/rqkmeans_2x16/items.parquet"), codes(tmp_path / table)
+    assert {item: after[item] for item in before} == before
+    assert after.keys() - before.keys() == {"!first", "~last"}
+
+    wrong_size = call_snakemake(tmp_path, "--configfile", config, "--", "results/grown/rqkmeans_2x8/items.parquet")
+    assert "rqkmeans_2x8 names 2 x 8 codes, the loaded tokenizer has 2 x 16" in wrong_size.text
+    wrong_space = call_snakemake(tmp_path, "--configfile", config, "--", "results/other/rqkmeans_2x16/items.parquet")
+    assert "was trained on other embeddings" in wrong_space.text
+    assert not (tmp_path / "results/other/rqkmeans_2x16/items.parquet").exists()
+
+
+def test_a_truncated_file_ends_in_one_message_and_no_output(tmp_path: Path) -> None:
+    rows = "".join(f"u{n % 50},i{n % 37},{1_500_000_000 + n}\n" for n in range(5_000))
+    whole = gzip.compress(f"user_id,item_id,timestamp\n{rows}".encode())
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    config = overlay(
+        tmp_path / "cut.yaml",
+        {"datasets": {"cut": {"source": "table", "interactions": "cut.csv.gz", "timestamp_unit": "seconds"}}},
+    )
+    run = call_snakemake(tmp_path, "--configfile", config, "--", "data/cut/items.parquet")
+    assert not run.ok
+    log = (tmp_path / "logs/cut/preprocess.log").read_text()
+    last = log.strip().splitlines()[-1]
+    assert "error: " in last
+    assert "cut.csv.gz" in last
+    assert last in run.text
+    assert "Traceback" not in log
+    assert not list((tmp_path / "data/cut").glob("*"))
+
+
+def test_a_missing_file_is_named_before_anything_runs(tmp_path: Path) -> None:
+    config = overlay(
+        tmp_path / "missing.yaml",
+        {"datasets": {"gone": {"source": "table", "interactions": "gone.csv", "timestamp_unit": "seconds"}}},
+    )
+    run = call_snakemake(tmp_path, "-n", "--configfile", config, "--", "data/gone/items.parquet")
+    assert not run.ok
+    assert "gone.csv" in run.text
+
+
+def test_config_overlays_work_by_either_option(tiny_run: tuple[Path, Run]) -> None:
+    plan = call_snakemake(
+        *(tiny_run[0], "-n", "--configfile", TINY, "--config", 'run={"tokenizers": ["vqvae_16"]}'),
+        *("--", "results/tokenizers.csv"),
+    )
+    assert plan.ok, plan.text
+    assert plan.rules["train_vqvae"] == 1
+    assert plan.rules["score"] == 1
