@@ -2,7 +2,7 @@
 # make test   the same set-up and every check
 # make clean  remove what runs and checks made, and .venv
 
-PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell \
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
 SOURCES := semid tests workflow_scripts
@@ -21,7 +21,7 @@ test: .venv/installed
 	$(BIN)/pytest
 
 .venv/installed: requirements.txt pyproject.toml
-	@$(if $(PYTHON),,echo "semid needs Python 3.11 or 3.12, and none of python3.12, python3.11, python3 is one: install it, or name it with make PYTHON=/path/to/python"; exit 1)
+	@$(if $(PYTHON),,echo "semid needs Python 3.11 or 3.12, and none of python3.11, python3.12, python3 is one: install it, or name it with make PYTHON=/path/to/python"; exit 1)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "semid needs Python 3.11 or 3.12, but $(PYTHON) is $$($(PYTHON) --version 2>&1)"; exit 1; }
 	rm -rf .venv
