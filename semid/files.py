@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from semid.errors import InputError
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
@@ -43,3 +47,21 @@ def sha256_of(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes, read in blocks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_array(path: str | Path, kinds: str, expected: str, remedy: str = "") -> np.ndarray:
+    """Open a two-dimensional `.npy` file as a read-only memmap; never unpickles.
+
+    `InputError`, ending in `remedy`, when it is missing, cut, an archive, or of a dtype whose kind is not among
+    `kinds`; `expected` says in the message what it should hold.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file{remedy}") from None
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a whole .npy file ({error}){remedy}") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in kinds:
+        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "an archive"
+        raise InputError(f"{path}: expected {expected}, found {found}{remedy}")
+    return array

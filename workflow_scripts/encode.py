@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore
+from semid.files import open_array
 from semid.joblog import job_log
 from semid.quantizers import Compute, Tokenizer
 from semid.semantic_ids import encode_items
@@ -16,7 +16,7 @@ with job_log(snakemake.log[0]):
     encode_items(
         Tokenizer.from_pretrained(Path(snakemake.input.model).parent),
         snakemake.wildcards.tokenizer,
-        np.load(snakemake.input.part, mmap_mode="r", allow_pickle=False),
+        open_array(snakemake.input.part, "f", "embeddings [rows, dim]"),
         EmbeddingStore.open(snakemake.input.manifest).space,
         snakemake.output[0],
         Compute(

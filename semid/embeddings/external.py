@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from semid.embeddings.settings import OwnVectors
 from semid.embeddings.store import block_rows, cast, new_part
 from semid.errors import InputError
+from semid.files import open_array
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -158,15 +159,7 @@ def _align(ids: pa.Array, item_ids: Any, source: Path | None) -> np.ndarray:
 
 
 def _open_vectors(path: Path) -> np.ndarray:
-    try:
-        vectors = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a .npy file of numbers: {error}") from None
-    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
-        found = f"{vectors.dtype} {list(vectors.shape)}" if isinstance(vectors, np.ndarray) else "an archive"
-        raise InputError(f"{path}: expected one array of numbers [vectors, width], found {found}")
+    vectors = open_array(path, "fiu", "one array of numbers [vectors, width]")
     if not vectors.shape[1]:
         raise InputError(f"{path}: vectors of width 0")
     return vectors

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.files import sha256_of, whole_file, write_json
+from semid.files import open_array, sha256_of, whole_file, write_json
 from semid.progress import Progress
 
 BLOCK_VALUES = 1 << 22
@@ -70,15 +70,7 @@ def new_part(path: str | Path, rows: int, dim: int, dtype: str) -> Iterator[np.m
 
 
 def _open_part(path: Path) -> np.ndarray:
-    try:
-        part = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: this part of the embeddings is missing; run the embedding step again") from None
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a whole .npy file ({error}); run the embedding step again") from None
-    if part.ndim != 2 or part.dtype.name not in ("float16", "float32"):
-        raise InputError(f"{path}: expected float16 or float32 [rows, dim], found {part.dtype} {list(part.shape)}")
-    return part
+    return open_array(path, "f", "float16 or float32 [rows, dim]", "; run the embedding step again")
 
 
 def write_manifest(path: str | Path, parts: Sequence[str | Path], space: Mapping[str, Any], rows: int) -> None:

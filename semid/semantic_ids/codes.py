@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from semid.errors import InputError
-from semid.files import whole_file
+from semid.files import open_array, whole_file
+
+REMEDY = "; run the encode step again"
 
 
 def write_codes(path: str | Path, codes: np.ndarray, codebook_size: int) -> None:
@@ -28,15 +30,9 @@ def read_codes(paths: Sequence[str | Path]) -> np.ndarray:
     """
     parts: list[np.ndarray] = []
     for path in map(Path, paths):
-        try:
-            part = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(f"{path}: this part of the codes is missing; run the encode step again") from None
-        except (ValueError, EOFError) as error:
-            raise InputError(f"{path}: not a whole .npy file ({error}); run the encode step again") from None
-        if part.ndim != 2 or part.dtype.kind not in "iu" or (parts and part.shape[1] != parts[0].shape[1]):
-            expected = f"[rows, {parts[0].shape[1]}]" if parts else "[rows, levels]"
-            raise InputError(f"{path}: expected integers {expected}, found {part.dtype} {list(part.shape)}")
+        part = open_array(path, "iu", "integers [rows, levels]", REMEDY)
+        if parts and part.shape[1] != parts[0].shape[1]:
+            raise InputError(f"{path}: {part.shape[1]} levels, the parts before it have {parts[0].shape[1]}{REMEDY}")
         parts.append(part)
     codes = np.empty((sum(map(len, parts)), parts[0].shape[1]), np.int32)
     return np.concatenate(parts, out=codes, casting="unsafe")

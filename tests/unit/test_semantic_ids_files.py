@@ -51,10 +51,10 @@ def test_codes_outside_the_codebook_are_refused(tmp_path: Path, codes: np.ndarra
 
 def test_parts_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     good = write_parts(tmp_path, CODES, [])[0]
-    with pytest.raises(InputError, match=r"absent\.npy.*missing"):
+    with pytest.raises(InputError, match=r"absent\.npy: no such file"):
         read_codes([good, tmp_path / "absent.npy"])
     np.save(tmp_path / "narrow.npy", CODES[:, :3])
-    with pytest.raises(InputError, match=r"narrow\.npy: expected integers \[rows, 4\], found int64 \[4, 3\]"):
+    with pytest.raises(InputError, match=r"narrow\.npy: 3 levels, the parts before it have 4"):
         read_codes([good, tmp_path / "narrow.npy"])
     np.save(tmp_path / "real.npy", CODES * 0.5)
     with pytest.raises(InputError, match=r"real\.npy: expected integers"):
