@@ -1,0 +1,69 @@
+"""The conda environments and the requirements hold what the tests run with."""
+
+import re
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from rattler import BuildString, MatchSpec, PackageRecord
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+ON_PYPI = {"pytorch": "torch", "python-duckdb": "duckdb"}
+
+
+def specs(environment: Path) -> dict[str, str]:
+    """Conda package names and pinned versions."""
+    content = yaml.safe_load(environment.read_text())
+    assert content["channels"] == ["conda-forge", "nodefaults"]
+    return dict(entry.split("=", 1) for entry in content["dependencies"] if isinstance(entry, str) and "=" in entry)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environments_pin_what_the_tests_run_with(environment: Path) -> None:
+    for name, pin in specs(environment).items():
+        MatchSpec(f"{name}={pin}", strict=True)
+        running = (
+            f"{sys.version_info.major}.{sys.version_info.minor}"
+            if name == "python"
+            else version(ON_PYPI.get(name, name))
+        )
+        if name == "python" and running == "3.12":
+            continue  # the environments pin one of the two Pythons that the requirements support
+        assert pin == running.split("+")[0], name
+    for entry in yaml.safe_load(environment.read_text())["dependencies"]:
+        for requirement in entry["pip"] if isinstance(entry, dict) else []:
+            name, pin = requirement.split("==")
+            assert pin == version(name)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_environments_exclude_numpy_2(environment: Path) -> None:
+    spec = MatchSpec(f"numpy={specs(environment)['numpy']}", strict=True)
+    records = {
+        number: PackageRecord(name="numpy", version=number, build=BuildString("0"), build_number=0, subdir="linux-64")
+        for number in ("1.26.4", "2.0.0", "2.4.5")
+    }
+    assert {number for number, record in records.items() if spec.matches(record)} == {"1.26.4"}
+
+
+def test_every_rule_that_runs_something_names_an_environment_log_and_script() -> None:
+    named = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            assert re.search(r"conda:\s+\"\.\./envs/(\w+)\.yaml\"", rule), rule.splitlines()[0]
+            assert "log:" in rule
+            script = re.search(r"script:\s+\"\.\./workflow_scripts/(\w+\.py)\"", rule)
+            assert script, rule.splitlines()[0]
+            named.add(script[1])
+    assert named == {path.name for path in (ROOT / "workflow_scripts").glob("*.py")}
+
+
+def test_requirements_are_what_is_installed() -> None:
+    pins = dict(
+        line.split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")
+    )
+    assert {name: version(name).split("+")[0] for name in pins} == pins
+    assert int(pins["numpy"].split(".")[0]) < 2
