@@ -310,10 +310,12 @@ class VectorQuantizedAutoencoder(Tokenizer):
 
     def _log(self, state: dict[str, Any]) -> None:
         self.history_.append(state)
+        left = state["seconds"] * (self.epochs - state["epoch"])
         logger.info(
-            "epoch %d of %d: held-out error %.5f, %d distinct codes, perplexity %s, %d revived, %.1f s",
+            "epoch %d of %d: held-out error %.5f, %d distinct codes, perplexity %s, %d revived%s",
             *(state["epoch"], self.epochs, state["held_out_error"], state["unique_codes"]),
-            *(" ".join(f"{value:.0f}" for value in state["perplexity"]), state["revived"], state["seconds"]),
+            *(" ".join(f"{value:.0f}" for value in state["perplexity"]), state["revived"]),
+            f", at most {left:.0f} s left" if state["epoch"] else "",
         )
 
     @torch.inference_mode()

@@ -1,6 +1,7 @@
 """k-means: D² seeding on a sample, Lloyd iterations over all rows, empty clusters refilled by splitting large ones."""
 
 import logging
+import time
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from semid.errors import InputError
 from semid.quantizers.nearest import NearestCodeword
 
 logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 10.0
 
 # distances are differences of large numbers: below this share of ‖x‖² they are rounding
 _ROUNDING = 1e-6
@@ -51,6 +54,7 @@ def kmeans(
     centroids = _seed_centroids(rows, k, generator, codeword_block)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
     previous = float("inf")
+    started = printed = time.monotonic()
     for iteration in range(iterations + 1):
         labels, sizes, errors, sums = _assign(rows, norms, centroids, row_block, codeword_block)
         error = float(errors.sum()) / len(rows)
@@ -58,6 +62,13 @@ def kmeans(
         if last:
             break
         previous = error
+        if time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
+            printed = time.monotonic()
+            seconds = (printed - started) / (iteration + 1)
+            logger.info(
+                "k-means: %d of at most %d iterations, error %.5f, %.0f rows/s, at most %.0f s left",
+                *(iteration + 1, iterations + 1, error, len(rows) / seconds, (iterations - iteration) * seconds),
+            )
         used = sizes > 0
         centroids = torch.where(used[:, None], sums / sizes.clamp(min=1)[:, None], centroids)
         # a split in the last update would leave both halves off their mean

@@ -74,6 +74,20 @@ def test_a_frozen_tokenizer_encodes_a_grown_catalogue(tiny_run: tuple[Path, Run]
     assert not (tmp_path / "results/other/rqkmeans_2x16/items.parquet").exists()
 
 
+def test_local_files_of_the_2023_release_go_the_way_of_the_sample(tiny_run: tuple[Path, Run], tmp_path: Path) -> None:
+    raw = tiny_run[0] / "data/raw/tiny"
+    with gzip.open(raw / "reviews.jsonl.gz") as file:
+        (tmp_path / "reviews.jsonl").write_bytes(file.read())
+    category = {"source": "amazon2023", "reviews": ["reviews.jsonl"], "meta": str(raw / "meta.jsonl.gz")}
+    config = overlay(tmp_path / "raw.yaml", {"datasets": {"category": {**category, "preprocess": {"k_core": 3}}}})
+    run = call_snakemake(tmp_path, "--configfile", config, "--", "data/category/items.parquet")
+    assert run.ok, run.text
+    for name in ("items", "train", "valid", "test"):
+        found = (tmp_path / f"data/category/{name}.parquet").read_bytes()
+        assert found == (tiny_run[0] / f"data/tiny/{name}.parquet").read_bytes()
+    assert json.loads((tmp_path / "data/category/stats.json").read_text())["note"] == ""
+
+
 def test_a_truncated_file_ends_in_one_message_and_no_output(tmp_path: Path) -> None:
     rows = "".join(f"u{n % 50},i{n % 37},{1_500_000_000 + n}\n" for n in range(5_000))
     whole = gzip.compress(f"user_id,item_id,timestamp\n{rows}".encode())
