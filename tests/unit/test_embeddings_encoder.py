@@ -95,6 +95,16 @@ def test_order_of_the_input_does_not_matter(bundled: TransformerEncoder) -> None
     np.testing.assert_allclose(shuffled, vectors[order], atol=2e-6)
 
 
+def test_a_vector_does_not_depend_on_the_texts_beside_it(bundled: TransformerEncoder) -> None:
+    words = ["red", "steel", "kettle", "for", "camping", "with", "lid", "and", "two", "cups", "1.5", "litre"]
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(words, size=1 + number % 40)) for number in range(150)]
+    together = bundled.encode(texts, 16)
+    some = generator.permutation(len(texts))[:37]
+    np.testing.assert_array_equal(bundled.encode([texts[row] for row in some], 16), together[some])
+    np.testing.assert_array_equal(bundled.encode([texts[some[0]]], 16), together[some[:1]])
+
+
 def test_windows_do_not_change_the_vectors(bundled: TransformerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = bundled.encode(SENTENCES, 2)
     monkeypatch.setattr(encoder_module, "SORT_WINDOW", 3)
