@@ -1,6 +1,6 @@
 # make run    set up .venv and run the default to results/offline_eval.csv
 # make test   the same set-up and every check
-# make clean  remove what runs and checks made, and .venv
+# make clean  remove results, logs, caches and .venv; data/, where your own files may be, stays
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $(name))))
@@ -32,4 +32,4 @@ test: .venv/installed
 
 clean:
 	rm -rf .venv .snakemake logs benchmarks semid.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find data results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

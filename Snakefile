@@ -21,10 +21,14 @@ include: "rules/evaluation.smk"
 
 
 wildcard_constraints:
-    dataset="|".join(re.escape(name) for name in config["datasets"]),
-    # loose, so that a malformed name gets a message rather than "no rule"
+    # loose, so that an unknown or malformed name gets a message rather than "no rule"
+    dataset=r"[^/]+",
     tokenizer=rf"(?!({'|'.join(RESERVED)})/)[^/]+",
     shard=r"\d{5}-of-\d{5}",
+
+
+for dataset in config["datasets"]:
+    check_loaded(dataset)
 
 
 rule all:

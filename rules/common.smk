@@ -16,7 +16,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 sys.path.insert(0, str(ROOT))
 
 from semid.errors import InputError
-from semid.naming import RESERVED, TokenizerName, name_pattern
+from semid.naming import RESERVED, TokenizerName, name_pattern, part_name
 
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -39,7 +39,7 @@ def code_digest(*places):
 def dataset_options(dataset):
     if dataset not in config["datasets"]:
         raise WorkflowError(
-            f"run: dataset '{dataset}' is not under `datasets:`, which has {', '.join(config['datasets'])}"
+            f"dataset '{dataset}' is not under `datasets:` in the config, which has {', '.join(config['datasets'])}"
         )
     return config["datasets"][dataset]
 
@@ -52,13 +52,23 @@ def merged_options(dataset, section):
 def is_evaluated(dataset):
     """Whether a dataset has interactions: with items and vectors alone there is nobody to evaluate on."""
     options = dataset_options(dataset)
-    return options["source"] != "table" or bool(
-        {"interactions", "splits"} & options.keys()
-    )
+    return options["source"] != "table" or bool({"interactions", "splits"} & options.keys())
 
 
 def evaluated_datasets():
     return [dataset for dataset in config["run"]["datasets"] if is_evaluated(dataset)]
+
+
+def check_loaded(dataset):
+    """A frozen tokenizer must be used where it is meant: misspelt, it would be trained anew without a word."""
+    options = dataset_options(dataset)
+    for name in options.get("load", {}):
+        parse_name(name)
+        if own_vector_files(dataset) and "space" not in options["embeddings"]:
+            raise WorkflowError(
+                f"dataset '{dataset}' loads {name} for its own vectors: name their space (embeddings: space: …) here and "
+                "in the dataset that trained it, the same where the same model made the vectors"
+            )
 
 
 def note(wildcards):
@@ -80,25 +90,21 @@ def source_options(wildcards):
     return options
 
 
-def own_vector_files(wildcards):
-    options = dataset_options(wildcards.dataset).get("embeddings", {})
+def own_vector_files(dataset):
+    options = dataset_options(dataset).get("embeddings", {})
     return [options[key] for key in ("vectors", "ids", "table") if key in options]
 
 
 def catalogue_embeddings(wildcards):
     """The embeddings whose ids are the catalogue, where the dataset names no items."""
     options = dataset_options(wildcards.dataset)
-    names_items = options["source"] != "table" or bool(
-        {"items", "splits"} & options.keys()
-    )
-    return (
-        {} if names_items or not own_vector_files(wildcards) else options["embeddings"]
-    )
+    names_items = options["source"] != "table" or bool({"items", "splits"} & options.keys())
+    return {} if names_items or not own_vector_files(wildcards.dataset) else options["embeddings"]
 
 
 def raw_files(wildcards):
     options = source_options(wildcards)
-    files = own_vector_files(wildcards) if catalogue_embeddings(wildcards) else []
+    files = own_vector_files(wildcards.dataset) if catalogue_embeddings(wildcards) else []
     for key in ("reviews", "meta", "interactions", "items"):
         value = options.get(key, [])
         files += [value] if isinstance(value, str) else value
@@ -110,6 +116,12 @@ def preprocess_options(wildcards):
     if isinstance(options["split"], dict):
         options["split"] = options["split"]["timestamps"]
     return options
+
+
+def local_model_files(wildcards):
+    """What a text encoder in a local folder consists of: other weights are another input."""
+    folder = Path(embeddings_options(wildcards).get("model", ""))
+    return sorted(str(file) for file in folder.iterdir() if file.is_file()) if folder.is_dir() and folder.name else []
 
 
 def embeddings_options(wildcards):
@@ -129,11 +141,7 @@ def run_tokenizers():
     names = []
     for name in config["run"]["tokenizers"]:
         parsed = parse_name(name)
-        names += (
-            [name]
-            if parsed.seed
-            else [parsed.with_seed(seed).name for seed in config["run"]["seeds"]]
-        )
+        names += [name] if parsed.seed else [parsed.with_seed(seed).name for seed in config["run"]["seeds"]]
     return list(dict.fromkeys(names))
 
 
@@ -141,15 +149,8 @@ def tokenizer_options(wildcards):
     """Options of a tokenizer, the general overruled by the particular: method, variant, full name."""
     name = parse_name(wildcards.tokenizer)
     known = config["tokenizers"]
-    if (
-        name.variant
-        and not {f"{name.method}-{name.variant}", name.with_seed(0).name, name.name}
-        & known.keys()
-    ):
-        variants = (
-            ", ".join(key for key in known if key.startswith(f"{name.method}-"))
-            or "none"
-        )
+    if name.variant and not {f"{name.method}-{name.variant}", name.with_seed(0).name, name.name} & known.keys():
+        variants = ", ".join(key for key in known if key.startswith(f"{name.method}-")) or "none"
         raise WorkflowError(
             f"'{wildcards.tokenizer}': the config defines no variant '{name.variant}' of {name.method} under "
             f"`tokenizers:`; defined: {variants}"
@@ -166,16 +167,12 @@ def constructor_arguments(wildcards):
     arguments = {"codebook_size": name.codebook_size, "seed": name.seed}
     if not name.is_flat:
         arguments["num_levels"] = name.num_levels
-    return arguments | {
-        key: value
-        for key, value in tokenizer_options(wildcards).items()
-        if key != "init"
-    }
+    return arguments | {key: value for key, value in tokenizer_options(wildcards).items() if key != "init"}
 
 
 def parts(dataset, folder):
     n = dataset_options(dataset).get("shards", 1)
-    return [f"results/{dataset}/{folder}/part-{i:05d}-of-{n:05d}.npy" for i in range(n)]
+    return [f"results/{dataset}/{folder}/{part_name(i, n)}" for i in range(n)]
 
 
 def embedding_parts(wildcards):
@@ -203,18 +200,12 @@ def start_of(wildcards):
     init = tokenizer_options(wildcards).get("init", "kmeans")
     if init == "kmeans":
         return []
-    return model_file(
-        wildcards.dataset, parse_name(wildcards.tokenizer).starts_from(init).name
-    )
+    return model_file(wildcards.dataset, parse_name(wildcards.tokenizer).starts_from(init).name)
 
 
 def per_tokenizer(file):
     """That file of every tokenizer of the run, on every dataset."""
-    return [
-        f"results/{d}/{t}/{file}"
-        for d in config["run"]["datasets"]
-        for t in run_tokenizers()
-    ]
+    return [f"results/{d}/{t}/{file}" for d in config["run"]["datasets"] for t in run_tokenizers()]
 
 
 def semantic_id_tables(wildcards):
@@ -234,6 +225,12 @@ def faiss_index(wildcards):
     return []
 
 
+def split_files(wildcards):
+    if not is_evaluated(wildcards.dataset):
+        raise WorkflowError(f"dataset '{wildcards.dataset}' has no interactions, so there is nothing to evaluate")
+    return expand("data/{dataset}/{split}.parquet", split=["train", "valid", "test"], dataset=wildcards.dataset)
+
+
 def evaluation_options(wildcards):
     return merged_options(wildcards.dataset, "evaluation")
 
@@ -246,11 +243,7 @@ def evaluations(wildcards):
             "to evaluate; ask for results/tokenizers.csv, or for results/<dataset>/<tokenizer>/items.parquet"
         )
     names = ["controls", *run_tokenizers()]
-    return [
-        f"results/{dataset}/{name}/offline_eval.csv"
-        for dataset in datasets
-        for name in names
-    ]
+    return [f"results/{dataset}/{name}/offline_eval.csv" for dataset in datasets for name in names]
 
 
 def print_table():

@@ -10,17 +10,12 @@ rule generate_sample:
     benchmark:
         "benchmarks/{dataset}/generate_sample.tsv"
     wildcard_constraints:
-        dataset="|".join(
-            re.escape(name) for name in config["datasets"] if is_sample(name)
-        )
-        or "(?!)",
+        dataset="|".join(re.escape(name) for name in config["datasets"] if is_sample(name)) or "(?!)",
     conda:
         "../envs/data.yaml"
     params:
         code=code_digest("data/sample.py", "data/vocabulary.py"),
-        settings=lambda wildcards: dataset_options(wildcards.dataset).get(
-            "generate", {}
-        ),
+        settings=lambda wildcards: dataset_options(wildcards.dataset).get("generate", {}),
     script:
         "../workflow_scripts/generate_sample.py"
 
@@ -40,11 +35,11 @@ rule preprocess:
         "benchmarks/{dataset}/preprocess.tsv"
     conda:
         "../envs/data.yaml"
-    threads: 4
+    threads: min(4, COMPUTE["threads"])
     resources:
         duckdb_mb=COMPUTE["duckdb_mb"],
     params:
-        code=code_digest("data"),
+        code=code_digest("data", "embeddings/external.py", "embeddings/settings.py"),
         source=source_options,
         settings=preprocess_options,
         embeddings=catalogue_embeddings,

@@ -3,7 +3,8 @@
 
 rule embed_items:
     input:
-        own_vector_files,
+        lambda wildcards: own_vector_files(wildcards.dataset),
+        local_model_files,
         catalogue="data/{dataset}/items.parquet",
     output:
         "results/{dataset}/embeddings/part-{shard}.npy",

@@ -3,9 +3,7 @@
 
 rule evaluate:
     input:
-        splits=expand(
-            "data/{{dataset}}/{split}.parquet", split=["train", "valid", "test"]
-        ),
+        splits=split_files,
         index=multiext(
             "results/{dataset}/{tokenizer}/inverted/",
             "codes.npy",
@@ -35,9 +33,7 @@ rule evaluate:
 
 rule evaluate_controls:
     input:
-        splits=expand(
-            "data/{{dataset}}/{split}.parquet", split=["train", "valid", "test"]
-        ),
+        splits=split_files,
         faiss=faiss_index,
         parts=embedding_parts,
         manifest="results/{dataset}/embeddings/manifest.json",

@@ -76,8 +76,6 @@ rule encode:
         batch_size=COMPUTE["encode_batch_size"],
         codeword_block=COMPUTE["codeword_block"],
     params:
-        code=code_digest(
-            "quantizers", "semantic_ids/encode.py", "semantic_ids/codes.py"
-        ),
+        code=code_digest("quantizers", "semantic_ids/encode.py", "semantic_ids/codes.py"),
     script:
         "../workflow_scripts/encode.py"

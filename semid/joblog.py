@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -34,6 +35,8 @@ def job_log(path: str | Path) -> Iterator[None]:
     logger = logging.getLogger("semid")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    # a batch system ends jobs by SIGTERM: as an exception it lets temporary files be removed
+    before = signal.signal(signal.SIGTERM, _exit)
     try:
         yield
         logger.info("done in %.1f s", time.monotonic() - started)
@@ -44,6 +47,7 @@ def job_log(path: str | Path) -> Iterator[None]:
         traceback.print_exc()
         raise SystemExit(1) from None
     finally:
+        signal.signal(signal.SIGTERM, before)
         logger.removeHandler(handler)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -51,3 +55,7 @@ def job_log(path: str | Path) -> Iterator[None]:
         os.dup2(saved[1], 2)
         os.close(saved[0])
         os.close(saved[1])
+
+
+def _exit(signum: int, frame: object) -> None:
+    raise SystemExit(128 + signum)

@@ -92,3 +92,8 @@ class TokenizerName:
         """The tokenizer that `init` (such as `rqkmeans-pca32`) names: the same size and seed, its own variant."""
         method, _, variant = init.partition("-")
         return replace(self, method=method, variant=variant)
+
+
+def part_name(shard: int, shards: int) -> str:
+    """File name of one shard's part."""
+    return f"part-{shard:05d}-of-{shards:05d}.npy"

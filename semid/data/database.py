@@ -71,7 +71,7 @@ class Database:
             self._connection.execute(sql)
         except duckdb.OutOfMemoryException as error:
             raise InputError(
-                f"memory_limit: {self.memory_limit} MB are too few for this step; raise it ({_first_line(error)})"
+                f"{self.memory_limit} MB are too few here: raise duckdb_mb under compute ({_first_line(error)})"
             ) from None
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -135,6 +135,8 @@ def temporary_database(beside: Path, memory_limit: int, threads: int) -> Iterato
     if "?" in str(beside.resolve()):
         raise InputError(f"{beside}: DuckDB cannot work in a folder with '?' in its path; choose another one")
     beside.mkdir(parents=True, exist_ok=True)
+    for left_by_a_killed_job in beside.glob(".preprocess-*"):
+        shutil.rmtree(left_by_a_killed_job)
     folder = Path(tempfile.mkdtemp(prefix=".preprocess-", dir=beside)).resolve()
     try:
         database = Database(folder, memory_limit, threads)

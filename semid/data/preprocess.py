@@ -341,6 +341,7 @@ class _Run:
             f"SELECT dropped, count(*) FROM raw_{of} WHERE dropped IS NOT NULL GROUP BY dropped ORDER BY dropped"
         ):
             self.dropped[of][reason] = self.dropped[of].get(reason, 0) + n
+            logger.warning("%s rows of %s are dropped: %s", f"{n:,}", of, _explained(reason, self.source))
 
     # Filtering
 
@@ -603,6 +604,13 @@ def _reason(required: Sequence[str]) -> str:
         for i, name in enumerate(required)
     )
     return f"CASE WHEN malformed THEN 'malformed' {cases}END"
+
+
+def _explained(reason: str, source: Source) -> str:
+    """Return a reason for dropping rows with what was expected."""
+    if reason == "wrong_type_timestamp":
+        return f"{reason} (expected a number: {source.timestamp_unit})"
+    return f"{reason} (expected a text or a number)" if reason.startswith("wrong_type_") else reason
 
 
 def _counts(counts: dict[str, int]) -> str:

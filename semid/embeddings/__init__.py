@@ -6,7 +6,7 @@
 from semid.embeddings.embed import embed_manifest, embed_shard, embedding_space
 from semid.embeddings.external import read_ids
 from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVectors, embedding_settings
-from semid.embeddings.store import EmbeddingStore, Rows, part_name, shard_range, training_rows, write_manifest
+from semid.embeddings.store import EmbeddingStore, Rows, shard_range, training_rows, write_manifest
 
 __all__ = [
     "EmbeddingStore",
@@ -18,7 +18,6 @@ __all__ = [
     "embed_shard",
     "embedding_settings",
     "embedding_space",
-    "part_name",
     "read_ids",
     "shard_range",
     "training_rows",

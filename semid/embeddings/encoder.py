@@ -111,6 +111,8 @@ class TransformerEncoder:
         transformers_logging.disable_progress_bar()
         # pickled weights are never read
         model = _load(settings, AutoModel, use_safetensors=True, dtype=torch.float32)
+        if model.config.is_encoder_decoder:
+            model = model.get_encoder()
         longest = min(self._tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 10**9))
         if settings.max_tokens > longest:
             raise InputError(f"max_tokens is {settings.max_tokens}, but {settings.model!r} reads at most {longest}")

@@ -258,5 +258,7 @@ def gather_own_vectors(settings: OwnVectors, item_ids: Any, start: int, stop: in
                 block = block.astype(np.float64)
                 length = np.linalg.norm(block, axis=1, keepdims=True)
                 block /= np.where(length > 0, length, 1)
-            part[places] = cast(block, settings.dtype, start + places, item_ids)
+            part[places] = cast(
+                block, settings.dtype, start + places, item_ids, str(settings.vectors or settings.table)
+            )
             progress.update(len(places))

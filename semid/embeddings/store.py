@@ -29,33 +29,29 @@ def shard_range(rows: int, shard: int, shards: int) -> tuple[int, int]:
     return rows * shard // shards, rows * (shard + 1) // shards
 
 
-def part_name(shard: int, shards: int) -> str:
-    """File name of one shard's part."""
-    return f"part-{shard:05d}-of-{shards:05d}.npy"
-
-
-def cast(vectors: np.ndarray, dtype: str, rows: np.ndarray, item_ids: Any = None) -> np.ndarray:
+def cast(vectors: np.ndarray, dtype: str, rows: np.ndarray, item_ids: Any = None, source: str = "") -> np.ndarray:
     """`vectors [n, dim]` in the dtype of the store.
 
     Raises `InputError` when a value is not finite or does not fit the dtype. It names the item by `rows [n]`, the rows
-    of the vectors in the item table, or by `item_ids`, the ids of all items.
+    of the vectors in the item table, or by `item_ids`, the ids of all items; `source` is the file of the vectors.
     """
 
     def name(row: int) -> str:
         return f"in row {row}" if item_ids is None else repr(str(item_ids[row]))
 
+    prefix = f"{source}: " if source else ""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         item = name(int(rows[np.argmin(finite)]))
-        raise InputError(f"the vector of item {item} holds NaN or infinity: repair it or leave the item out")
+        raise InputError(f"{prefix}the vector of item {item} holds NaN or infinity: repair it or leave the item out")
     with np.errstate(over="ignore"):
         stored = vectors.astype(dtype)
     fits = np.isfinite(stored).all(axis=1)
     if not fits.all():
         row = int(np.argmin(fits))
         raise InputError(
-            f"the vector of item {name(int(rows[row]))} holds {np.abs(vectors[row]).max():g}, too large for {dtype}: "
-            + ("set `dtype: float32`" if dtype == "float16" else "scale the vectors down")
+            f"{prefix}the vector of item {name(int(rows[row]))} holds {np.abs(vectors[row]).max():g}, too large for "
+            f"{dtype}: " + ("set `dtype: float32`" if dtype == "float16" else "scale the vectors down")
         )
     return stored
 

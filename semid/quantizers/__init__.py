@@ -1,6 +1,6 @@
 """Vectors in, discrete codes out: RQ-KMeans, RQ-VAE and VQ-VAE over shared low-memory kernels.
 
-Needs torch, numpy, safetensors and `semid.errors` alone; `vectors` is any array or memmap, read in blocks.
+Needs of semid only `errors` and `files`; `vectors` is any array or memmap, read in blocks.
 """
 
 from semid.quantizers.rqkmeans import RQKMeans

@@ -312,9 +312,11 @@ class VectorQuantizedAutoencoder(Tokenizer):
         self.history_.append(state)
         left = state["seconds"] * (self.epochs - state["epoch"])
         logger.info(
-            "epoch %d of %d: held-out error %.5f, %d distinct codes, perplexity %s, %d revived%s",
+            "epoch %d of %d: held-out error %.5f, %d distinct codes, perplexity %s, usage entropy %s, %d revived%s",
             *(state["epoch"], self.epochs, state["held_out_error"], state["unique_codes"]),
-            *(" ".join(f"{value:.0f}" for value in state["perplexity"]), state["revived"]),
+            " ".join(f"{value:.0f}" for value in state["perplexity"]),
+            " ".join(f"{value:.2f}" for value in state["usage_entropy"]),
+            state["revived"],
             f", at most {left:.0f} s left" if state["epoch"] else "",
         )
 

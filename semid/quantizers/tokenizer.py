@@ -2,8 +2,7 @@
 
 import dataclasses
 import json
-import os
-import tempfile
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from semid.errors import InputError
+from semid.files import whole_file, write_json
 from semid.quantizers.blocks import Vectors, check_vectors, float32_blocks, gather_float32, sample_rows
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -143,8 +146,9 @@ class Tokenizer:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
         # without its config.json a folder is no tokenizer: an interruption never pairs a new file with an old one
         (folder / "config.json").unlink(missing_ok=True)
-        _write_whole(folder / "model.safetensors", save(tensors))
-        _write_whole(folder / "config.json", (json.dumps(config, indent=2, allow_nan=False) + "\n").encode())
+        with whole_file(folder / "model.safetensors") as temporary:
+            save_file(tensors, temporary)
+        write_json(folder / "config.json", config)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -153,12 +157,15 @@ class Tokenizer:
         for name in ("config.json", "model.safetensors"):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder} is no tokenizer folder: it has no {name}")
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        kind = Tokenizer._classes.get(config.get("class", ""))
-        if kind is None or not issubclass(kind, cls):
-            raise InputError(f"{folder}/config.json: class is {config.get('class')!r}, expected {cls.__name__}")
-        tokenizer = kind(**config["arguments"], metadata=config["metadata"])
-        tokenizer._load(load((folder / "model.safetensors").read_bytes()), config["fitted"])
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            kind = Tokenizer._classes[config["class"]]
+            tokenizer = kind(**config["arguments"], metadata=config["metadata"])
+            tokenizer._load(load_file(folder / "model.safetensors"), config["fitted"])
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise InputError(f"{folder} cannot be read as a tokenizer: {error!r}; train or copy it again") from error
+        if not isinstance(tokenizer, cls):
+            raise InputError(f"{folder} holds a {kind.__name__}, expected {cls.__name__}")
         return tokenizer
 
     def _training_rows(self, vectors: Vectors) -> Tensor:
@@ -170,6 +177,10 @@ class Tokenizer:
             raise InputError(
                 f"a codebook of {self.codebook_size} codes needs at least as many training rows, there are {n}: "
                 "choose a smaller codebook or train on more items"
+            )
+        if n < 2 * self.codebook_size:
+            logger.warning(
+                "%d training rows for %d codes: fewer than two a code, codes follow single rows", n, self.codebook_size
             )
         return gather_float32(vectors, rows)
 
@@ -183,17 +194,3 @@ class DecodedVectors:
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         return self._tokenizer.decode(self._codes[rows])
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

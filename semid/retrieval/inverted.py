@@ -10,6 +10,7 @@ import numpy as np
 from semid.errors import InputError
 from semid.files import whole_file
 from semid.retrieval.ragged import offsets_of
+from semid.semantic_ids.scorecard import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
 
@@ -140,12 +141,7 @@ class InvertedIndex:
 
     def entropy_bits(self) -> float:
         """Sum over levels of the entropy of that level's code distribution over items, in bits."""
-        bits = 0.0
-        for level in range(self.num_levels):
-            shares = np.bincount(self.codes[:, level], weights=self.bucket_sizes) / self.num_items
-            shares = shares[shares > 0]
-            bits -= float((shares * np.log2(shares)).sum())
-        return bits
+        return sum(entropy_bits(np.bincount(column, weights=self.bucket_sizes)) for column in self.codes.T)
 
 
 def _run_starts(rows: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 from semid.errors import InputError
 from semid.naming import TokenizerName
 from semid.progress import Progress
-from semid.quantizers import Compute, Tokenizer
+from semid.quantizers import METHODS, Compute, Tokenizer
 from semid.semantic_ids.codes import write_codes
 
 
@@ -19,6 +19,8 @@ def encode_items(
     trained on other embeddings.
     """
     expected = TokenizerName.parse(name)
+    if type(tokenizer) is not METHODS[expected.method]:
+        raise InputError(f"{name} names a {expected.method}, the loaded tokenizer is a {type(tokenizer).__name__}")
     if (tokenizer.num_levels, tokenizer.codebook_size) != (expected.num_levels, expected.codebook_size):
         raise InputError(
             f"{name} names {expected.num_levels} x {expected.codebook_size} codes, the loaded tokenizer has "

@@ -61,7 +61,8 @@ def _prefix_numbers(codes: np.ndarray, codebook_size: int) -> list[np.ndarray]:
     return numbers
 
 
-def _entropy_bits(counts: np.ndarray) -> float:
+def entropy_bits(counts: np.ndarray) -> float:
+    """Entropy in bits of the distribution that non-negative counts [K] describe."""
     share = counts[counts > 0] / counts.sum()
     return max(0.0, -float((share * np.log2(share)).sum()))
 
@@ -129,7 +130,7 @@ def scorecard(
     levels = []
     for level in range(num_levels):
         counts = np.bincount(codes[:, level], minlength=codebook_size)
-        bits = _entropy_bits(counts)
+        bits = entropy_bits(counts)
         levels.append(
             {
                 "level": level + 1,
@@ -174,6 +175,7 @@ _FIGURES = (
     "items_in_collisions_identical",
     "largest_bucket",
 )
+_TRAINING = ("epoch_kept", "rollbacks")
 
 
 def _cell(value: Any) -> Any:
@@ -183,7 +185,16 @@ def _cell(value: Any) -> Any:
 def collect_scorecards(paths: Sequence[str | Path], output_csv: str | Path) -> None:
     """Write one row a scorecard, in the order given, to `output_csv`; figures of levels are joined by `/`."""
     per_level = ("used_codes", "perplexity")
-    header = [*_IDENTITY, *_FIGURES, "reconstruction_error", "relative_error", *per_level, "warnings", "note"]
+    header = [
+        *_IDENTITY,
+        *_FIGURES,
+        "reconstruction_error",
+        "relative_error",
+        *per_level,
+        "warnings",
+        "note",
+        *_TRAINING,
+    ]
     with whole_file(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -194,4 +205,5 @@ def collect_scorecards(paths: Sequence[str | Path], output_csv: str | Path) -> N
             row += [reconstruction.get("error"), reconstruction.get("relative_error")]
             row += ["/".join(f"{level[name]:.4g}" for level in card["levels"]) for name in per_level]
             row += [" ".join(card["warnings"]), card["note"]]
+            row += [card["fit"].get(name) for name in _TRAINING]
             writer.writerow(map(_cell, row))

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from semid.embeddings import EmbeddingStore, Rows
+from semid.errors import InputError
 from semid.quantizers import RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
 from semid.quantizers.blocks import sample_rows
 
@@ -534,7 +535,7 @@ def test_a_failed_save_leaves_no_half_written_file(tmp_path: Path, monkeypatch: 
     def full(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("semid.quantizers.tokenizer.os.replace", full)
+    monkeypatch.setattr("semid.files.os.replace", full)
     with pytest.raises(OSError, match="disk full"):
         fitted("rqkmeans").save_pretrained(tmp_path)
     assert os.listdir(tmp_path) == []
@@ -584,7 +585,7 @@ def test_from_pretrained_finds_the_class_and_refuses_another(tmp_path: Path):
     assert type(Tokenizer.from_pretrained(tmp_path)) is VQVAE
     assert type(VQVAE.from_pretrained(tmp_path)) is VQVAE
     for kind in (RQKMeans, RQVAE):
-        with pytest.raises(ValueError, match=f"'VQVAE', expected {kind.__name__}"):
+        with pytest.raises(ValueError, match=f"a VQVAE, expected {kind.__name__}"):
             kind.from_pretrained(tmp_path)
 
 
@@ -600,5 +601,22 @@ def test_an_unknown_class_is_named(tmp_path: Path):
     fitted("rqkmeans").save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "class": "Unheard"}))
-    with pytest.raises(ValueError, match=r"config\.json.*'Unheard'"):
+    with pytest.raises(ValueError, match=r"cannot be read as a tokenizer.*'Unheard'"):
         Tokenizer.from_pretrained(tmp_path)
+
+
+def test_a_damaged_model_is_named(tmp_path: Path):
+    fitted("rqkmeans").save_pretrained(tmp_path)
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=f"{tmp_path} cannot be read as a tokenizer"):
+        Tokenizer.from_pretrained(tmp_path)
+
+
+def test_fewer_than_two_rows_a_code_are_warned_of(caplog: pytest.LogCaptureFixture):
+    rows = np.random.default_rng(0).normal(size=(31, 4))
+    RQKMeans(num_levels=1, codebook_size=16).fit(rows)
+    assert "31 training rows for 16 codes: fewer than two a code" in caplog.text
+    caplog.clear()
+    RQKMeans(num_levels=1, codebook_size=15).fit(rows)
+    assert "fewer than two" not in caplog.text

@@ -717,7 +717,7 @@ def test_outputs_appear_together_and_stats_last(tmp_path, monkeypatch):
 def test_too_little_memory_names_the_setting(tmp_path):
     with (
         temporary_database(tmp_path, memory_limit=100, threads=1) as database,
-        pytest.raises(InputError, match="memory_limit: 100 MB are too few"),
+        pytest.raises(InputError, match="100 MB are too few here: raise duckdb_mb"),
     ):
         database.execute("CREATE TABLE one_value AS SELECT list(range) FROM range(50_000_000)")
     assert not list(tmp_path.iterdir())

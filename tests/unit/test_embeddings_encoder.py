@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, T5Config, T5Model
 
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore, EncoderSettings, embed_manifest, embed_shard, embedding_settings
@@ -144,6 +144,20 @@ def test_local_folder_equals_a_plain_computation(tiny: Path, pooling: str, norma
     settings = EncoderSettings(model=str(tiny), pooling=pooling, normalize=normalize, max_tokens=6)
     expected = np.stack([plain(tiny, text, pooling, normalize, 6) for text in texts])
     np.testing.assert_allclose(TransformerEncoder(settings, "cpu").encode(texts, 3), expected, atol=1e-6)
+
+
+def test_of_an_encoder_decoder_the_encoder_is_used(tiny: Path) -> None:
+    (tiny / "config.json").unlink()
+    config = T5Config(vocab_size=11, d_model=8, d_kv=4, d_ff=16, num_layers=2, num_heads=2, pad_token_id=0)
+    model = T5Model(config).eval()
+    model.save_pretrained(tiny)
+    encoder = TransformerEncoder(EncoderSettings(model=str(tiny), max_tokens=16, normalize=False), "cpu")
+    found = encoder.encode(["red soap", "blue drill, green soap"], 2)
+    tokens = AutoTokenizer.from_pretrained(tiny)("red soap", return_tensors="pt")
+    with torch.inference_mode():
+        states = model.get_encoder()(tokens["input_ids"], tokens["attention_mask"]).last_hidden_state
+    assert encoder.dim == 8
+    np.testing.assert_allclose(found[0], states[0].mean(0).numpy(), atol=1e-5)
 
 
 def test_max_tokens_cuts_the_text(tiny: Path) -> None:

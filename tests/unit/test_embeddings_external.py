@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from semid.embeddings import EmbeddingStore, OwnVectors, embed_manifest, embed_shard, part_name, read_ids
+from semid.embeddings import EmbeddingStore, OwnVectors, embed_manifest, embed_shard, read_ids
 from semid.embeddings import external as external_module
 from semid.embeddings import store as store_module
 from semid.embeddings.external import align
 from semid.errors import InputError
+from semid.naming import part_name
 
 IDS = ["30", "4", "100", "7", "21"]  # in the order of the vectors; items are sorted as strings
 ITEMS = sorted(IDS)

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semid.embeddings import EmbeddingStore, Rows, part_name, shard_range, write_manifest
+from semid.embeddings import EmbeddingStore, Rows, shard_range, write_manifest
 from semid.embeddings.store import cast, new_part
 from semid.errors import InputError
+from semid.naming import part_name
 
 SPACE = {"model": "test", "text": "{title}"}
 

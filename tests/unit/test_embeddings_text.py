@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from semid.embeddings import EmbeddingStore, HashingSettings, embed_manifest, embed_shard, embedding_space, part_name
+from semid.embeddings import EmbeddingStore, HashingSettings, embed_manifest, embed_shard, embedding_space
 from semid.embeddings.hashing import HashingEncoder
 from semid.embeddings.text import item_texts
 from semid.errors import InputError
+from semid.naming import part_name
 
 ITEMS = [
     ("a", "Red  lipstick\n", "A matte lipstick.", ["Beauty", "Lips"], "Rouge & Co"),

@@ -103,3 +103,15 @@ def test_a_fault_of_the_program_keeps_its_traceback(tmp_path: Path, body: str, m
 def test_an_exit_status_passes_through(tmp_path: Path):
     done, _ = run("sys.exit(3)", tmp_path)
     assert done.returncode == 3
+
+
+def test_a_batch_system_may_end_a_job_and_leave_nothing_half_written(tmp_path: Path):
+    done, _ = run(
+        "import signal\nfrom semid.files import whole_file\n"
+        "with whole_file('result.txt') as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)",
+        tmp_path,
+    )
+    assert done.returncode == 128 + 15
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]

@@ -31,6 +31,10 @@ def test_vectors_and_ids_alone_give_semantic_ids(tmp_path: Path) -> None:
     assert card["items"] == card["train_items"] == 60
     assert not (tmp_path / "results/offline_eval.csv").exists()
 
+    by_path = call_snakemake(
+        *(tmp_path, "-n", "--configfile", config, "--", "results/mine/rqkmeans_2x8/offline_eval.csv")
+    )
+    assert "dataset 'mine' has no interactions" in by_path.text
     evaluation = call_snakemake(tmp_path, "-n", "--configfile", config, "--", "results/offline_eval.csv")
     assert not evaluation.ok
     assert "none of the datasets mine has interactions" in evaluation.text
@@ -49,7 +53,7 @@ def test_a_frozen_tokenizer_encodes_a_grown_catalogue(tiny_run: tuple[Path, Run]
         {
             "run": {"datasets": ["grown"], "tokenizers": ["rqkmeans_2x16"]},
             "datasets": {
-                "grown": {**grown, "load": {"rqkmeans_2x16": folder, "rqkmeans_2x8": folder}},
+                "grown": {**grown, "load": dict.fromkeys(["rqkmeans_2x16", "rqkmeans_2x8", "rqvae_2x16"], folder)},
                 "other": {**grown, "embeddings": {"model": "hashing", "dim": 32}, "load": {"rqkmeans_2x16": folder}},
             },
         },
@@ -69,6 +73,8 @@ def test_a_frozen_tokenizer_encodes_a_grown_catalogue(tiny_run: tuple[Path, Run]
 
     wrong_size = call_snakemake(tmp_path, "--configfile", config, "--", "results/grown/rqkmeans_2x8/items.parquet")
     assert "rqkmeans_2x8 names 2 x 8 codes, the loaded tokenizer has 2 x 16" in wrong_size.text
+    wrong_method = call_snakemake(tmp_path, "--configfile", config, "--", "results/grown/rqvae_2x16/items.parquet")
+    assert "rqvae_2x16 names a rqvae, the loaded tokenizer is a RQKMeans" in wrong_method.text
     wrong_space = call_snakemake(tmp_path, "--configfile", config, "--", "results/other/rqkmeans_2x16/items.parquet")
     assert "was trained on other embeddings" in wrong_space.text
     assert not (tmp_path / "results/other/rqkmeans_2x16/items.parquet").exists()
@@ -86,6 +92,26 @@ def test_local_files_of_the_2023_release_go_the_way_of_the_sample(tiny_run: tupl
         found = (tmp_path / f"data/category/{name}.parquet").read_bytes()
         assert found == (tiny_run[0] / f"data/tiny/{name}.parquet").read_bytes()
     assert json.loads((tmp_path / "data/category/stats.json").read_text())["note"] == ""
+
+
+def test_own_vectors_need_a_named_space_to_be_encoded_with_a_frozen_tokenizer(tmp_path: Path) -> None:
+    own = {"source": "table", "embeddings": {"vectors": "v.npy", "ids": "ids.txt"}, "load": {"rqkmeans_2x8": "folder"}}
+    config = overlay(tmp_path / "own.yaml", {"datasets": {"mine": own}})
+    run = call_snakemake(tmp_path, "-n", "--configfile", config, "--", "results/mine/rqkmeans_2x8/items.parquet")
+    assert not run.ok
+    assert "name their space" in run.text
+
+
+def test_other_weights_in_a_local_folder_are_another_input(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"")
+    local = {"source": "sample", "embeddings": {"model": str(folder)}}
+    config = overlay(tmp_path / "local.yaml", {"datasets": {"local": local}})
+    plan = call_snakemake(
+        *(tmp_path, "-n", "--configfile", config, "--", "results/local/embeddings/part-00000-of-00001.npy")
+    )
+    assert f"{folder}/model.safetensors" in plan.text
 
 
 def test_a_truncated_file_ends_in_one_message_and_no_output(tmp_path: Path) -> None:

@@ -178,6 +178,13 @@ def test_without_faiss_the_numbers_are_the_same(tiny_run: tuple[Path, Run], tmp_
         ({"datasets": {"tiny": {"source": "sampel"}}}, ["sampel"]),
         ({"datasets": {"bad": {"source": "table", "items": "x.csv", "colums": {}}}}, ["colums"]),
         ({"faiss": True}, ["faiss"]),
+        ({"tokenizers": {"rqkmeans-s1": {"beam": 2}}}, ["rqkmeans-s1"]),
+        ({"embeddings": {"vectors": "x.npy", "ids": "x.txt"}}, ["vectors"]),
+        ({"embeddings": {"model": "bundled", "dim": 64}}, ["dim"]),
+        ({"datasets": {"mine": {"source": "table", "interactions": "x.csv"}}}, ["timestamp_unit"]),
+        ({"datasets": {"mine": {"source": "table", "embeddings": {"vectors": "x.npy"}}}}, ["ids"]),
+        ({"datasets": {"mine": {"source": "table", "items": "x{y}.csv"}}}, ["x{y}.csv"]),
+        ({"datasets": {"tiny": {"load": {"rqkmeens_2x16": "folder"}}}}, ["'rqkmeens_2x16' is no tokenizer name"]),
     ],
 )
 def test_a_broken_config_is_named(
@@ -195,6 +202,12 @@ def test_an_unknown_name_asked_for_by_path_shows_the_grammar(tiny_run: tuple[Pat
     run = call_snakemake(tiny_run[0], "-n", "--configfile", TINY, "--", "results/tiny/rqkmean_2x16/items.parquet")
     assert not run.ok
     assert "'rqkmean_2x16' is no tokenizer name" in run.text
+
+
+def test_an_unknown_dataset_asked_for_by_path_is_named(tiny_run: tuple[Path, Run]) -> None:
+    run = call_snakemake(tiny_run[0], "-n", "--configfile", TINY, "--", "results/tinny/rqkmeans_2x16/items.parquet")
+    assert not run.ok
+    assert "dataset 'tinny' is not under `datasets:`" in run.text
 
 
 def test_more_codes_than_training_items_is_refused_before_training(tiny_run: tuple[Path, Run]) -> None:
