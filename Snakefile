@@ -1,14 +1,11 @@
 """From raw reviews to results/offline_eval.csv: see README.md, and config.yaml for what is run."""
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.20")
 
 
 configfile: workflow.source_path("config.yaml")
-
-
-validate(config, "schemas/config.schema.yaml")
 
 
 include: "rules/common.smk"

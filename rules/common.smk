@@ -9,6 +9,9 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import relevance
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
@@ -20,6 +23,27 @@ from semid.naming import RESERVED, TokenizerName, name_pattern, part_name
 
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def check_config():
+    """Hold the config against schemas/config.schema.yaml; every fault is one line that names its key."""
+    schema = yaml.safe_load((ROOT / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=relevance, reverse=True)
+    faults = []
+    for error in errors:
+        message = error.message
+        if error.validator in ("oneOf", "anyOf", "not") and "description" in error.schema:
+            message = f"{error.instance!r}: {error.schema['description']}"
+        if error.validator == "additionalProperties" and "properties" in error.schema:
+            message += f"; the keys here are {', '.join(error.schema['properties'])}"
+        elif error.validator == "additionalProperties":
+            message = f"{message.partition(' d')[0]}: {error.schema['description']}"
+        faults.append(f"{': '.join(map(str, error.absolute_path)) or 'the config'}: {message}")
+    if faults:
+        raise WorkflowError("The configuration is wrong (config.yaml explains every key).\n" + "\n".join(faults))
+
+
+check_config()
 STARTED = time.time()
 COMPUTE = config["compute"]
 SYNTHETIC = "synthetic: checks the plumbing, ranks nothing"

@@ -43,6 +43,9 @@ def job_log(path: str | Path) -> Iterator[None]:
     except (InputError, OSError) as error:
         logger.error("error: %s", error)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        logger.error("interrupted: type the same command again to go on")
+        raise SystemExit(130) from None
     except Exception:
         traceback.print_exc()
         raise SystemExit(1) from None

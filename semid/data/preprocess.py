@@ -28,6 +28,7 @@ MIN_HISTORY = 3  # interactions of a user, for leave_last_out to have one in eac
 YEAR_1990_MS, YEAR_2100_MS = 631_152_000_000, 4_102_444_800_000
 MS_A_UNIT = {"seconds": 1e3, "milliseconds": 1.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
 ROWS_A_BATCH = 20_480
+UNKNOWN_TO_WARN_OF = 0.1
 ITEMS_SCHEMA = pa.schema(
     [
         ("item_index", pa.int32()),
@@ -383,6 +384,14 @@ class _Run:
             raise InputError(
                 f"no interaction has an item of the item file: interactions name {here}, the item file {there}; "
                 "check columns: item_id, and that both files write ids alike"
+            )
+        share, example = self.database.row(
+            f"SELECT avg(({unknown})::INTEGER), any_value(item_number) FILTER ({unknown}) FROM events"
+        )
+        if share > UNKNOWN_TO_WARN_OF:
+            example = self._examples(f"items WHERE rowid = {example}")
+            logger.warning(
+                "%.0f%% of the interactions name items that the item file lacks, such as %s", 100 * share, example
             )
         self._keep(f"NOT {unknown} OR split IN ('valid', 'test')", "unknown_item")
         self._step("known_items")

@@ -52,10 +52,13 @@ def collect_tables(paths: Sequence[str | Path], path: str | Path) -> None:
 def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
     """The table at `path` as plain text for a terminal; below it the notes, and the warnings of `scorecards`.
 
-    `bits used` is `entropy_bits`; `scorecards` is the collected table of the tokenizers.
+    `scorecards` is the collected table of the tokenizers.
     """
     rows = read_table(path)
-    header = ("dataset", "tokenizer", "candidates", "avg_cand_size", "recall@10 [95 %]", "ndcg@10", "mrr", "bits used")
+    header = (
+        *("dataset", "tokenizer", "candidates", "avg_cand_size", "cand_recall", "recall@10 [95 %]"),
+        *("ndcg@10", "mrr", "entropy_bits"),
+    )
     lines = [header, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
@@ -78,6 +81,7 @@ def _cells(row: Mapping[str, str]) -> tuple[str, ...]:
         row["tokenizer"],
         f"{row['candidates']} (decoded)" if row["rerank"] == "decoded" else row["candidates"],
         f"{float(row['avg_cand_size']):,.1f}",
+        f"{float(row['cand_recall']):.4f}",
         f"{float(row['recall@10']):.4f} [{low}, {high}]",
         f"{float(row['ndcg@10']):.4f}",
         f"{float(row['mrr']):.4f}",

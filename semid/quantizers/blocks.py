@@ -21,6 +21,8 @@ class Vectors(Protocol):
 
 def check_vectors(vectors: Vectors, dim: int | None = None) -> None:
     """Raise `InputError` unless `vectors` is two-dimensional, has rows and, where given, `dim` columns."""
+    if not hasattr(vectors, "shape"):
+        raise InputError(f"vectors are a {type(vectors).__name__}: expected an array [rows, dim]")
     shape = tuple(vectors.shape)
     if len(shape) != 2 or 0 in shape:
         raise InputError(f"vectors have shape {shape}: expected [rows, dim] with at least one row and one column")

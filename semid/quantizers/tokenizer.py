@@ -108,6 +108,7 @@ class Tokenizer:
 
         `progress` is called with the number of rows after each block.
         """
+        self._check_fitted()
         check_vectors(vectors, self.dim)
         self.to(compute.device)
         dtype = np.uint16 if self.codebook_size <= 65_536 else np.uint32
@@ -122,6 +123,7 @@ class Tokenizer:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""
+        self._check_fitted()
         codes = np.asarray(codes)
         if codes.ndim != 2 or codes.shape[1] != self.num_levels:
             raise InputError(f"codes have shape {codes.shape}: expected [rows, {self.num_levels}]")
@@ -133,6 +135,7 @@ class Tokenizer:
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` (class, constructor arguments, metadata) and `model.safetensors` (learnt tensors)."""
+        self._check_fitted()
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
@@ -167,6 +170,10 @@ class Tokenizer:
         if not isinstance(tokenizer, cls):
             raise InputError(f"{folder} holds a {kind.__name__}, expected {cls.__name__}")
         return tokenizer
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "codebooks_"):
+            raise InputError(f"this {type(self).__name__} is not fitted: call fit, or read one by from_pretrained")
 
     def _training_rows(self, vectors: Vectors) -> Tensor:
         """The training rows as float32 [n, dim]: all, or a seeded sample of `max_train`."""

@@ -21,6 +21,7 @@ ROW = {
     "entropy_bits": 30.123456,
     "users": 1234567,
     "avg_cand_size": 1428.4567,
+    "cand_recall": 0.25,
     "recall@10": 0.0441234567,
     "recall@10_low": 1 / 24,
     "recall@10_high": 0.05,
@@ -80,13 +81,13 @@ def test_the_printed_table_shows_intervals_and_notes_once(tmp_path):
         "tokenizer",
         "candidates",
         "avg_cand_size",
+        "cand_recall",
         "recall@10",
         "[95",
         "%]",
         "ndcg@10",
         "mrr",
-        "bits",
-        "used",
+        "entropy_bits",
     ]
     assert "1,428.5" in lines[1]
     assert "0.0441 [0.0417, 0.0500]" in lines[1]
