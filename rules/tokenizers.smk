@@ -24,7 +24,6 @@ rule train_rqkmeans:
         codeword_block=COMPUTE["codeword_block"],
     params:
         code=code_digest("quantizers"),
-        method="rqkmeans",
         # the same codes whatever --cores: Snakemake caps `threads`, not this
         training_threads=COMPUTE["training_threads"],
         arguments=constructor_arguments,
@@ -40,21 +39,11 @@ use rule train_rqkmeans as train_rqvae with:
         start=start_of,
     wildcard_constraints:
         tokenizer=name_pattern("rqvae"),
-    params:
-        code=code_digest("quantizers"),
-        method="rqvae",
-        training_threads=COMPUTE["training_threads"],
-        arguments=constructor_arguments,
 
 
 use rule train_rqkmeans as train_vqvae with:
     wildcard_constraints:
         tokenizer=name_pattern("vqvae"),
-    params:
-        code=code_digest("quantizers"),
-        method="vqvae",
-        training_threads=COMPUTE["training_threads"],
-        arguments=constructor_arguments,
 
 
 rule encode:

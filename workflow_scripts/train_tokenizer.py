@@ -7,6 +7,7 @@ import torch
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore, Rows, training_rows
 from semid.joblog import job_log
+from semid.naming import TokenizerName
 from semid.quantizers import METHODS, Compute, Tokenizer
 
 with job_log(snakemake.log[0]):
@@ -18,7 +19,7 @@ with job_log(snakemake.log[0]):
     )
     store = EmbeddingStore.open(snakemake.input.manifest)
     vectors = Rows(store, training_rows(snakemake.input.catalogue))
-    tokenizer = METHODS[snakemake.params.method](
+    tokenizer = METHODS[TokenizerName.parse(snakemake.wildcards.tokenizer).method](
         **snakemake.params.arguments, metadata={"dataset": snakemake.wildcards.dataset, "embeddings": store.space}
     )
     start = snakemake.input.get("start")
