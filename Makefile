@@ -1,13 +1,14 @@
 # make run    set up .venv and run the default to results/offline_eval.csv
 # make test   the same set-up and every check
+# make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
 # make clean  remove results, logs, caches and .venv; data/, where your own files may be, stays
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
-SOURCES := semid tests workflow_scripts
+SOURCES := semid tests workflow_scripts bench
 
-.PHONY: run test clean
+.PHONY: run test bench clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores all results/offline_eval.csv
@@ -20,6 +21,17 @@ test: .venv/installed
 	$(BIN)/snakemake --lint
 	$(BIN)/pytest
 
+bench: .venv/bench
+	$(BIN)/python -m bench
+
+# semantic-id asks for numpy 2 and rectokens for triton, and both run without: apart from .venv and its pins
+.venv/bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --no-build-isolation --editable ".[bench]"
+	rm -rf .bench-peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .bench-peers/semantic-id semantic-id==0.2.5
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .bench-peers/rectokens rectokens==0.2.2
+	touch $@
+
 .venv/installed: requirements.txt pyproject.toml
 	@$(if $(PYTHON),,echo "semid needs Python 3.11 or 3.12, and none of python3.11, python3.12, python3 is one: install it, or name it with make PYTHON=/path/to/python"; exit 1)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
@@ -31,5 +43,5 @@ test: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake logs benchmarks semid.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .bench-peers .snakemake logs benchmarks semid.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -1,0 +1,174 @@
+"""Measure, and write `results/bench/<task>.csv` and `bench.md`."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench import encode, kmeans, machine, memory, training
+from bench.data import vectors_for
+from bench.methods import Case
+from bench.report import Row, add_ratios, as_csv, as_markdown, rows_of
+from bench.tasks import NAMES
+from semid.errors import InputError
+from semid.files import write_text
+from semid.quantizers import RQKMeans
+
+LEVELS = 4
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    rows: int = 100_000
+    k: int = 256
+    kmeans: tuple[tuple[int, int], ...] = ((256, 25), (4096, 10), (8192, 10))  # clusters, iterations
+    beams: tuple[int, ...] = (1, 4, 16)
+    training_rows: int = 12_086
+    epochs: int = 60
+    encoded_rows: int = 1_000_000
+    clustered_rows: int = 200_000
+    clusters: int = 32_768
+    repeats: int = 5
+    patience: float = 12.0
+
+
+QUICK = Sizes(
+    rows=3_000,
+    kmeans=((64, 2),),
+    beams=(1, 4),
+    training_rows=1_200,
+    epochs=1,
+    encoded_rows=20_000,
+    clustered_rows=5_000,
+    clusters=1_024,
+    repeats=2,
+    patience=1.0,
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The files that the tasks read, and the sizes."""
+
+    sizes: Sizes
+    threads: int
+    rows: Path
+    training_rows: Path
+    folder: Path
+    dim: int
+
+    def encode(self) -> list[Row]:
+        sizes, tokenizer = self.sizes, self.folder / "tokenizer"
+        case = Case(
+            str(self.rows),
+            self.threads,
+            sizes.k,
+            LEVELS,
+            tokenizer=str(tokenizer),
+            codebooks=str(self.folder / "codebooks.npy"),
+        )
+        np.save(case.codebooks, self._fit(tokenizer).codebooks_.numpy())
+        results = encode.run(case, sizes.beams, sizes.repeats, sizes.patience)
+        return [row for at, found in results for row in rows_of("encode", sizes.rows, self.dim, at, found)]
+
+    def kmeans(self) -> list[Row]:
+        rows = []
+        for k, iterations in self.sizes.kmeans:
+            case = Case(str(self.rows), self.threads, k, iterations=iterations)
+            found = kmeans.run(case, self.sizes.repeats, self.sizes.patience)
+            rows += rows_of("kmeans", self.sizes.rows, self.dim, case, found)
+        return rows
+
+    def training(self) -> list[Row]:
+        case = Case(str(self.training_rows), self.threads, self.sizes.k, LEVELS, epochs=self.sizes.epochs)
+        found = training.run(case, self.sizes.repeats, self.sizes.patience)
+        return rows_of("training", self.sizes.training_rows, self.dim, case, found)
+
+    def memory(self) -> list[Row]:
+        sizes, tokenizer, vectors = self.sizes, self.folder / "tokenizer_for_memory", self.folder / "half_floats.npy"
+        self._fit(tokenizer)
+        memory.write_half_floats(vectors, np.load(self.rows), max(sizes.encoded_rows, sizes.clustered_rows))
+        clustering = {"n": sizes.clustered_rows, "k": sizes.clusters, "iterations": 2}
+        measured = [
+            (
+                {"method": "encode", "settings": "float16 memmap", "limit_mb": 300.0},
+                {"n": sizes.encoded_rows, "k": sizes.k, "levels": LEVELS, "beam": 1},
+                memory.measure("encode", self.threads, rows=str(vectors), tokenizer=str(tokenizer)),
+            ),
+            (
+                {"method": "k-means", "settings": "with its rows as float32", "limit_mb": 1000.0},
+                {**clustering, "levels": 1, "beam": 1},
+                memory.measure("kmeans", self.threads, rows=str(vectors), **clustering),
+            ),
+        ]
+        fixed = {"task": "memory", "version": version("semid"), "dim": self.dim, "threads": self.threads}
+        vectors.unlink()
+        return [{**fixed, **what, **size, **found, "repeats": 1, "failed": ""} for what, size, found in measured]
+
+    def _fit(self, folder: Path) -> RQKMeans:
+        tokenizer = RQKMeans(num_levels=LEVELS, codebook_size=self.sizes.k, kmeans_iters=10).fit(np.load(self.rows))
+        tokenizer.save_pretrained(folder)
+        return tokenizer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--task", action="append", choices=NAMES, help="may be repeated; default: all")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to try it out; ranks nothing")
+    parser.add_argument("--vectors", type=Path, help="a .npy file [n, dim] to measure on")
+    parser.add_argument("--rows", type=int, help="rows to encode and cluster")
+    parser.add_argument("--repeats", type=int, help="runs of a method")
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="of every library")
+    parser.add_argument("--out", type=Path, help="folder; default results/bench, with --quick results/bench/quick")
+    arguments = parser.parse_args()
+    sizes = QUICK if arguments.quick else Sizes()
+    changed = {name: getattr(arguments, name) for name in ("rows", "repeats") if getattr(arguments, name) is not None}
+    if any(value < 1 for value in (arguments.threads, *changed.values())):
+        parser.error("--rows, --repeats and --threads must be at least 1")
+    sizes = replace(sizes, **changed)
+    sizes = replace(sizes, training_rows=min(sizes.training_rows, sizes.rows))
+    out = arguments.out or Path("results/bench/quick" if arguments.quick else "results/bench")
+    try:
+        page = write_bench(arguments.task or NAMES, sizes, arguments.threads, arguments.vectors, out, arguments.quick)
+    except InputError as error:
+        sys.exit(f"bench: {error}")
+    print(page)
+
+
+def write_bench(tasks: Sequence[str], sizes: Sizes, threads: int, own: Path | None, out: Path, quick: bool) -> str:
+    """Measure, write a CSV file a task as each ends, and at last the page, which is returned."""
+    torch.set_num_threads(threads)
+    described = machine.describe(threads)
+    vectors, what = vectors_for(own, sizes.rows)
+    trained, trained_what = vectors_for(own, sizes.training_rows)
+    described += [what, f"training on {trained_what}"]
+    if quick:
+        described.append("small sizes, to try it out: ranks nothing")
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "rows.npy", vectors)
+        np.save(folder / "training_rows.npy", trained)
+        dim = vectors.shape[1]
+        del vectors, trained
+        bench = Bench(sizes, threads, folder / "rows.npy", folder / "training_rows.npy", folder, dim)
+        for task in tasks:
+            found = getattr(bench, task)()
+            add_ratios(found)
+            write_text(out / f"{task}.csv", as_csv(found))
+            rows += found
+    page = as_markdown(described, rows)
+    write_text(out / "bench.md", page)
+    return page
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""What the numbers were measured on."""
+
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+# the instructions that decide which matrix kernels a library can use
+FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _field(path: str, name: str) -> str:
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "unknown")
+
+
+def describe(threads: int) -> list[str]:
+    """Lines on processor, memory, system, versions, threads and date."""
+    flags = _field("/proc/cpuinfo", "flags").split()
+    memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20
+    versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "faiss-cpu", "scikit-learn")]
+    wait = os.environ.get("OMP_WAIT_POLICY", "unset")
+    return [
+        f"{_field('/proc/cpuinfo', 'model name')}, {cores()} cores, {' '.join(f for f in FLAGS if f in flags)}",
+        f"{memory:.1f} GB of memory, {platform.platform()}",
+        f"Python {sys.version.split()[0]}, {', '.join(versions)}",
+        f"{threads} threads, OMP_WAIT_POLICY {wait}, load average {os.getloadavg()[0]:.1f} at the start",
+        datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    ]

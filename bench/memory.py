@@ -1,0 +1,101 @@
+"""Anonymous memory (RssAnon, without memmapped pages) that semid adds to the imported library.
+
+Each measurement is a fresh process: `python -m bench.memory NAME JSON`.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.processes import environment_of
+
+SECONDS_BETWEEN_SAMPLES = 0.01
+
+
+def rss_anon() -> int:
+    """Anonymous resident memory of this process in bytes."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status has no RssAnon: this needs Linux 4.5 or later")
+
+
+@contextmanager
+def sampled():
+    """Yield a list; after the block it holds the highest anonymous memory, sampled every 10 ms."""
+    highest = [rss_anon()]
+    stop = threading.Event()
+
+    def sample() -> None:
+        while not stop.wait(SECONDS_BETWEEN_SAMPLES):
+            highest[0] = max(highest[0], rss_anon())
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield highest
+    finally:
+        stop.set()
+        thread.join()
+
+
+def encode(rows: str, tokenizer: str) -> Callable[[], object]:
+    """Read the tokenizer and encode a float16 memmap."""
+    from semid.quantizers import Tokenizer
+
+    return lambda: Tokenizer.from_pretrained(tokenizer).encode(np.load(rows, mmap_mode="r"))
+
+
+def kmeans(rows: str, n: int, k: int, iterations: int) -> Callable[[], object]:
+    """Cluster the first `n` rows of a float16 memmap; the rows as float32 count too."""
+    import torch
+
+    from semid.quantizers.kmeans import kmeans as cluster
+
+    def run() -> object:
+        part = torch.from_numpy(np.load(rows, mmap_mode="r")[:n].astype(np.float32))
+        return cluster(part, k, iterations=iterations, tolerance=0.0)
+
+    return run
+
+
+MEASUREMENTS: dict[str, Callable[..., Callable[[], object]]] = {"encode": encode, "kmeans": kmeans}
+
+
+def measure(name: str, threads: int, **arguments: Any) -> dict[str, float]:
+    """`seconds`, and `anonymous_mb` and `imported_mb`: what the work adds to what the imported library holds."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.memory", name, json.dumps(arguments)],
+        stdout=subprocess.PIPE,
+        env=environment_of("torch", threads),
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def write_half_floats(path: Path, vectors: np.ndarray, n: int) -> None:
+    """`n` rows of float16 at `path`: vectors [m, dim] over and over."""
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(n, vectors.shape[1]))
+    for start in range(0, n, len(vectors)):
+        out[start : start + len(vectors)] = vectors[: n - start]
+    out.flush()
+
+
+if __name__ == "__main__":
+    run = MEASUREMENTS[sys.argv[1]](**json.loads(sys.argv[2]))
+    imported = rss_anon()
+    with sampled() as highest:
+        started = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - started
+    megabytes = {"anonymous_mb": (highest[0] - imported) / 1e6, "imported_mb": imported / 1e6}
+    print(json.dumps({"seconds": seconds, **megabytes}))
