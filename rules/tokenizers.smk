@@ -1,4 +1,8 @@
-"""Needs a dataset's embeddings; makes results/<dataset>/<tokenizer>/model.safetensors, config.json and codes/."""
+"""Needs a dataset's embeddings; makes results/<dataset>/<tokenizer>/model.safetensors, config.json and codes/.
+
+The autoencoders also write training.csv. While they train they keep checkpoint/ beside it, which is no output:
+Snakemake would delete it with the job that it is there to outlive.
+"""
 
 
 rule train_rqkmeans:
@@ -37,11 +41,19 @@ use rule train_rqkmeans as train_rqvae with:
         manifest="results/{dataset}/embeddings/manifest.json",
         catalogue="data/{dataset}/items.parquet",
         start=start_of,
+    output:
+        model="results/{dataset}/{tokenizer}/model.safetensors",
+        config="results/{dataset}/{tokenizer}/config.json",
+        history="results/{dataset}/{tokenizer}/training.csv",
     wildcard_constraints:
         tokenizer=name_pattern("rqvae"),
 
 
 use rule train_rqkmeans as train_vqvae with:
+    output:
+        model="results/{dataset}/{tokenizer}/model.safetensors",
+        config="results/{dataset}/{tokenizer}/config.json",
+        history="results/{dataset}/{tokenizer}/training.csv",
     wildcard_constraints:
         tokenizer=name_pattern("vqvae"),
 

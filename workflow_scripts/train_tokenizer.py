@@ -1,5 +1,6 @@
 """Train a tokenizer on the embeddings of the training items."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -22,7 +23,16 @@ with job_log(snakemake.log[0]):
     tokenizer = METHODS[TokenizerName.parse(snakemake.wildcards.tokenizer).method](
         **snakemake.params.arguments, metadata={"dataset": snakemake.wildcards.dataset, "embeddings": store.space}
     )
-    start = snakemake.input.get("start")
-    begin = {"start": Tokenizer.from_pretrained(Path(start).parent)} if start else {}
-    tokenizer.fit(vectors, compute, **begin)
-    tokenizer.save_pretrained(Path(snakemake.output.model).parent)
+    folder = Path(snakemake.output.model).parent
+    history = snakemake.output.get("history")
+    if history:
+        start = snakemake.input.get("start")
+        begin = Tokenizer.from_pretrained(Path(start).parent) if start else None
+        tokenizer.fit(vectors, compute, start=begin, checkpoint=folder / "checkpoint")
+        tokenizer.save_history(history)
+    else:
+        tokenizer.fit(vectors, compute)
+    tokenizer.save_pretrained(folder)
+    if history:
+        # not before: until now it was the only copy of what was learnt
+        shutil.rmtree(folder / "checkpoint")

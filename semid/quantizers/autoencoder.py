@@ -1,31 +1,53 @@
 """What RQ-VAE and VQ-VAE share: an autoencoder around EMA codebooks, its training, selection and collapse alarm."""
 
 import copy
+import dataclasses
 import logging
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from semid.errors import InputError
 from semid.quantizers.blocks import Vectors
+from semid.quantizers.checkpoint import Checkpoint, digest_of_code, digest_of_options, digest_of_tensors
 from semid.quantizers.ema import EMACodebook
+from semid.quantizers.gradient_estimators import GRADIENT_ESTIMATORS
+from semid.quantizers.history import write_history
 from semid.quantizers.kmeans import kmeans
 from semid.quantizers.nearest import NearestCodeword, residual_codes
 from semid.quantizers.network import Network
 from semid.quantizers.pca import principal_directions
 from semid.quantizers.rqkmeans import RQKMeans, sum_of_codewords
 from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
+from semid.quantizers.usage import code_counts, n_distinct, perplexity, usage_entropy
 
 logger = logging.getLogger(__name__)
 
 HELD_OUT_SHARE = 0.05
 MAX_ROLLBACKS = 2
+LOSSES = ("reconstruction_loss", "commitment_loss", "codebook_loss", "usage_loss")
+
+
+@dataclass
+class _Training:
+    """Where training stands after an epoch, beside the tokenizer's own state, history and roll-backs.
+
+    `highest`: the maximum so far of each level's perplexity; `kept`: the state of the best epoch; `resumed`: the one
+    that a collapse goes back to; `ended`: whether training stopped before the last epoch.
+    """
+
+    generator: torch.Generator
+    optimizer: torch.optim.Optimizer
+    highest: list[float]
+    kept: dict[str, Tensor]
+    resumed: dict[str, Tensor]
+    ended: bool = False
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,13 +60,17 @@ class VectorQuantizedAutoencoder(Tokenizer):
     `threshold_ema_dead_code` as in :class:`EMACodebook`; `kmeans_iters` of their initial k-means.
     Loss, each term summed over dimensions: reconstruction, `commitment_weight` times the commitment of every level,
     less `usage_weight` times the entropy of the batch mean of softmax(−distance² / `usage_temperature`).
+    `gradient_estimator`: the decoder's gradient reaches the encoder as it is (`straight_through`), or turned and
+    scaled as the latent vector is to the sum of its codewords (`rotation`). That sum is turned once: residuals
+    subtract detached codewords, so that a level has no other way to the decoder, and the norms of a late residual
+    and its codeword differ by far more than those of the whole.
     Training: `epochs`, `batch_size`, `learning_rate` of Adam. `keep`: `best` keeps the epoch of lowest
     reconstruction on held-out training rows among those with no fewer distinct codes than epoch 0, and rolls back
     when codes collapse; `last` keeps the last epoch as it is. `patience`: with `best`, epochs without a better one
     before training stops; 0 trains all `epochs`.
 
-    After fit `history_` holds a dict an epoch; `epoch_kept_` 0 means that training bought nothing over its start;
-    `rollbacks_` counts the collapses undone.
+    After fit `history_` holds a dict an epoch, which `save_history` writes as a table; `epoch_kept_` 0 means that
+    training bought nothing over its start; `rollbacks_` counts the collapses undone.
     """
 
     codebook_dim: int = 0
@@ -58,6 +84,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
     commitment_weight: float = 0.25
     usage_weight: float = 0.0
     usage_temperature: float = 0.1
+    gradient_estimator: Literal["straight_through", "rotation"] = "straight_through"
     epochs: int = 60
     batch_size: int = 1024
     learning_rate: float = 1e-3
@@ -74,6 +101,8 @@ class VectorQuantizedAutoencoder(Tokenizer):
             raise InputError("epochs, codebook_dim and patience must be at least 0")
         if self.codebook_update not in ("ema", "gradient") or self.keep not in ("best", "last"):
             raise InputError("codebook_update must be ema or gradient, keep must be best or last")
+        if self.gradient_estimator not in GRADIENT_ESTIMATORS:
+            raise InputError(f"gradient_estimator must be {' or '.join(GRADIENT_ESTIMATORS)}")
 
     @property
     def dim(self) -> int:
@@ -84,8 +113,14 @@ class VectorQuantizedAutoencoder(Tokenizer):
         vectors: Vectors,
         compute: Compute = ON_CPU,
         start: RQKMeans | None = None,
+        checkpoint: str | Path | None = None,
     ) -> Self:
-        """Learn from vectors [n, dim]; `start` gives projection and codebooks, else both are computed here."""
+        """Learn from vectors [n, dim]; `start` gives projection and codebooks, else both are computed here.
+
+        `checkpoint`: a folder that holds, after every epoch, all that training needs to go on. The same call with the
+        same rows, options, code, device and threads continues there, and ends as if it had never been interrupted.
+        It stays when training ends: remove it once the tokenizer is saved.
+        """
         rows = self._training_rows(vectors)
         generator = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(rows), generator=generator)
@@ -95,8 +130,16 @@ class VectorQuantizedAutoencoder(Tokenizer):
             torch.manual_seed(self.seed)
             self._build(rows.shape[1])
         self.to(compute.device)
-        self._start(rows, compute, start)
-        self._train(rows, fitted, held_out if n_held_out else rows, compute, generator)
+        saved = None
+        if checkpoint is not None:
+            saved = Checkpoint(Path(checkpoint) / "training.safetensors", self._training_key(rows, compute, start))
+        training = self._continued(saved, generator) if saved else None
+        held_out = held_out if n_held_out else rows
+        if training is None:
+            self._start(rows, compute, start)
+            training = self._epoch_0(rows, fitted, held_out, compute, generator)
+            self._save_checkpoint(saved, training)
+        self._train(training, rows, fitted, held_out, compute, saved)
         return self
 
     def _build(self, dim: int) -> None:
@@ -154,75 +197,160 @@ class VectorQuantizedAutoencoder(Tokenizer):
             sizes.append(found.sizes)
         return codebooks, sizes
 
-    def _train(
+    def _epoch_0(
         self, rows: Tensor, fitted: Tensor, held_out: Tensor, compute: Compute, generator: torch.Generator
-    ) -> None:
-        distinct = len(torch.unique(rows, dim=0)) if self.keep == "best" else len(rows)
-        learning_rate = self.learning_rate
-        optimizer = self._optimizer(learning_rate)
-        state = self._measure(rows, held_out, compute)
+    ) -> _Training:
+        optimizer = self._optimizer(self.learning_rate)
+        usage = self._code_usage(rows, held_out, compute)
         kept = resumed = copy.deepcopy(self._trained.state_dict())
         if self.keep == "best" and self.epochs:
             # the start has seen the held-out rows: compare with, and go on from, what it is without them
             self._forget_held_out(fitted, compute, generator)
-            state["held_out_error"] = self._measure(rows, held_out, compute)["held_out_error"]
             resumed = copy.deepcopy(self._trained.state_dict())
-        self._log({"epoch": 0, **state, "loss": None, "revived": 0, "learning_rate": learning_rate, "seconds": 0.0})
-        first, best, highest = state, state, list(state["perplexity"])
-        for epoch in range(1, self.epochs + 1):
+        error = self._held_out_error(held_out, compute)
+        self._log(0, dict.fromkeys(("loss", *LOSSES)), error, usage, 0, self.learning_rate, 0.0)
+        return _Training(generator, optimizer, list(usage["perplexity"]), kept, resumed)
+
+    def _train(
+        self,
+        training: _Training,
+        rows: Tensor,
+        fitted: Tensor,
+        held_out: Tensor,
+        compute: Compute,
+        saved: Checkpoint | None,
+    ) -> None:
+        distinct = len(torch.unique(rows, dim=0)) if self.keep == "best" else len(rows)
+        while not training.ended and len(self.history_) <= self.epochs:
             started = time.monotonic()
-            losses, revived = [], 0
-            for batch in torch.randperm(len(fitted), generator=generator).split(self.batch_size):
-                loss, n_revived = self._step(fitted[batch].to(compute.device), optimizer, compute, generator)
-                losses.append(loss * len(batch))
-                revived += n_revived
-            state = self._measure(rows, held_out, compute)
-            self._log(
-                {
-                    **{"epoch": epoch, **state, "loss": sum(losses) / len(fitted), "revived": revived},
-                    **{"learning_rate": learning_rate, "seconds": round(time.monotonic() - started, 3)},
-                }
-            )
-            if self.keep == "last":
-                if not math.isfinite(state["held_out_error"]):
-                    raise InputError(f"training diverged in epoch {epoch}: lower learning_rate, or use keep: best")
-                self.epoch_kept_ = epoch
-                continue
-            floor = 0.1 * min(self.codebook_size, distinct)
-            collapsed = [
-                level + 1
-                for level, (now, most) in enumerate(zip(state["perplexity"], highest, strict=True))
-                if now < most / 2 or now < floor <= most
-            ]
-            if collapsed:
-                self._trained.load_state_dict(resumed)
-                if self.rollbacks_ == MAX_ROLLBACKS:
-                    logger.warning("level %s collapsed again in epoch %d: training stops", collapsed, epoch)
-                    break
-                self.rollbacks_ += 1
-                learning_rate /= 2
-                optimizer = self._optimizer(learning_rate)
-                logger.warning(
-                    "level %s collapsed in epoch %d: back to epoch %d, learning rate %g",
-                    *(collapsed, epoch, self.epoch_kept_, learning_rate),
+            losses, revived = self._epoch(training, fitted, compute)
+            usage, error = self._code_usage(rows, held_out, compute), self._held_out_error(held_out, compute)
+            learning_rate, seconds = training.optimizer.param_groups[0]["lr"], time.monotonic() - started
+            self._log(len(self.history_), losses, error, usage, revived, learning_rate, seconds)
+            if self.keep == "best":
+                self._judge(training, 0.1 * min(self.codebook_size, distinct))
+            elif math.isfinite(error):
+                self.epoch_kept_ = len(self.history_) - 1
+            else:
+                raise InputError(
+                    f"training diverged in epoch {len(self.history_) - 1}: lower learning_rate, or use keep: best"
                 )
-                continue
-            highest = [max(pair) for pair in zip(highest, state["perplexity"], strict=True)]
-            better = state["held_out_error"] < best["held_out_error"]
-            if better and state["unique_codes"] >= first["unique_codes"]:
-                best, self.epoch_kept_ = state, epoch
-                kept = resumed = copy.deepcopy(self._trained.state_dict())
-            elif 0 < self.patience <= epoch - self.epoch_kept_:
-                logger.info("no better epoch in %d: training stops", self.patience)
-                break
+            self._save_checkpoint(saved, training)
         if self.keep == "best":
-            self._trained.load_state_dict(kept)
-        self._report(first, best if self.keep == "best" else state)
-        self.cluster_sizes_ = _level_counts(self._codes(rows, compute), self.codebook_size)
+            self._trained.load_state_dict(training.kept)
+        self._report()
+        self.cluster_sizes_ = code_counts(self._codes(rows, compute), self.codebook_size)
+
+    def _epoch(self, training: _Training, fitted: Tensor, compute: Compute) -> tuple[dict[str, float], int]:
+        """Train on every fitted row once; the mean losses and the number of revived codes."""
+        totals, revived = torch.zeros(len(LOSSES), device=compute.device), 0
+        for batch in torch.randperm(len(fitted), generator=training.generator).split(self.batch_size):
+            rows = fitted[batch].to(compute.device)
+            losses, n_revived = self._step(rows, training.optimizer, compute, training.generator)
+            totals += losses * len(batch)
+            revived += n_revived
+        means = dict(zip(LOSSES, (totals / len(fitted)).tolist(), strict=True))
+        return {"loss": sum(means.values()), **means}, revived
+
+    def _judge(self, training: _Training, floor: float) -> None:
+        """Keep the last epoch if it is the best, undo it if codes collapsed, end training if neither for long.
+
+        `floor`: the perplexity under which a level counts as collapsed.
+        """
+        state, first, best = self.history_[-1], self.history_[0], self.history_[self.epoch_kept_]
+        epoch = state["epoch"]
+        collapsed = [
+            level + 1
+            for level, (now, most) in enumerate(zip(state["perplexity"], training.highest, strict=True))
+            if now < most / 2 or now < floor <= most
+        ]
+        if collapsed:
+            self._trained.load_state_dict(training.resumed)
+            for undone in self.history_[self.epoch_kept_ + 1 :]:
+                undone["rolled_back"] = True
+            if self.rollbacks_ == MAX_ROLLBACKS:
+                logger.warning("level %s collapsed again in epoch %d: training stops", collapsed, epoch)
+                training.ended = True
+                return
+            self.rollbacks_ += 1
+            training.optimizer = self._optimizer(state["learning_rate"] / 2)
+            logger.warning(
+                "level %s collapsed in epoch %d: back to epoch %d, learning rate %g",
+                *(collapsed, epoch, self.epoch_kept_, state["learning_rate"] / 2),
+            )
+            return
+        training.highest = [max(pair) for pair in zip(training.highest, state["perplexity"], strict=True)]
+        better = state["held_out_error"] < best["held_out_error"]
+        if better and state["unique_codes"] >= first["unique_codes"]:
+            self.epoch_kept_ = epoch
+            training.kept = training.resumed = copy.deepcopy(self._trained.state_dict())
+        elif 0 < self.patience <= epoch - self.epoch_kept_:
+            logger.info("no better epoch in %d: training stops", self.patience)
+            training.ended = True
+
+    def _training_key(self, rows: Tensor, compute: Compute, start: RQKMeans | None) -> dict[str, str]:
+        """Digests of all that the result of training depends on, by what they are of."""
+        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del options["metadata"]
+        machine = {"torch": torch.__version__, "device": compute.device, "threads": torch.get_num_threads()}
+        return {
+            "options": digest_of_options({"class": type(self).__name__, **options}),
+            "code": digest_of_code(),
+            "training rows": digest_of_tensors({"rows": rows}),
+            "start": digest_of_tensors(start._state()) if start is not None else "none",
+            "device, threads or torch version": digest_of_options(machine),
+        }
+
+    def _save_checkpoint(self, saved: Checkpoint | None, training: _Training) -> None:
+        if saved is None:
+            return
+        states = {"trained": self._trained.state_dict(), "generator": {"state": training.generator.get_state()}}
+        if self.keep == "best":
+            states["kept"] = training.kept
+            if training.resumed is not training.kept:
+                states["resumed"] = training.resumed
+        for parameter, state in training.optimizer.state_dict()["state"].items():
+            states[f"optimizer.{parameter}"] = state
+        scalars = {
+            **{"history": self.history_, "epoch_kept": self.epoch_kept_, "rollbacks": self.rollbacks_},
+            **{"learning_rate": training.optimizer.param_groups[0]["lr"], "highest": training.highest},
+            **{"ended": training.ended},
+        }
+        tensors = {f"{part}/{name}": tensor for part, state in states.items() for name, tensor in state.items()}
+        saved.write(tensors, scalars)
+
+    def _continued(self, saved: Checkpoint, generator: torch.Generator) -> _Training | None:
+        """Where the checkpoint left off; None where there is none for this training."""
+        found = saved.read()
+        if found is None:
+            return None
+        tensors, scalars = found
+        states: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition("/")
+            states.setdefault(part, {})[rest] = tensor
+        optimizer = self._optimizer(scalars["learning_rate"])
+        moments = {
+            int(part.removeprefix("optimizer.")): state
+            for part, state in states.items()
+            if part.startswith("optimizer.")
+        }
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        self._trained.load_state_dict(states["trained"])
+        generator.set_state(states["generator"]["state"])
+        self.history_, self.epoch_kept_ = scalars["history"], scalars["epoch_kept"]
+        self.rollbacks_ = scalars["rollbacks"]
+        logger.info("%s: training continues after epoch %d", saved.path, self.history_[-1]["epoch"])
+        # `keep: last` has neither, and needs neither
+        kept = states.get("kept", {})
+        return _Training(generator, optimizer, scalars["highest"], kept, states.get("resumed", kept), scalars["ended"])
 
     @torch.no_grad()
     def _forget_held_out(self, fitted: Tensor, compute: Compute, generator: torch.Generator) -> None:
-        """Move every codeword to the mean of the fitted rows it serves, level by level."""
+        """Move every codeword to the mean of the fitted rows it serves, level by level.
+
+        One that serves none moves to a fitted row, drawn without replacement in proportion to its squared error.
+        """
         residual = torch.cat(
             [self.network_.encode(part.to(compute.device)) for part in fitted.split(compute.batch_size)]
         )
@@ -231,13 +359,17 @@ class VectorQuantizedAutoencoder(Tokenizer):
             codes = torch.cat([nearest(part)[0] for part in residual.split(compute.batch_size)])
             sizes = torch.bincount(codes, minlength=self.codebook_size)
             sums = torch.zeros_like(level.codebook).index_add_(0, codes, residual)
-            means = sums / sizes.clamp(min=1)[:, None]
-            strays = torch.randint(len(residual), (self.codebook_size,), generator=generator).to(residual.device)
-            codebook = torch.where(sizes[:, None] > 0, means, residual[strays])
+            codebook = sums / sizes.clamp(min=1)[:, None]
+            left = residual - codebook.index_select(0, codes)
+            # a row alone in its cluster is drawn last: it would only change its code, and leave the old one unused
+            weights = left.square().sum(dim=1).cpu() / torch.empty(len(left)).exponential_(generator=generator)
+            empty = (sizes == 0).nonzero().flatten()[: len(left)]
+            codebook[empty] = residual[weights.topk(len(empty)).indices.to(residual.device)]
             level.start(codebook, sizes.clamp(min=1), min(self.batch_size, len(fitted)))
-            residual = residual - codebook.index_select(0, codes)
+            residual = left
 
-    def _report(self, first: dict[str, Any], kept: dict[str, Any]) -> None:
+    def _report(self) -> None:
+        first, kept = self.history_[0], self.history_[self.epoch_kept_]
         logger.info(
             "kept epoch %d: held-out error %.5f (epoch 0: %.5f), %d distinct codes (epoch 0: %d), %d rollbacks%s",
             *(self.epoch_kept_, kept["held_out_error"], first["held_out_error"]),
@@ -253,72 +385,93 @@ class VectorQuantizedAutoencoder(Tokenizer):
 
     def _step(
         self, rows: Tensor, optimizer: torch.optim.Optimizer, compute: Compute, generator: torch.Generator
-    ) -> tuple[float, int]:
-        """One gradient step on rows [n, dim]; the loss and the number of revived codes."""
+    ) -> tuple[Tensor, int]:
+        """One gradient step on rows [n, dim]; the terms of the loss, by `LOSSES`, and how many codes were revived."""
         latent = self.network_.encode(rows)
         residual, quantized = latent, torch.zeros_like(latent)
-        loss = latent.new_zeros(())
+        commitment = codebook_loss = usage = latent.new_zeros(())
         residuals, codes = [], []
         for level in self.levels_:
             code, _ = NearestCodeword(level.codebook.detach(), compute.codeword_block)(residual.detach())
             codeword = level.codebook.index_select(0, code)
-            loss = loss + self.commitment_weight * (residual - codeword.detach()).square().sum(dim=1).mean()
+            commitment = commitment + _mean_square(residual - codeword.detach())
             if self.codebook_update == "gradient":
-                loss = loss + (residual.detach() - codeword).square().sum(dim=1).mean()
+                codebook_loss = codebook_loss + _mean_square(residual.detach() - codeword)
             if self.usage_weight:
-                loss = loss - self.usage_weight * usage_entropy(residual, level.codebook, self.usage_temperature)
+                usage = usage - self.usage_weight * usage_entropy(residual, level.codebook, self.usage_temperature)
             residuals.append(residual.detach())
             codes.append(code)
             # detached, or the commitment of later levels would never reach the encoder
             residual = residual - codeword.detach()
             quantized = quantized + codeword.detach()
-        straight_through = latent + (quantized - latent).detach()
-        loss = loss + (self.network_.decode(straight_through) - rows).square().sum(dim=1).mean()
+        quantized = GRADIENT_ESTIMATORS[self.gradient_estimator](latent, quantized)
+        reconstruction = _mean_square(self.network_.decode(quantized) - rows)
+        losses = torch.stack([reconstruction, self.commitment_weight * commitment, codebook_loss, usage])
         optimizer.zero_grad()
-        loss.backward()
+        losses.sum().backward()
         optimizer.step()
         revived = 0
         if self.codebook_update == "ema":
             for level, level_residual, code in zip(self.levels_, residuals, codes, strict=True):
                 revived += level.update(level_residual, code, generator)
-        return float(loss.detach()), revived
+        return losses.detach(), revived
 
     @torch.inference_mode()
-    def _measure(self, rows: Tensor, held_out: Tensor, compute: Compute) -> dict[str, Any]:
-        """Held-out reconstruction and usage entropy; distinct codes, used codes and perplexity over the rows."""
+    def _held_out_error(self, held_out: Tensor, compute: Compute) -> float:
+        """Mean squared distance of held-out rows to their reconstruction."""
         encode = self._encoder(compute)
-        parts = list(held_out.split(compute.batch_size))
-        error = sum(
-            float((self._decode_block(encode(part.to(compute.device))) - part.to(compute.device)).square().sum())
-            for part in parts
-        )
-        residual = self.network_.encode(parts[0].to(compute.device))
+        parts = [part.to(compute.device) for part in held_out.split(compute.batch_size)]
+        return sum(float((self._decode_block(encode(part)) - part).square().sum()) for part in parts) / len(held_out)
+
+    @torch.inference_mode()
+    def _code_usage(self, rows: Tensor, held_out: Tensor, compute: Compute) -> dict[str, Any]:
+        """Distinct codes over the rows; used codes, perplexity, and usage entropy on held-out rows, level by level."""
+        residual = self.network_.encode(held_out[: compute.batch_size].to(compute.device))
         entropies = []
         for level in self.levels_:
             entropies.append(float(usage_entropy(residual, level.codebook, self.usage_temperature)))
             code, _ = NearestCodeword(level.codebook, compute.codeword_block)(residual)
             residual = residual - level.codebook.index_select(0, code)
         codes = self._codes(rows, compute)
-        sizes = _level_counts(codes, self.codebook_size)
+        sizes = code_counts(codes, self.codebook_size)
         return {
-            "held_out_error": error / len(held_out),
-            "unique_codes": _n_distinct(codes, self.codebook_size),
+            "unique_codes": n_distinct(codes, self.codebook_size),
             "used_codes": (sizes > 0).sum(dim=1).tolist(),
-            "perplexity": _perplexity(sizes).tolist(),
+            "perplexity": perplexity(sizes).tolist(),
             "usage_entropy": entropies,
         }
 
-    def _log(self, state: dict[str, Any]) -> None:
-        self.history_.append(state)
-        left = state["seconds"] * (self.epochs - state["epoch"])
+    def _log(
+        self,
+        epoch: int,
+        losses: dict[str, Any],
+        held_out_error: float,
+        usage: dict[str, Any],
+        revived: int,
+        learning_rate: float,
+        seconds: float,
+    ) -> None:
+        self.history_.append(
+            {
+                **{"epoch": epoch, **losses, "held_out_error": held_out_error, **usage, "revived": revived},
+                **{"learning_rate": learning_rate, "seconds": round(seconds, 3), "rolled_back": False},
+            }
+        )
         logger.info(
             "epoch %d of %d: held-out error %.5f, %d distinct codes, perplexity %s, usage entropy %s, %d revived%s",
-            *(state["epoch"], self.epochs, state["held_out_error"], state["unique_codes"]),
-            " ".join(f"{value:.0f}" for value in state["perplexity"]),
-            " ".join(f"{value:.2f}" for value in state["usage_entropy"]),
-            state["revived"],
-            f", at most {left:.0f} s left" if state["epoch"] else "",
+            *(epoch, self.epochs, held_out_error, usage["unique_codes"]),
+            " ".join(f"{value:.0f}" for value in usage["perplexity"]),
+            " ".join(f"{value:.2f}" for value in usage["usage_entropy"]),
+            revived,
+            f", at most {seconds * (self.epochs - epoch):.0f} s left" if epoch else "",
         )
+
+    def save_history(self, path: str | Path) -> None:
+        """Write `history_` as CSV: an epoch a row, epoch 0 first; docs/tokenizers.md explains the columns."""
+        self._check_fitted()
+        if not self.history_:
+            raise InputError("no training history: a tokenizer has one where fit was called, not where it was read")
+        write_history(path, self.history_, self.epoch_kept_)
 
     @torch.inference_mode()
     def _codes(self, rows: Tensor, compute: Compute) -> Tensor:
@@ -355,42 +508,6 @@ class VectorQuantizedAutoencoder(Tokenizer):
         return self
 
 
-def usage_entropy(residuals: Tensor, codebook: Tensor, temperature: float, block: int = 256) -> Tensor:
-    """Entropy in nats of the mean over rows of softmax(−‖r − c‖² / temperature), a scalar; at most log K.
-
-    Soft, hence with a gradient for the residuals [n, d]; computed `block` rows at a time and recomputed in the
-    backward pass, so that no n × K is held.
-    """
-
-    def probabilities(rows: Tensor) -> Tensor:
-        scores = torch.addmm(norms, rows, codebook.t(), alpha=-2)
-        return torch.softmax(-scores / temperature, dim=1).sum(dim=0)
-
-    codebook = codebook.detach()
-    norms = codebook.square().sum(dim=1)
-    total = codebook.new_zeros(len(codebook))
-    for rows in residuals.split(block):
-        total = total + (
-            checkpoint(probabilities, rows, use_reentrant=False) if rows.requires_grad else probabilities(rows)
-        )
-    # at 0, where softmax underflows, the gradient of the entropy is infinite
-    shares = (total / len(residuals)).clamp(min=torch.finfo(total.dtype).tiny)
-    return torch.special.entr(shares).sum()
-
-
-def _level_counts(codes: Tensor, codebook_size: int) -> Tensor:
-    """Rows of each code, int64 [L, K], of codes [n, L]."""
-    return torch.stack([torch.bincount(column, minlength=codebook_size) for column in codes.t()])
-
-
-def _perplexity(sizes: Tensor) -> Tensor:
-    """exp of the entropy of each level's code distribution, [L], of counts [L, K]."""
-    return torch.special.entr(sizes / sizes.sum(dim=1, keepdim=True)).sum(dim=1).exp()
-
-
-def _n_distinct(codes: Tensor, codebook_size: int) -> int:
-    """Distinct rows of codes [n, L], without packing a row into one integer, which overflows."""
-    groups = torch.zeros(len(codes), dtype=torch.int64)
-    for column in codes.t():
-        groups = torch.unique(groups * codebook_size + column, return_inverse=True)[1]
-    return int(groups.max()) + 1
+def _mean_square(differences: Tensor) -> Tensor:
+    """Mean over rows of the squared length of differences [n, d]."""
+    return differences.square().sum(dim=1).mean()

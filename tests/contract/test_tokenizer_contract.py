@@ -556,6 +556,7 @@ NOT_DEFAULT = {
         **{
             "num_levels": 2,
             "codebook_size": 8,
+            "gradient_estimator": "rotation",
             "max_train": 300,
             "seed": 3,
             "metadata": {"dataset": "x", "space": [1]},

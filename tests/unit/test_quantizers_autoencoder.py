@@ -10,9 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from semid.errors import InputError
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans
-from semid.quantizers.autoencoder import usage_entropy
 from semid.quantizers.ema import EMACodebook
+from semid.quantizers.gradient_estimators import rotation_trick
+from semid.quantizers.usage import usage_entropy
 
 N, DIM = 600, 16
 SMALL = {"num_levels": 3, "codebook_size": 16}
@@ -106,6 +108,13 @@ def test_a_start_from_vectors_of_another_width_is_refused():
         RQVAE(**SMALL, **TRAINING, codebook_dim=8).fit(VECTORS, start=begin)
 
 
+def test_codewords_that_served_held_out_rows_alone_are_put_to_use_again():
+    # so many codes that some served one row alone, and of these some are held out
+    tokenizer = VQVAE(codebook_size=400, **TRAINING, epochs=1, learning_rate=1e-12)
+    tokenizer.fit(VECTORS)
+    assert [state["unique_codes"] for state in tokenizer.history_] == [400, 400]
+
+
 def test_a_linear_start_without_a_tokenizer_is_the_rqkmeans_of_the_same_seed():
     alone = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=0, seed=3).fit(VECTORS)
     start = RQKMeans(**SMALL, pca_dim=8, seed=3).fit(VECTORS)
@@ -115,8 +124,8 @@ def test_a_linear_start_without_a_tokenizer_is_the_rqkmeans_of_the_same_seed():
 # the loss
 
 
-def step(tokenizer: RQVAE, latent: Tensor, codebooks: Tensor, decode=None) -> None:
-    """The backward pass of one training step whose encoder gives `latent` [n, d], on rows of zeros.
+def step(tokenizer: RQVAE, latent: Tensor, codebooks: Tensor, decode=None) -> Tensor:
+    """The loss and the backward pass of one training step whose encoder gives `latent` [n, d], on rows of zeros.
 
     The default decoder is always right: nothing is left of the loss but the codebooks' terms.
     """
@@ -127,7 +136,8 @@ def step(tokenizer: RQVAE, latent: Tensor, codebooks: Tensor, decode=None) -> No
             level.start(codebook, torch.ones(len(codebook)), len(latent))
     rows = torch.zeros(len(latent), DIM)
     tokenizer.network_ = SimpleNamespace(encode=lambda rows: latent, decode=decode or (lambda point: rows))
-    tokenizer._step(rows, torch.optim.SGD([latent], lr=0.0), Compute(), torch.Generator().manual_seed(0))
+    losses, _ = tokenizer._step(rows, torch.optim.SGD([latent], lr=0.0), Compute(), torch.Generator().manual_seed(0))
+    return losses
 
 
 def two_levels() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -167,6 +177,90 @@ def test_the_decoder_sees_the_codewords_and_its_gradient_passes_straight_through
     # d/dz of mean (⟨w, q⟩)², taken at q
     expected = 2 * (quantized @ weights)[:, None] * weights / len(latent)
     torch.testing.assert_close(latent.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def rotation_matrix(e: Tensor, q: Tensor) -> Tensor:
+    """The rotation in the plane of e and q that turns e to the direction of q, by its angle, in float64."""
+    u = e / e.norm()
+    v = q - (q @ u) * u
+    v = v / v.norm()
+    cosine = float(q @ u / q.norm())
+    sine = math.sqrt(1 - cosine**2)
+    plane = torch.outer(u, u) + torch.outer(v, v)
+    turned = cosine * plane + sine * (torch.outer(v, u) - torch.outer(u, v))
+    return torch.eye(len(e), dtype=e.dtype) - plane + turned
+
+
+def test_the_rotation_trick_gives_the_codewords_and_the_gradient_of_the_rotation_and_the_rescale():
+    generator = torch.Generator().manual_seed(0)
+    latent, quantized, above = (torch.randn(20, 6, generator=generator) for _ in range(3))
+    latent.requires_grad_()
+    value = rotation_trick(latent, quantized)
+    assert torch.equal(value, quantized)
+    value.backward(above)
+    rows = (latent.detach().double(), quantized.double(), above.double(), latent.grad)
+    for e, q, gradient, found in zip(*rows, strict=True):
+        matrix = q.norm() / e.norm() * rotation_matrix(e, q)
+        torch.testing.assert_close(matrix @ e, q)
+        torch.testing.assert_close(found.double(), matrix.t() @ gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_the_rotation_trick_has_a_gradient_where_there_is_nothing_to_rotate():
+    e = torch.tensor([[3.0, 4.0, 0.0]])
+    above = torch.tensor([[0.5, -1.0, 2.0]])
+    zero = torch.zeros(1, 3)
+    turned_around = above - 2 * (above @ e.t()) * e / 25
+    expected = [(e, e, above), (e, 2 * e, 2 * above), (e, -e, turned_around), (e, -0.5 * e, 0.5 * turned_around)]
+    expected += [(zero, e, above), (e, zero, above), (zero, zero, above), (1e-30 * e, e, above)]
+    for latent, quantized, gradient in expected:
+        latent = latent.clone().requires_grad_()
+        value = rotation_trick(latent, quantized)
+        assert torch.equal(value, quantized)
+        value.backward(above)
+        torch.testing.assert_close(latent.grad, gradient, rtol=1e-5, atol=1e-6)
+    nearly = (-e + torch.tensor([[1e-7, 0.0, 1e-7]])).requires_grad_()
+    rotation_trick(nearly, e).backward(above)
+    assert float(nearly.grad.norm()) < 3 * float(above.norm())
+
+
+def test_by_rotation_the_decoder_sees_the_codewords_and_its_gradient_is_that_of_the_whole_sum_turned():
+    latent, codebooks, _, second = two_levels()
+    weights = torch.linspace(-1, 1, 4)
+    seen = []
+
+    def decode(point: Tensor) -> Tensor:
+        seen.append(point.detach())
+        return (point * weights).sum(dim=1, keepdim=True).expand(-1, DIM) / math.sqrt(DIM)
+
+    arguments = {"num_levels": 2, "codebook_size": 5, "codebook_dim": 4, "linear_start": False}
+    step(RQVAE(**arguments, commitment_weight=0.0, gradient_estimator="rotation"), latent, codebooks, decode)
+    quantized = latent.detach() - second
+    torch.testing.assert_close(seen[0], quantized, rtol=1e-5, atol=1e-6)
+    at_the_sum = 2 * (quantized @ weights)[:, None] * weights / len(latent)
+    rows = (latent.detach().double(), quantized.double(), at_the_sum.double(), latent.grad)
+    for e, q, gradient, found in zip(*rows, strict=True):
+        expected = q.norm() / e.norm() * rotation_matrix(e, q).t() @ gradient
+        torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_an_unknown_gradient_estimator_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="gradient_estimator must be straight_through or rotation"):
+        RQVAE(gradient_estimator="rotate")
+
+
+def test_the_terms_of_the_loss_are_those_of_its_definition():
+    latent, codebooks, first, second = two_levels()
+    arguments = {"num_levels": 2, "codebook_size": 5, "codebook_dim": 4, "linear_start": False}
+    tokenizer = RQVAE(**arguments, commitment_weight=0.3, usage_weight=0.2, codebook_update="gradient")
+    constant = torch.full((10, DIM), 0.5)
+    losses = step(tokenizer, latent, codebooks, lambda point: constant + 0 * point.sum())
+    squares = [float(left.square().sum(dim=1).mean()) for left in (first, second)]
+    entropies = [
+        float(direct_entropy(residuals, codebook, 0.1))
+        for residuals, codebook in zip((latent.detach(), first), codebooks, strict=True)
+    ]
+    expected = [DIM * 0.25, 0.3 * sum(squares), sum(squares), -0.2 * sum(entropies)]
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
 
 
 def test_gradient_codebooks_are_pulled_to_the_residuals_they_serve():
@@ -315,19 +409,21 @@ def scripted(
     tokenizer = RQVAE(**{**SMALL, **TRAINING, "codebook_dim": 8, "epochs": len(errors) - 1, **changes})
     states: list[dict[str, Tensor]] = []
 
-    def measure(*_: object) -> dict:
-        epoch = len(tokenizer.history_)
-        del states[epoch:]
+    def held_out_error(*_: object) -> float:
         states.append(copy.deepcopy(tokenizer._trained.state_dict()))
+        return errors[len(tokenizer.history_)]
+
+    def code_usage(*_: object) -> dict:
+        epoch = len(tokenizer.history_)
         return {
-            "held_out_error": errors[epoch],
             "unique_codes": unique[epoch] if unique else 100,
             "used_codes": [16] * 3,
             "perplexity": [16.0, perplexity[epoch] if perplexity else 16.0, 16.0],
             "usage_entropy": [1.0] * 3,
         }
 
-    monkeypatch.setattr(tokenizer, "_measure", measure)
+    monkeypatch.setattr(tokenizer, "_held_out_error", held_out_error)
+    monkeypatch.setattr(tokenizer, "_code_usage", code_usage)
     return tokenizer.fit(VECTORS), states
 
 
@@ -456,6 +552,7 @@ def test_a_real_collapse_is_undone():
         lambda: RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=4, linear_start=False, codebook_update="gradient"),
         lambda: RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=4, usage_weight=0.1),
         lambda: VQVAE(codebook_size=64, **TRAINING, epochs=4),
+        lambda: RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=4, gradient_estimator="rotation"),
     ],
 )
 def test_training_twice_is_bit_identical(make):

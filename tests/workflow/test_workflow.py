@@ -2,7 +2,12 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +87,84 @@ def test_every_stage_writes_its_files(tiny_run: tuple[Path, Run]) -> None:
         assert {path.name for path in folder.iterdir()} == {
             *("model.safetensors", "config.json", "codes", "items.parquet", "inverted"),
             *("scorecard.json", "codebook.md", "offline_eval.csv"),
+            *(() if name == "rqkmeans_2x16" else ("training.csv",)),
         }
+
+
+def test_the_history_of_training_is_beside_the_tokenizer(tiny_run: tuple[Path, Run]) -> None:
+    for name, epochs in (("rqvae_2x16", 3), ("vqvae_32", 2)):
+        folder = tiny_run[0] / "results/tiny" / name
+        rows = read_csv(folder / "training.csv")
+        assert [int(row["epoch"]) for row in rows] == list(range(epochs + 1))
+        kept = json.loads((folder / "config.json").read_text())["fitted"]["epoch_kept"]
+        assert [int(row["epoch"]) for row in rows if row["kept"] == "1"] == [kept]
+
+
+LONG_TRAINING = {"vqvae_32": {"epochs": 30, "batch_size": 4, "patience": 0}}
+
+
+@pytest.fixture(scope="module")
+def long_run(tiny_run: tuple[Path, Run], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A working directory where a training of some seconds ended, and the overlay that asks for it."""
+    directory = tmp_path_factory.mktemp("long") / "work"
+    shutil.copytree(tiny_run[0], directory)
+    change = overlay(directory / "long.yaml", {"tokenizers": LONG_TRAINING})
+    run = call_snakemake(directory, "--configfile", TINY, change, "--", "results/tiny/vqvae_32/training.csv")
+    assert run.ok, run.text
+    return directory, change
+
+
+def training_process(directory: Path) -> int:
+    """The process that trains in `directory`."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            if b"train_tokenizer.py" in command and (process / "cwd").resolve() == directory.resolve():
+                return int(process.name)
+        except OSError:  # it ended meanwhile, or is not ours
+            continue
+    raise AssertionError(f"nothing trains in {directory}")
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds the training process in /proc")
+@pytest.mark.parametrize("by", ["Ctrl-C", "SIGTERM to the job", "SIGKILL of everything"])
+def test_a_training_that_was_stopped_continues(
+    by: str, tiny_run: tuple[Path, Run], long_run: tuple[Path, Path], tmp_path: Path
+) -> None:
+    directory = tmp_path / "work"
+    shutil.copytree(tiny_run[0], directory)
+    folder = directory / "results/tiny/vqvae_32"
+    arguments = ["--configfile", TINY, long_run[1], "--", "results/tiny/vqvae_32/training.csv"]
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", directory]
+    stopped = subprocess.Popen(
+        [*map(str, snakemake), "--cores", "2", *map(str, arguments)],
+        **{"cwd": ROOT, "start_new_session": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
+    )
+    log = directory / "logs/tiny/vqvae_32/train.log"
+    while "epoch 3 of 30" not in (log.read_text() if log.exists() else ""):
+        assert stopped.poll() is None
+        time.sleep(0.05)
+    if by == "SIGTERM to the job":
+        os.kill(training_process(directory), signal.SIGTERM)
+    else:
+        os.killpg(stopped.pid, signal.SIGINT if by == "Ctrl-C" else signal.SIGKILL)
+    assert stopped.wait(60) != 0
+    assert (folder / "checkpoint/training.safetensors").is_file()
+    assert not (folder / "training.csv").exists()
+
+    if by == "SIGKILL of everything":
+        assert call_snakemake(directory, "--unlock", *arguments).ok
+    run = call_snakemake(directory, *arguments)
+    assert run.ok, run.text
+    assert "training continues after epoch" in log.read_text()
+    assert not (folder / "checkpoint").exists()
+    for name in ("model.safetensors", "config.json"):
+        assert (folder / name).read_bytes() == (long_run[0] / "results/tiny/vqvae_32" / name).read_bytes()
+    tables = [
+        [{**row, "seconds": ""} for row in read_csv(place / "results/tiny/vqvae_32/training.csv")]
+        for place in (directory, long_run[0])
+    ]
+    assert tables[0] == tables[1]
 
 
 def test_a_second_run_does_nothing(tiny_run: tuple[Path, Run]) -> None:

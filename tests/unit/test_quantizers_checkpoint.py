@@ -1,0 +1,379 @@
+"""Training that was interrupted goes on where it was, and ends as if nothing had happened."""
+
+import csv
+import dataclasses
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+import semid
+from semid.errors import InputError
+from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
+from semid.quantizers.checkpoint import Checkpoint, digest_of_tensors
+
+DIM = 16
+SMALL = {"num_levels": 3, "codebook_size": 16, "batch_size": 128, "hidden": (24,), "codebook_dim": 8}
+FILE = "training.safetensors"
+
+
+def mixture(n: int = 600) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    centres = np.random.default_rng(99).normal(size=(12, DIM)) + 0.5
+    return (centres[generator.integers(12, size=n)] + 0.4 * generator.normal(size=(n, DIM))).astype(np.float32)
+
+
+VECTORS = mixture()
+
+
+class Interrupted(Exception):
+    pass
+
+
+def fit_until(tokenizer: RQVAE | VQVAE, epoch: int, folder: Path, **arguments) -> None:
+    """Train, and break off in the middle of the epoch after `epoch`."""
+    step, steps = tokenizer._step, 0
+
+    def breaking(*values):
+        nonlocal steps
+        steps += len(tokenizer.history_) == epoch + 1
+        if steps == 3:
+            raise Interrupted
+        return step(*values)
+
+    tokenizer._step = breaking
+    with pytest.raises(Interrupted):
+        tokenizer.fit(VECTORS, checkpoint=folder, **arguments)
+
+
+def without_seconds(history: list[dict]) -> list[dict]:
+    return [{**epoch, "seconds": 0} for epoch in history]
+
+
+def assert_same(found: RQVAE | VQVAE, expected: RQVAE | VQVAE) -> None:
+    states = found._state(), expected._state()
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert without_seconds(found.history_) == without_seconds(expected.history_)
+    assert found.fit_summary() == expected.fit_summary()
+    np.testing.assert_array_equal(found.encode(VECTORS), expected.encode(VECTORS))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RQVAE(**SMALL, epochs=6, learning_rate=0.003),
+        lambda: RQVAE(**SMALL, epochs=6, linear_start=False, codebook_update="gradient", keep="last"),
+        lambda: RQVAE(**SMALL, epochs=6, usage_weight=0.1, gradient_estimator="rotation", threshold_ema_dead_code=0.3),
+        lambda: VQVAE(codebook_size=64, codebook_dim=8, hidden=(24,), batch_size=128, epochs=6),
+        # collapses and is rolled back, the third time for good
+        lambda: RQVAE(**SMALL, epochs=12, learning_rate=3.0),
+        # epoch 0 is kept: two states, the start and what it is without the held-out rows
+        lambda: RQVAE(**SMALL, epochs=6, learning_rate=1e-12, decay=0.3, patience=3),
+    ],
+)
+def test_training_interrupted_after_every_epoch_ends_as_an_uninterrupted_one(make: Callable, tmp_path: Path):
+    whole = make().fit(VECTORS)
+    for epoch in range(len(whole.history_) - 1):
+        fit_until(make(), epoch, tmp_path)
+    continued = make()
+    step, steps = continued._step, 0
+
+    def counting(*values):
+        nonlocal steps
+        steps += 1
+        return step(*values)
+
+    continued._step = counting
+    assert_same(continued.fit(VECTORS, checkpoint=tmp_path), whole)
+    assert steps == 5, "the last epoch alone was left"
+
+
+def test_a_training_that_ended_is_not_trained_again(tmp_path: Path):
+    arguments = {**SMALL, "epochs": 6, "learning_rate": 1e-12, "decay": 0.3, "patience": 2}
+    whole = RQVAE(**arguments).fit(VECTORS, checkpoint=tmp_path)
+    assert len(whole.history_) == 3
+    again = RQVAE(**arguments)
+    again._step = None
+    assert_same(again.fit(VECTORS, checkpoint=tmp_path), whole)
+
+
+def test_a_checkpoint_before_the_first_epoch_spares_the_kmeans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = RQVAE(**SMALL, epochs=2).fit(VECTORS)
+    fit_until(RQVAE(**SMALL, epochs=2), 0, tmp_path)
+    monkeypatch.setattr("semid.quantizers.autoencoder.kmeans", None)
+    assert_same(RQVAE(**SMALL, epochs=2).fit(VECTORS, checkpoint=tmp_path), whole)
+
+
+def test_training_with_a_checkpoint_is_training_without(tmp_path: Path):
+    start = RQKMeans(num_levels=3, codebook_size=16, pca_dim=8).fit(VECTORS)
+    without = RQVAE(**SMALL, epochs=3).fit(VECTORS, start=start)
+    assert_same(RQVAE(**SMALL, epochs=3).fit(VECTORS, start=start, checkpoint=tmp_path / "new" / "folder"), without)
+    assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == [FILE]
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from semid.quantizers import VQVAE
+tokenizer = VQVAE(codebook_size=64, codebook_dim=8, hidden=(24,), batch_size=8, epochs=40, patience=0)
+tokenizer.fit(np.load("vectors.npy"), checkpoint="checkpoint" if sys.argv[1] != "whole" else None)
+tokenizer.save_pretrained(sys.argv[1])
+tokenizer.save_history(sys.argv[1] + "/training.csv")
+"""
+
+
+def epochs_done(file: Path) -> int:
+    found = Checkpoint(file, {}).read()
+    return len(found[1]["history"]) - 1 if found else -1
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tokenizer that was trained without interruption."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    np.save(folder / "vectors.npy", VECTORS)
+    subprocess.run([sys.executable, "-c", SCRIPT, "whole"], cwd=folder, check=True)
+    return folder / "whole"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_was_killed_continues_and_ends_with_the_same_bits(
+    signum: signal.Signals, whole: Path, tmp_path: Path
+):
+    np.save(tmp_path / "vectors.npy", VECTORS)
+    command = [sys.executable, "-c", SCRIPT]
+    file = tmp_path / "checkpoint" / FILE
+    killed = subprocess.Popen([*command, "continued"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while epochs_done(file) < 2:
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.send_signal(signum)
+    assert killed.wait(60) != 0
+    assert 2 <= epochs_done(file) < 40
+    assert not (tmp_path / "continued").exists()
+    subprocess.run([*command, "continued"], cwd=tmp_path, check=True)
+    for name in ("model.safetensors", "config.json"):
+        assert (tmp_path / "continued" / name).read_bytes() == (whole / name).read_bytes()
+    tables = [read_csv(folder / "training.csv") for folder in (tmp_path / "continued", whole)]
+    assert len(tables[0]) == 41
+    assert without_seconds(tables[0]) == without_seconds(tables[1])
+
+
+# a checkpoint of something else
+
+
+def other_rows() -> np.ndarray:
+    changed = VECTORS.copy()
+    changed[17, 3] = np.nextafter(changed[17, 3], np.float32(9))
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("changes", "vectors", "what"),
+    [
+        ({"learning_rate": 0.002}, VECTORS, "options"),
+        ({"epochs": 5}, VECTORS, "options"),
+        ({"gradient_estimator": "rotation"}, VECTORS, "options"),
+        ({"seed": 1}, VECTORS, "options"),
+        ({}, other_rows(), "training rows"),
+        ({}, VECTORS[:-1], "training rows"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_ignored(
+    changes: dict, vectors: np.ndarray, what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    fit_until(RQVAE(**SMALL, epochs=4), 2, tmp_path)
+    expected = RQVAE(**{**SMALL, "epochs": 4, **changes}).fit(vectors)
+    caplog.clear()
+    found = RQVAE(**{**SMALL, "epochs": 4, **changes}).fit(vectors, checkpoint=tmp_path)
+    assert [record.message for record in caplog.records if "ignored" in record.message] == [
+        f"{tmp_path / FILE} is of other {what} and ignored: training begins anew"
+    ]
+    assert_same(found, expected)
+
+
+def test_another_start_code_or_thread_count_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch):
+    starts = [
+        RQKMeans(num_levels=3, codebook_size=16, pca_dim=8, kmeans_iters=iterations).fit(VECTORS)
+        for iterations in (3, 4)
+    ]
+    fit_until(RQVAE(**SMALL, epochs=3), 1, tmp_path, start=starts[0])
+    for start in (starts[1], None):
+        caplog.clear()
+        key = RQVAE(**SMALL, epochs=3)._training_key(torch.from_numpy(VECTORS), Compute(), start)
+        assert Checkpoint(tmp_path / FILE, key).read() is None
+        assert "is of other start and ignored" in caplog.text
+    key = RQVAE(**SMALL, epochs=3)._training_key(torch.from_numpy(VECTORS), Compute(), starts[0])
+    assert Checkpoint(tmp_path / FILE, key).read() is not None
+    monkeypatch.setattr("semid.quantizers.autoencoder.digest_of_code", lambda: "edited")
+    monkeypatch.setattr("torch.get_num_threads", lambda: 999)
+    caplog.clear()
+    key = RQVAE(**SMALL, epochs=3)._training_key(torch.from_numpy(VECTORS), Compute(), starts[0])
+    assert Checkpoint(tmp_path / FILE, key).read() is None
+    assert "is of other code, device, threads or torch version and ignored" in caplog.text
+
+
+def test_an_edit_of_any_file_of_the_package_is_other_code(tmp_path: Path):
+    package = Path(semid.__file__).parent
+    shutil.copytree(package, tmp_path / "semid", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "semid" / "quantizers" / "nearest.py").open("a") as file:
+        file.write("# edited\n")
+    script = "from semid.quantizers.checkpoint import digest_of_code; print(digest_of_code())"
+    digests = [
+        subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True).stdout
+        for folder in (tmp_path, package.parent)
+    ]
+    assert digests[0] != digests[1]
+
+
+def test_block_sizes_and_metadata_do_not_make_another_training(tmp_path: Path):
+    fit_until(RQVAE(**SMALL, epochs=2), 1, tmp_path)
+    tokenizer = RQVAE(**SMALL, epochs=2, metadata={"dataset": "x"})
+    key = tokenizer._training_key(torch.from_numpy(VECTORS), Compute(batch_size=7, codeword_block=5), None)
+    assert Checkpoint(tmp_path / FILE, key).read() is not None
+
+
+def test_every_option_is_in_the_key():
+    rows = torch.from_numpy(VECTORS)
+    plain = RQVAE()._training_key(rows, Compute(), None)["options"]
+    changed = {
+        **{"num_levels": 2, "codebook_size": 8, "max_train": 300, "seed": 3, "codebook_dim": 6, "hidden": (9, 7)},
+        **{"linear_start": False, "codebook_update": "gradient", "decay": 0.9, "eps": 1e-3, "kmeans_iters": 3},
+        **{"threshold_ema_dead_code": 0.1, "commitment_weight": 0.5, "usage_weight": 0.1, "usage_temperature": 0.7},
+        **{"gradient_estimator": "rotation", "epochs": 2, "batch_size": 50, "learning_rate": 0.01, "keep": "last"},
+        **{"patience": 3},
+    }
+    assert {field.name for field in dataclasses.fields(RQVAE) if field.init} == {*changed, "metadata"}
+    for name, value in changed.items():
+        assert RQVAE(**{name: value})._training_key(rows, Compute(), None)["options"] != plain, name
+    flat = VQVAE(codebook_size=256, codebook_dim=32)._training_key(rows, Compute(), None)["options"]
+    assert flat != RQVAE(num_levels=1)._training_key(rows, Compute(), None)["options"]
+
+
+# a damaged file
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit_of_a_value(content: bytes) -> bytes:
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+def change_a_scalar(content: bytes) -> bytes:
+    assert content.count(b'\\"rollbacks\\": 0') == 1
+    return content.replace(b'\\"rollbacks\\": 0', b'\\"rollbacks\\": 1')
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, flip_a_bit_of_a_value, change_a_scalar, lambda content: b"", lambda content: b"{}" * 99]
+)
+def test_a_damaged_checkpoint_is_ignored(damage: Callable, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    whole = RQVAE(**SMALL, epochs=3).fit(VECTORS)
+    fit_until(RQVAE(**SMALL, epochs=3), 1, tmp_path)
+    file = tmp_path / FILE
+    file.write_bytes(damage(file.read_bytes()))
+    caplog.clear()
+    assert_same(RQVAE(**SMALL, epochs=3).fit(VECTORS, checkpoint=tmp_path), whole)
+    messages = [record.message for record in caplog.records if "ignored" in record.message]
+    assert len(messages) == 1
+    assert messages[0].startswith(f"{file} is damaged (")
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said_and_leaves_the_one_before(tmp_path: Path, monkeypatch):
+    tokenizer = RQVAE(**SMALL, epochs=3)
+    fit_until(RQVAE(**SMALL, epochs=3), 1, tmp_path)
+    before = (tmp_path / FILE).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("semid.files.os.replace", full)
+    with pytest.raises(OSError, match="disk full"):
+        tokenizer.fit(VECTORS, checkpoint=tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_checkpoint_is_plain_safetensors_with_what_it_is_of(tmp_path: Path):
+    fit_until(RQVAE(**SMALL, epochs=3), 1, tmp_path)
+    with safe_open(tmp_path / FILE, framework="np") as file:
+        assert set(file.metadata()) == {"key", "scalars", "checksum"}
+        assert {name.partition("/")[0].partition(".")[0] for name in file.keys()} >= {  # noqa: SIM118
+            *("trained", "kept", "optimizer", "generator")
+        }
+
+
+def test_a_digest_of_tensors_is_that_of_their_names_shapes_types_and_values():
+    one = torch.arange(40_000.0).reshape(20_000, 2)
+    assert digest_of_tensors({"a": one, "b": one}) == digest_of_tensors({"b": one.clone(), "a": one})
+    last = one.clone()
+    last[-1, -1] += 1
+    others = [{"a": last}, {"b": one}, {"a": one.t().contiguous()}, {"a": one.double()}, {"a": one.reshape(-1)}]
+    assert len({digest_of_tensors(tensors) for tensors in [{"a": one}, *others]}) == 6
+
+
+# training.csv
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_history_is_written_an_epoch_a_row(tmp_path: Path):
+    tokenizer = RQVAE(**SMALL, epochs=4, usage_weight=0.1).fit(VECTORS)
+    tokenizer.save_history(tmp_path / "training.csv")
+    rows = read_csv(tmp_path / "training.csv")
+    assert list(rows[0]) == [
+        *("epoch", "loss", "reconstruction_loss", "commitment_loss", "codebook_loss", "usage_loss"),
+        *("held_out_error", "unique_codes", "used_codes_1", "used_codes_2", "used_codes_3"),
+        *("perplexity_1", "perplexity_2", "perplexity_3", "usage_entropy_1", "usage_entropy_2", "usage_entropy_3"),
+        *("revived", "learning_rate", "seconds", "rolled_back", "kept"),
+    ]
+    assert [int(row["epoch"]) for row in rows] == list(range(len(tokenizer.history_)))
+    assert [int(row["kept"]) for row in rows] == [
+        int(epoch == tokenizer.epoch_kept_) for epoch in range(len(tokenizer.history_))
+    ]
+    assert [float(row["held_out_error"]) for row in rows] == [epoch["held_out_error"] for epoch in tokenizer.history_]
+    assert [float(row["perplexity_2"]) for row in rows] == [epoch["perplexity"][1] for epoch in tokenizer.history_]
+    assert rows[0]["loss"] == rows[0]["usage_loss"] == ""
+    for row in rows[1:]:
+        terms = [float(row[f"{name}_loss"]) for name in ("reconstruction", "commitment", "codebook", "usage")]
+        assert float(row["loss"]) == pytest.approx(sum(terms))
+        assert terms[0] > 0
+        assert terms[1] > 0
+        assert terms[2] == 0
+        assert terms[3] < 0
+
+
+def test_epochs_that_the_alarm_undid_are_marked(tmp_path: Path):
+    tokenizer = RQVAE(**SMALL, epochs=12, learning_rate=3.0).fit(VECTORS)
+    assert tokenizer.rollbacks_ >= 1
+    tokenizer.save_history(tmp_path / "training.csv")
+    rows = read_csv(tmp_path / "training.csv")
+    rates = [float(row["learning_rate"]) for row in rows]
+    halved = next(i for i, rate in enumerate(rates) if rate < 3.0)
+    assert rows[halved - 1]["rolled_back"] == "1"
+    assert rows[0]["rolled_back"] == "0"
+    assert [row["rolled_back"] for row in rows if row["kept"] == "1"] == ["0"]
+
+
+def test_a_tokenizer_that_was_read_has_no_history(tmp_path: Path):
+    with pytest.raises(InputError, match="not fitted"):
+        RQVAE(**SMALL).save_history(tmp_path / "training.csv")
+    RQVAE(**SMALL, epochs=1).fit(VECTORS).save_pretrained(tmp_path)
+    loaded = Tokenizer.from_pretrained(tmp_path)
+    assert isinstance(loaded, RQVAE)
+    with pytest.raises(InputError, match="no training history"):
+        loaded.save_history(tmp_path / "training.csv")
