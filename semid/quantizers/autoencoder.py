@@ -356,7 +356,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         )
         for level in self.levels_:
             nearest = NearestCodeword(level.codebook, compute.codeword_block)
-            codes = torch.cat([nearest(part)[0] for part in residual.split(compute.batch_size)])
+            codes = torch.cat([nearest.codes(part) for part in residual.split(compute.batch_size)])
             sizes = torch.bincount(codes, minlength=self.codebook_size)
             sums = torch.zeros_like(level.codebook).index_add_(0, codes, residual)
             codebook = sums / sizes.clamp(min=1)[:, None]
@@ -392,7 +392,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         commitment = codebook_loss = usage = latent.new_zeros(())
         residuals, codes = [], []
         for level in self.levels_:
-            code, _ = NearestCodeword(level.codebook.detach(), compute.codeword_block)(residual.detach())
+            code = NearestCodeword(level.codebook.detach(), compute.codeword_block).codes(residual.detach())
             codeword = level.codebook.index_select(0, code)
             commitment = commitment + _mean_square(residual - codeword.detach())
             if self.codebook_update == "gradient":
@@ -430,7 +430,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         entropies = []
         for level in self.levels_:
             entropies.append(float(usage_entropy(residual, level.codebook, self.usage_temperature)))
-            code, _ = NearestCodeword(level.codebook, compute.codeword_block)(residual)
+            code = NearestCodeword(level.codebook, compute.codeword_block).codes(residual)
             residual = residual - level.codebook.index_select(0, code)
         codes = self._codes(rows, compute)
         sizes = code_counts(codes, self.codebook_size)

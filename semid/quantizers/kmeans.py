@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.quantizers.nearest import NearestCodeword
+from semid.quantizers.screening import can_screen, quantize_rows
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +54,23 @@ def kmeans(
     generator = torch.Generator().manual_seed(seed)
     centroids = _seed_centroids(rows, k, generator, codeword_block)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
+    quantized = quantize_rows(rows) if can_screen(centroids) else None
     previous = float("inf")
+    labels, sums = torch.full((len(rows),), -1, device=rows.device), torch.zeros_like(centroids)
     started = printed = time.monotonic()
     for iteration in range(iterations + 1):
-        labels, sizes, errors, sums = _assign(rows, norms, centroids, row_block, codeword_block)
+        nearest = NearestCodeword(centroids, codeword_block)
+        if not nearest.screens:
+            quantized = None
+        before, labels = labels, torch.empty_like(labels)
+        for start in range(0, len(rows), row_block):
+            stop = min(start + row_block, len(rows))
+            part = quantized.part(start, stop) if quantized else None
+            labels[start:stop] = nearest.codes(rows[start:stop], part)
+        sums = _cluster_sums(rows, labels, before, sums, row_block)
+        sizes, errors = _cluster_errors(norms, sums, centroids, labels)
         error = float(errors.sum()) / len(rows)
-        last = iteration == iterations or previous - error <= tolerance * error
-        if last:
+        if iteration == iterations or previous - error <= tolerance * error:
             break
         previous = error
         if time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
@@ -74,26 +85,45 @@ def kmeans(
         # a split in the last update would leave both halves off their mean
         if iteration + 1 < iterations:
             _split_large_clusters(centroids, sizes, errors, _ROUNDING * float(norms.mean()))
-    return KMeans(centroids, labels, sizes, error, iteration)
+    return KMeans(centroids, labels, sizes, _mean_error(rows, centroids, labels, row_block), iteration)
 
 
-def _assign(
-    rows: Tensor, norms: Tensor, centroids: Tensor, row_block: int, codeword_block: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Labels [n], and per cluster the size, the summed squared distance (float64) and the sum of its rows."""
+def _cluster_sums(rows: Tensor, labels: Tensor, before: Tensor, sums: Tensor, row_block: int) -> Tensor:
+    """The sum of the rows of each cluster [K, d]; from the `sums` of the labels `before` where few rows moved."""
+    moved = (labels != before).nonzero().flatten()
+    if len(moved) > len(rows) // 4:
+        sums = torch.zeros_like(sums)
+        for block, block_labels in zip(rows.split(row_block), labels.split(row_block), strict=True):
+            sums.index_add_(0, block_labels, block)
+        return sums
+    for part in moved.split(row_block):
+        block = rows.index_select(0, part)
+        sums.index_add_(0, labels[part], block).index_add_(0, before[part], block, alpha=-1)
+    return sums
+
+
+def _cluster_errors(norms: Tensor, sums: Tensor, centroids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Per cluster the number of rows [K] and their summed squared distance to its centroid, float64 [K].
+
+    The last as Σ‖x‖² − 2⟨Σx, c⟩ + size · ‖c‖², which needs no distances of rows.
+    """
     k = len(centroids)
-    nearest = NearestCodeword(centroids, codeword_block)
-    labels = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
-    errors = torch.zeros(k, dtype=torch.float64, device=rows.device if rows.device.type != "mps" else "cpu")
-    sums = torch.zeros_like(centroids)
-    for start in range(0, len(rows), row_block):
-        block = rows[start : start + row_block]
-        codes, scores = nearest(block)
-        labels[start : start + row_block] = codes
-        distances = (scores + norms[start : start + row_block]).clamp_(min=0)
-        errors.index_add_(0, codes.to(errors.device), distances.to(errors.device, errors.dtype))
-        sums.index_add_(0, codes, block)
-    return labels, torch.bincount(labels, minlength=k), errors, sums
+    sizes = torch.bincount(labels, minlength=k)
+    exact = "cpu" if norms.device.type == "mps" else norms.device  # mps has no float64
+    squares = torch.zeros(k, dtype=torch.float64, device=exact).index_add_(
+        0, labels.to(exact), norms.to(exact).double()
+    )
+    products = (sums * centroids).sum(dim=1).to(exact).double()
+    lengths = centroids.square().sum(dim=1).to(exact).double()
+    return sizes, (squares - 2 * products + sizes.to(exact) * lengths).clamp_(min=0)
+
+
+def _mean_error(rows: Tensor, centroids: Tensor, labels: Tensor, row_block: int) -> float:
+    """Mean squared distance of rows [n, d] to the centroids that labels [n] name."""
+    total = 0.0
+    for block, block_labels in zip(rows.split(row_block), labels.split(row_block), strict=True):
+        total += float((block - centroids.index_select(0, block_labels)).square().sum())
+    return total / len(rows)
 
 
 def _split_large_clusters(centroids: Tensor, sizes: Tensor, errors: Tensor, rounding: float) -> None:
@@ -121,10 +151,10 @@ def _split_large_clusters(centroids: Tensor, sizes: Tensor, errors: Tensor, roun
 def _seed_centroids(rows: Tensor, k: int, generator: torch.Generator, codeword_block: int) -> Tensor:
     """k-means++ (Arthur and Vassilvitskii, 2007) on a sample; several rows a round where `k` is large.
 
-    A round draws max(1, k // 256) rows with probability proportional to their squared distance to the nearest
+    A round draws max(1, k // 128) rows with probability proportional to their squared distance to the nearest
     centroid so far, as in k-means|| (Bahmani et al., 2012).
     """
-    size = min(len(rows), max(20_480, 16 * k))
+    size = min(len(rows), max(12_288, 4 * k))
     chosen = torch.randperm(len(rows), generator=generator)[:size].sort().values
     sample = rows if size == len(rows) else rows[chosen.to(rows.device)]
     norms = sample.square().sum(dim=1)
@@ -144,5 +174,5 @@ def _seed_centroids(rows: Tensor, k: int, generator: torch.Generator, codeword_b
         if distinct == 0:
             logger.warning("fewer distinct rows than clusters: %d of %d clusters will stay unused", left, k)
             return torch.cat([centroids, centroids[:1].expand(left, -1)])
-        picked = torch.multinomial(weights, min(max(1, k // 256), left, distinct), generator=generator)
+        picked = torch.multinomial(weights, min(max(1, k // 128), left, distinct), generator=generator)
         centroids = torch.cat([centroids, sample[picked.to(rows.device)]])

@@ -1,23 +1,37 @@
-"""The nearest codeword, blocked over rows and over codewords."""
+"""The nearest codeword, blocked over rows and over codewords; residual codes, greedy and by beam."""
 
 import torch
 from torch import Tensor
+
+from semid.quantizers.screening import QuantizedRows, ScreenedCodewords, can_screen
+
+_GROUP = 32
+# of the tables of codeword products that a beam uses, in floats
+_TABLES_AT_MOST = 1 << 24
 
 
 class NearestCodeword:
     """Find the nearest of `codebook` [K, d] to each row, never holding more than `codeword_block` scores a row.
 
     Scores are ‖c‖² − 2⟨x, c⟩, the squared distance less ‖x‖²; among equal scores the lowest code wins across blocks.
-    One instance serves many blocks of rows and reuses its score buffer.
+    One instance serves many blocks of rows and reuses its buffers. `codes` screens by int8 products where the
+    processor has them (see :mod:`semid.quantizers.screening`), with the same codes but for float32 ties.
     """
 
     def __init__(self, codebook: Tensor, codeword_block: int = 1024) -> None:
+        self._codebook = codebook
         self._norms = codebook.square().sum(dim=1)
         self._columns = codebook.t()
         self._blocks = [
             (start, min(start + codeword_block, len(codebook))) for start in range(0, len(codebook), codeword_block)
         ]
         self._buffer = codebook.new_empty(0)
+        self._screen = ScreenedCodewords(codebook) if can_screen(codebook) else None
+
+    @property
+    def screens(self) -> bool:
+        """Whether `codes` makes use of quantized rows."""
+        return self._screen is not None
 
     def scores(self, rows: Tensor, start: int, stop: int) -> Tensor:
         """Scores [n, stop − start] of rows [n, d] against codewords `start` to `stop`; overwritten by the next call."""
@@ -32,7 +46,7 @@ class NearestCodeword:
         best: Tensor | None = None
         codes = scores = torch.empty(0)
         for start, stop in self._blocks:
-            scores, codes = self.scores(rows, start, stop).min(dim=1)
+            scores, codes = lowest(self.scores(rows, start, stop))
             if best is None:
                 best, best_codes = scores, codes
             else:
@@ -42,33 +56,101 @@ class NearestCodeword:
         assert best is not None
         return best_codes, best
 
+    def codes(self, rows: Tensor, quantized: QuantizedRows | None = None) -> Tensor:
+        """Codes int64 [n] of rows [n, d]; `quantized`: the same rows, where they have been quantized before."""
+        if self._screen is None:
+            return self(rows)[0]
+        codes = self._screen(rows, quantized)
+        if codes is None:
+            # these rows lie too close to many codewords, and so will others
+            self._screen = None
+            return self(rows)[0]
+        return codes
+
+
+def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest of each row of scores [n, K] and its first column: `min(dim=1)`, several times faster on a CPU."""
+    n, k = scores.shape
+    if k % _GROUP or k == _GROUP or scores.device.type != "cpu":
+        values, codes = scores.min(dim=1)
+        return values, codes
+    n_groups = k // _GROUP
+    # amin is vectorized, min with its index is not
+    group = scores.view(n, n_groups, _GROUP).amin(dim=2).min(dim=1).indices
+    inside = scores.view(-1, _GROUP).index_select(0, torch.arange(0, n * n_groups, n_groups) + group)
+    values, position = inside.min(dim=1)
+    return values, group * _GROUP + position
+
 
 def residual_codes(residuals: Tensor, levels: list[NearestCodeword], codebooks: Tensor) -> Tensor:
-    """Greedy codes int64 [n, L] of rows [n, d] under codebooks [L, K, d]; overwrites `residuals` by what is left."""
+    """Greedy codes int64 [n, L] of rows [n, d] under codebooks [L, K, d]; overwrites `residuals`."""
     codes = torch.empty(len(residuals), len(levels), dtype=torch.int64, device=residuals.device)
     for level, nearest in enumerate(levels):
-        codes[:, level], _ = nearest(residuals)
-        residuals.sub_(codebooks[level].index_select(0, codes[:, level]))
+        codes[:, level] = nearest.codes(residuals)
+        if level + 1 < len(levels):
+            residuals.sub_(codebooks[level].index_select(0, codes[:, level]))
     return codes
 
 
-def beam_codes(rows: Tensor, levels: list[NearestCodeword], codebooks: Tensor, beam: int) -> Tensor:
-    """Codes int64 [n, L] that end with the smallest total error among `beam` partial codes kept a row.
+class BeamSearch:
+    """Residual codes that end with the smallest total error among `beam` partial codes kept a row.
 
     As `max_beam_size` of faiss.ResidualQuantizer; Babenko and Lempitsky, "Additive quantization" (2014).
+    Since ⟨x − Σ c_j, c⟩ = ⟨x, c⟩ − Σ ⟨c_j, c⟩, each row is multiplied with each codebook [L, K, d] once, whatever the
+    beam, and tables of codeword products give the rest; codebooks too large for tables meet every residual.
     """
-    n, dim = rows.shape
-    codebook_size = codebooks.shape[1]
-    codes = torch.empty(n, 1, 0, dtype=torch.int64, device=rows.device)
-    residuals = rows[:, None, :]
-    errors = torch.zeros(n, 1, device=rows.device)
-    for level, nearest in enumerate(levels):
-        width = residuals.shape[1]
-        scores = nearest.scores(residuals.reshape(-1, dim), 0, codebook_size).view(n, width, codebook_size)
-        totals = (scores + errors[:, :, None]).view(n, -1)
-        kept = min(beam, totals.shape[1])
-        errors, flat = totals.topk(kept, dim=1, largest=False)
-        parent, code = flat // codebook_size, flat % codebook_size
-        codes = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, level)), code[:, :, None]], dim=2)
-        residuals = residuals.gather(1, parent[:, :, None].expand(-1, -1, dim)) - codebooks[level][code]
-    return codes[:, 0]
+
+    def __init__(self, codebooks: Tensor, beam: int) -> None:
+        self._codebooks, self._beam = codebooks, beam
+        self._norms = codebooks.square().sum(dim=2)
+        n_levels, k, _ = codebooks.shape
+        self._tables: list[list[Tensor]] | None = None
+        if n_levels * (n_levels - 1) // 2 * k * k <= _TABLES_AT_MOST:
+            self._tables = [
+                [2 * codebooks[before] @ codebooks[level].t() for before in range(level)] for level in range(n_levels)
+            ]
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Codes int64 [n, L] of rows [n, d]."""
+        n = len(rows)
+        n_levels, k, dim = self._codebooks.shape
+        codes = torch.empty(n, 1, 0, dtype=torch.int64, device=rows.device)
+        errors = torch.zeros(n, 1, device=rows.device)
+        residuals = rows[:, None, :]
+        for level in range(n_levels):
+            width = codes.shape[1]
+            if self._tables is None:
+                left = residuals.reshape(-1, dim)
+                scores = torch.addmm(self._norms[level], left, self._codebooks[level].t(), alpha=-2).view(n, width, k)
+            else:
+                products = torch.addmm(self._norms[level], rows, self._codebooks[level].t(), alpha=-2)
+                scores = products[:, None, :].expand(n, width, k)
+                for before, table in enumerate(self._tables[level]):
+                    crossed = table.index_select(0, codes[:, :, before].reshape(-1)).view(n, width, k)
+                    scores = crossed.add_(scores)
+            totals = (scores + errors[:, :, None]).view(n, -1)
+            errors, flat = _smallest(totals, self._beam if level + 1 < n_levels else 1)
+            parent, code = flat // k, flat % k
+            codes = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, level)), code[:, :, None]], dim=2)
+            if self._tables is None:
+                kept = residuals.gather(1, parent[:, :, None].expand(-1, -1, dim))
+                residuals = kept - self._codebooks[level][code]
+        return codes[:, 0]
+
+
+def _smallest(totals: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` smallest (all, where there are fewer) of each row of totals [n, m], ascending, and their columns."""
+    n, m = totals.shape
+    if count == 1:
+        values, columns = lowest(totals)
+        return values[:, None], columns[:, None]
+    if m % _GROUP or m // _GROUP < 2 * count:
+        return totals.topk(min(count, m), dim=1, largest=False)
+    # the smallest lie in the groups of the smallest minima
+    n_groups = m // _GROUP
+    grouped = totals.view(n, n_groups, _GROUP)
+    group = grouped.amin(dim=2).topk(count, dim=1, largest=False).indices
+    offsets = torch.arange(0, n * n_groups, n_groups, device=totals.device)[:, None]
+    inside = totals.view(-1, _GROUP).index_select(0, (offsets + group).view(-1)).view(n, -1)
+    values, position = inside.topk(count, dim=1, largest=False)
+    return values, group.gather(1, position // _GROUP) * _GROUP + position % _GROUP

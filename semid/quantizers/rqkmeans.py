@@ -16,7 +16,7 @@ from torch import Tensor
 from semid.errors import InputError
 from semid.quantizers.blocks import Vectors
 from semid.quantizers.kmeans import kmeans
-from semid.quantizers.nearest import NearestCodeword, beam_codes, residual_codes
+from semid.quantizers.nearest import BeamSearch, NearestCodeword, residual_codes
 from semid.quantizers.pca import principal_directions, project
 from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
 
@@ -88,16 +88,12 @@ class RQKMeans(Tokenizer):
         return project(rows, self.mean_, self.directions_) if self.pca_dim else rows
 
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
-        levels = [NearestCodeword(codebook, compute.codeword_block) for codebook in self.codebooks_]
-
-        def encode(rows: Tensor) -> Tensor:
-            rows = self._project(rows)
-            if self.beam == 1:
-                return residual_codes(rows, levels, self.codebooks_)
+        if self.beam > 1:
+            search = BeamSearch(self.codebooks_, self.beam)
             block = max(1, compute.batch_size * compute.codeword_block // (self.beam * self.codebook_size))
-            return torch.cat([beam_codes(part, levels, self.codebooks_, self.beam) for part in rows.split(block)])
-
-        return encode
+            return lambda rows: torch.cat([search(part) for part in self._project(rows).split(block)])
+        levels = [NearestCodeword(codebook, compute.codeword_block) for codebook in self.codebooks_]
+        return lambda rows: residual_codes(self._project(rows), levels, self.codebooks_)
 
     def _decode_block(self, codes: Tensor) -> Tensor:
         vectors = sum_of_codewords(self.codebooks_, codes)

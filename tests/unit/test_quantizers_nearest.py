@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semid.quantizers.nearest import NearestCodeword, beam_codes, residual_codes
+from semid.quantizers import nearest
+from semid.quantizers.nearest import BeamSearch, NearestCodeword, lowest, residual_codes
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -66,28 +67,46 @@ def test_one_instance_serves_blocks_of_any_size():
     assert torch.equal(torch.cat(parts), whole)
 
 
-def test_greedy_codes_leave_the_residual_behind():
+def test_greedy_codes_take_the_nearest_codeword_of_what_is_left():
     codebooks, rows = normal(3, 7, 5), normal(20, 5, seed=1)
-    residuals = rows.clone()
-    codes = residual_codes(residuals, levels_of(codebooks), codebooks)
+    codes = residual_codes(rows.clone(), levels_of(codebooks), codebooks)
     expected = rows.clone()
     for level in range(3):
-        nearest = torch.cdist(expected, codebooks[level]).argmin(dim=1)
-        assert torch.equal(codes[:, level], nearest)
-        expected -= codebooks[level][nearest]
-    torch.testing.assert_close(residuals, expected)
+        closest = torch.cdist(expected, codebooks[level]).argmin(dim=1)
+        assert torch.equal(codes[:, level], closest)
+        expected -= codebooks[level][closest]
+
+
+@pytest.mark.parametrize("k", [1, 31, 32, 64, 96, 256])
+def test_the_lowest_score_is_the_first_of_equal_ones(k: int):
+    scores = torch.randint(5, (50, k), generator=torch.Generator().manual_seed(k)).float()
+    values, columns = lowest(scores)
+    assert torch.equal(values, scores.amin(dim=1))
+    assert columns.tolist() == [row.index(min(row)) for row in scores.tolist()]
+
+
+@pytest.mark.parametrize("beam", [2, 4, 16])
+def test_a_beam_finds_the_same_codes_with_and_without_tables(beam: int, monkeypatch: pytest.MonkeyPatch):
+    codebooks, rows = normal(4, 256, 24) * torch.tensor([1.0, 0.8, 0.6, 0.5])[:, None, None], normal(300, 24, seed=1)
+    with_tables = BeamSearch(codebooks, beam)(rows)
+    monkeypatch.setattr(nearest, "_TABLES_AT_MOST", 0)
+    without = BeamSearch(codebooks, beam)(rows)
+    assert (with_tables == without).all(dim=1).float().mean() > 0.98
+    torch.testing.assert_close(
+        squared_error(rows, codebooks, with_tables), squared_error(rows, codebooks, without), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_a_beam_of_one_is_greedy():
     codebooks, rows = normal(3, 7, 5), normal(20, 5, seed=1)
     greedy = residual_codes(rows.clone(), levels_of(codebooks), codebooks)
-    assert torch.equal(beam_codes(rows, levels_of(codebooks), codebooks, 1), greedy)
+    assert torch.equal(BeamSearch(codebooks, 1)(rows), greedy)
 
 
 @pytest.mark.parametrize(("n_levels", "size"), [(1, 5), (2, 6), (3, 4), (4, 3)])
 def test_a_beam_of_all_partial_codes_finds_the_best_of_all_codes(n_levels: int, size: int):
     codebooks, rows = normal(n_levels, size, 6), normal(60, 6, seed=1) * 2
-    codes = beam_codes(rows, levels_of(codebooks), codebooks, size**n_levels)
+    codes = BeamSearch(codebooks, size**n_levels)(rows)
     every = torch.tensor(list(itertools.product(range(size), repeat=n_levels)))
     points = sum(codebooks[level][every[:, level]] for level in range(n_levels))
     best = torch.cdist(rows.double(), points.double()).square().amin(dim=1)
@@ -96,10 +115,7 @@ def test_a_beam_of_all_partial_codes_finds_the_best_of_all_codes(n_levels: int, 
 
 def test_a_wider_beam_lowers_the_mean_error():
     codebooks, rows = normal(4, 16, 8) * torch.tensor([1.0, 0.6, 0.4, 0.3])[:, None, None], normal(500, 8, seed=1)
-    errors = [
-        float(squared_error(rows, codebooks, beam_codes(rows, levels_of(codebooks), codebooks, beam)).mean())
-        for beam in (1, 2, 4, 16)
-    ]
+    errors = [float(squared_error(rows, codebooks, BeamSearch(codebooks, beam)(rows)).mean()) for beam in (1, 2, 4, 16)]
     assert errors == sorted(errors, reverse=True)
     assert errors[2] < 0.95 * errors[0]
 
@@ -107,5 +123,5 @@ def test_a_wider_beam_lowers_the_mean_error():
 def test_a_beam_does_not_change_the_rows():
     codebooks, rows = normal(2, 5, 3), normal(10, 3, seed=1)
     kept = rows.clone()
-    beam_codes(rows, levels_of(codebooks), codebooks, 3)
+    BeamSearch(codebooks, 3)(rows)
     assert torch.equal(rows, kept)
