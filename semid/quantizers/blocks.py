@@ -53,12 +53,18 @@ def check_finite(block: Tensor, first_row: int = 0, rows: np.ndarray | None = No
 
 
 def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "cpu") -> Iterator[tuple[int, Tensor]]:
-    """Yield `(first row, float32 [rows, dim])` for consecutive blocks of finite vectors."""
-    n = vectors.shape[0]
+    """Yield `(first row, float32 [rows, dim])` for consecutive blocks of finite vectors; each overwrites the last."""
+    n, dim = vectors.shape
+    buffer = torch.empty(min(block, n), dim)
     for start in range(0, n, block):
-        rows = as_float32(vectors[start : min(start + block, n)], device)
+        chosen = vectors[start : min(start + block, n)]
+        rows = buffer[: len(chosen)]
+        if isinstance(chosen, Tensor):
+            rows.copy_(chosen.detach())
+        else:
+            np.copyto(rows.numpy(), chosen, casting="unsafe")
         check_finite(rows, start)
-        yield start, rows
+        yield start, rows.to(device)
 
 
 def sample_rows(n: int, size: int, seed: int) -> np.ndarray | None:

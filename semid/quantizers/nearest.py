@@ -85,10 +85,11 @@ def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
 def residual_codes(residuals: Tensor, levels: list[NearestCodeword], codebooks: Tensor) -> Tensor:
     """Greedy codes int64 [n, L] of rows [n, d] under codebooks [L, K, d]; overwrites `residuals`."""
     codes = torch.empty(len(residuals), len(levels), dtype=torch.int64, device=residuals.device)
+    codewords = torch.empty_like(residuals)
     for level, nearest in enumerate(levels):
         codes[:, level] = nearest.codes(residuals)
         if level + 1 < len(levels):
-            residuals.sub_(codebooks[level].index_select(0, codes[:, level]))
+            residuals.sub_(torch.index_select(codebooks[level], 0, codes[:, level], out=codewords))
     return codes
 
 
