@@ -74,9 +74,9 @@ def can_screen(codebook: Tensor) -> bool:
     capabilities = torch.cpu.get_capabilities()
     if not any(capabilities.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8")):
         return False
-    # beyond these the bounds would overflow float32
+    # larger ones would overflow the bounds of a row of zeros, smaller ones underflow their own squares
     largest = float(codebook.abs().max())
-    return largest == 0 or 1e-8 < largest < 1e8
+    return largest == 0 or 1e-8 < largest < 1e6
 
 
 class ScreenedCodewords:

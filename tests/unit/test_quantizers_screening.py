@@ -95,6 +95,14 @@ def test_codewords_too_close_to_tell_apart_are_left_to_float32():
     assert not nearest.screens
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e5, 2e7])
+def test_codebooks_of_any_scale_are_searched_for_rows_of_zeros_too(scale: float):
+    codebook = scale * normal(1030, 384)
+    nearest = NearestCodeword(codebook)
+    rows = torch.cat([torch.zeros(1, 384), codebook[:300]])
+    assert nearest.codes(rows).tolist() == [int(codebook.square().sum(dim=1).argmin()), *range(300)]
+
+
 def test_quantized_rows_say_how_far_rounding_moved_them():
     rows = made("scales", 50, 40, 0)
     rows[7] = 0
