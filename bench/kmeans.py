@@ -1,5 +1,7 @@
 """k clusters of all rows in so many Lloyd iterations."""
 
+from typing import Any
+
 import numpy as np
 
 from bench.methods import Case, Method, Run
@@ -96,17 +98,19 @@ def superkmeans(case: Case) -> Run:
     return run
 
 
-def sklearn_kmeans(case: Case, algorithm: str) -> Run:
+def _sklearn_settings(case: Case) -> dict[str, Any]:
     """One start, tolerance 0. Its k-means++ looks at all rows k times: random rows to start from where k is large."""
+    start = "k-means++" if case.k <= SMALL_K else "random"
+    return {"init": start, "n_init": 1, "max_iter": case.iterations, "tol": 0.0}
+
+
+def sklearn_kmeans(case: Case, algorithm: str) -> Run:
     from sklearn.cluster import KMeans
 
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         found = KMeans(
             case.k,
-            init="k-means++" if case.k <= SMALL_K else "random",
-            n_init=1,
-            max_iter=case.iterations,
-            tol=0.0,
+            **_sklearn_settings(case),
             algorithm=algorithm,
             random_state=seed,
         ).fit(rows)
@@ -122,12 +126,9 @@ def sklearn_minibatch(case: Case) -> Run:
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         found = MiniBatchKMeans(
             case.k,
-            init="k-means++" if case.k <= SMALL_K else "random",
-            n_init=1,
-            max_iter=case.iterations,
+            **_sklearn_settings(case),
             batch_size=4096,
             max_no_improvement=None,
-            tol=0.0,
             random_state=seed,
         ).fit(rows)
         return {"centroids": found.cluster_centers_}

@@ -30,11 +30,14 @@ def check_vectors(vectors: Vectors, dim: int | None = None) -> None:
         raise InputError(f"vectors are {shape[1]} wide, the tokenizer was trained on vectors {dim} wide")
 
 
-def as_float32(block: Any, device: torch.device | str = "cpu") -> Tensor:
-    """A writable float32 copy of a block of rows, on `device`."""
+def _copy_float32(block: Any, out: Tensor) -> Tensor:
+    """The first rows of `out` [rows, dim], float32, overwritten by a block of rows."""
+    rows = out[: len(block)]
     if isinstance(block, Tensor):
-        return block.detach().to(device, torch.float32, copy=True)
-    return torch.from_numpy(np.array(block, dtype=np.float32, order="C")).to(device)
+        rows.copy_(block.detach())
+    else:
+        np.copyto(rows.numpy(), block, casting="unsafe")
+    return rows
 
 
 def check_finite(block: Tensor, first_row: int = 0, rows: np.ndarray | None = None) -> None:
@@ -57,12 +60,7 @@ def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "c
     n, dim = vectors.shape
     buffer = torch.empty(min(block, n), dim)
     for start in range(0, n, block):
-        chosen = vectors[start : min(start + block, n)]
-        rows = buffer[: len(chosen)]
-        if isinstance(chosen, Tensor):
-            rows.copy_(chosen.detach())
-        else:
-            np.copyto(rows.numpy(), chosen, casting="unsafe")
+        rows = _copy_float32(vectors[start : min(start + block, n)], buffer)
         check_finite(rows, start)
         yield start, rows.to(device)
 
@@ -81,7 +79,6 @@ def gather_float32(vectors: Vectors, rows: np.ndarray | None, device: torch.devi
     for start in range(0, n, 16_384):
         stop = min(start + 16_384, n)
         wanted = None if rows is None else rows[start:stop]
-        block = as_float32(vectors[start:stop] if wanted is None else vectors[wanted])
+        block = _copy_float32(vectors[start:stop] if wanted is None else vectors[wanted], out[start:stop])
         check_finite(block, start, wanted)
-        out[start:stop] = block
     return out.to(device)

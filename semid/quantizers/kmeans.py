@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.quantizers.nearest import NearestCodeword
-from semid.quantizers.screening import can_screen, quantize_rows
+from semid.quantizers.screening import QuantizedRows, quantize_rows
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +54,14 @@ def kmeans(
     generator = torch.Generator().manual_seed(seed)
     centroids = _seed_centroids(rows, k, generator, codeword_block)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
-    quantized = quantize_rows(rows) if can_screen(centroids) else None
+    quantized: QuantizedRows | None = None
     previous = float("inf")
     labels, sums = torch.full((len(rows),), -1, device=rows.device), torch.zeros_like(centroids)
     started = printed = time.monotonic()
     for iteration in range(iterations + 1):
         nearest = NearestCodeword(centroids, codeword_block)
-        if not nearest.screens:
-            quantized = None
+        if nearest.screens and quantized is None:
+            quantized = quantize_rows(rows)
         before, labels = labels, torch.empty_like(labels)
         for start in range(0, len(rows), row_block):
             stop = min(start + row_block, len(rows))
@@ -119,7 +119,7 @@ def _cluster_errors(norms: Tensor, sums: Tensor, centroids: Tensor, labels: Tens
 
 
 def _mean_error(rows: Tensor, centroids: Tensor, labels: Tensor, row_block: int) -> float:
-    """Mean squared distance of rows [n, d] to the centroids that labels [n] name."""
+    """Mean squared distance of rows [n, d] to the centroids that labels [n] name, without cancellation."""
     total = 0.0
     for block, block_labels in zip(rows.split(row_block), labels.split(row_block), strict=True):
         total += float((block - centroids.index_select(0, block_labels)).square().sum())

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from semid.quantizers.minima import lowest, smallest
 from semid.quantizers.screening import QuantizedRows, ScreenedCodewords, can_screen
 
-_GROUP = 32
 # of the tables of codeword products that a beam uses, in floats
 _TABLES_AT_MOST = 1 << 24
 
@@ -68,20 +68,6 @@ class NearestCodeword:
         return codes
 
 
-def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest of each row of scores [n, K] and its first column: `min(dim=1)`, several times faster on a CPU."""
-    n, k = scores.shape
-    if k % _GROUP or k == _GROUP or scores.device.type != "cpu":
-        values, codes = scores.min(dim=1)
-        return values, codes
-    n_groups = k // _GROUP
-    # amin is vectorized, min with its index is not
-    group = scores.view(n, n_groups, _GROUP).amin(dim=2).min(dim=1).indices
-    inside = scores.view(-1, _GROUP).index_select(0, torch.arange(0, n * n_groups, n_groups) + group)
-    values, position = inside.min(dim=1)
-    return values, group * _GROUP + position
-
-
 def residual_codes(residuals: Tensor, levels: list[NearestCodeword], codebooks: Tensor) -> Tensor:
     """Greedy codes int64 [n, L] of rows [n, d] under codebooks [L, K, d]; overwrites `residuals`."""
     codes = torch.empty(len(residuals), len(levels), dtype=torch.int64, device=residuals.device)
@@ -130,28 +116,10 @@ class BeamSearch:
                     crossed = table.index_select(0, codes[:, :, before].reshape(-1)).view(n, width, k)
                     scores = crossed.add_(scores)
             totals = (scores + errors[:, :, None]).view(n, -1)
-            errors, flat = _smallest(totals, self._beam if level + 1 < n_levels else 1)
+            errors, flat = smallest(totals, self._beam if level + 1 < n_levels else 1)
             parent, code = flat // k, flat % k
             codes = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, level)), code[:, :, None]], dim=2)
             if self._tables is None:
                 kept = residuals.gather(1, parent[:, :, None].expand(-1, -1, dim))
                 residuals = kept - self._codebooks[level][code]
         return codes[:, 0]
-
-
-def _smallest(totals: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` smallest (all, where there are fewer) of each row of totals [n, m], ascending, and their columns."""
-    n, m = totals.shape
-    if count == 1:
-        values, columns = lowest(totals)
-        return values[:, None], columns[:, None]
-    if m % _GROUP or m // _GROUP < 2 * count:
-        return totals.topk(min(count, m), dim=1, largest=False)
-    # the smallest lie in the groups of the smallest minima
-    n_groups = m // _GROUP
-    grouped = totals.view(n, n_groups, _GROUP)
-    group = grouped.amin(dim=2).topk(count, dim=1, largest=False).indices
-    offsets = torch.arange(0, n * n_groups, n_groups, device=totals.device)[:, None]
-    inside = totals.view(-1, _GROUP).index_select(0, (offsets + group).view(-1)).view(n, -1)
-    values, position = inside.topk(count, dim=1, largest=False)
-    return values, group.gather(1, position // _GROUP) * _GROUP + position % _GROUP

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from semid.quantizers.minima import GROUP, group_minima, members
+
 # float32 rounding of the bounds themselves, as a share of their terms
 _SLACK = 2e-6
-_GROUP = 32
 _PAIRS_AT_ONCE = 4096
 # scores held at once; two buffers of four bytes each
 _SCORES_AT_ONCE = 1 << 22
@@ -23,7 +24,7 @@ _SCORES_AT_ONCE = 1 << 22
 class QuantizedRows(NamedTuple):
     """Rows [n, d] rounded to int8: x = (values + e) / inverse_scale.
 
-    `values` int8 [n, d]; `inverse_scale` [n]; `error`: ‖e‖ [n]; `norm`: an upper bound of ‖values‖ [n].
+    `values` int8 [n, d]; `inverse_scale` [n]; `error`: ‖e‖ [n]; `norm`: ‖values‖ [n].
     """
 
     values: Tensor
@@ -86,7 +87,7 @@ class ScreenedCodewords:
         self._codebook = codebook
         self._norms = codebook.square().sum(dim=1)
         k, dim = codebook.shape
-        padded = k + -k % _GROUP
+        padded = k + -k % GROUP
         quantized = quantize_rows(codebook)
         scale = quantized.inverse_scale.reciprocal()
         self._values = torch.zeros(padded, dim, dtype=torch.int8)
@@ -135,13 +136,11 @@ class ScreenedCodewords:
         torch.addcmul(hidden, bounds, self._scale, out=bounds)
         torch.addr(bounds, quantized.inverse_scale, self._squared, beta=-1, alpha=0.5, out=bounds)
 
-        groups = bounds.view(-1, _GROUP)
-        first_group = torch.arange(0, len(groups), k // _GROUP)
-        lowest = bounds.view(n, -1, _GROUP).amin(dim=2)
+        lowest = group_minima(bounds)
         group = lowest.min(dim=1).indices
-        inside = groups.index_select(0, first_group + group)
+        inside = members(bounds, torch.arange(n), group)
         bound, position = inside.min(dim=1)
-        codes = group * _GROUP + position
+        codes = group * GROUP + position
         upper = bound + 2 * hidden[codes]
         upper += _SLACK * (0.5 * self._largest * quantized.inverse_scale + longest * self._largest**0.5)
 
@@ -151,11 +150,11 @@ class ScreenedCodewords:
             return codes
         upper = upper[unsettled]
         row, group = (lowest[unsettled] <= upper[:, None]).nonzero(as_tuple=True)
-        if len(row) * _GROUP > n * k // 2:
+        if len(row) * GROUP > n * k // 2:
             return None
-        near = groups.index_select(0, first_group[unsettled[row]] + group) <= upper[row, None]
+        near = members(bounds, unsettled[row], group) <= upper[row, None]
         pair, position = near.nonzero(as_tuple=True)
-        row, candidate = row[pair], group[pair] * _GROUP + position
+        row, candidate = row[pair], group[pair] * GROUP + position
         if len(row) > n * k // 32:
             return None
         codes[unsettled] = self._nearest_of(rows, unsettled, row, candidate)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -161,15 +162,21 @@ def test_the_commitment_of_every_level_reaches_the_encoder(update: str):
     assert float(of_level_2.abs().max()) > 0.01
 
 
-def test_the_decoder_sees_the_codewords_and_its_gradient_passes_straight_through():
-    latent, codebooks, _, second = two_levels()
-    weights = torch.linspace(-1, 1, 4)
+def linear_decoder(weights: Tensor) -> tuple[Callable[[Tensor], Tensor], list[Tensor]]:
+    """A decoder to rows of the squared length ⟨weights, point⟩², and the list of the points that it saw."""
     seen = []
 
     def decode(point: Tensor) -> Tensor:
         seen.append(point.detach())
         return (point * weights).sum(dim=1, keepdim=True).expand(-1, DIM) / math.sqrt(DIM)
 
+    return decode, seen
+
+
+def test_the_decoder_sees_the_codewords_and_its_gradient_passes_straight_through():
+    latent, codebooks, _, second = two_levels()
+    weights = torch.linspace(-1, 1, 4)
+    decode, seen = linear_decoder(weights)
     tokenizer = RQVAE(num_levels=2, codebook_size=5, codebook_dim=4, commitment_weight=0.0, linear_start=False)
     step(tokenizer, latent, codebooks, decode)
     quantized = latent.detach() - second
@@ -226,12 +233,7 @@ def test_the_rotation_trick_has_a_gradient_where_there_is_nothing_to_rotate():
 def test_by_rotation_the_decoder_sees_the_codewords_and_its_gradient_is_that_of_the_whole_sum_turned():
     latent, codebooks, _, second = two_levels()
     weights = torch.linspace(-1, 1, 4)
-    seen = []
-
-    def decode(point: Tensor) -> Tensor:
-        seen.append(point.detach())
-        return (point * weights).sum(dim=1, keepdim=True).expand(-1, DIM) / math.sqrt(DIM)
-
+    decode, seen = linear_decoder(weights)
     arguments = {"num_levels": 2, "codebook_size": 5, "codebook_dim": 4, "linear_start": False}
     step(RQVAE(**arguments, commitment_weight=0.0, gradient_estimator="rotation"), latent, codebooks, decode)
     quantized = latent.detach() - second

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from semid.quantizers import nearest
-from semid.quantizers.nearest import BeamSearch, NearestCodeword, lowest, residual_codes
+from semid.quantizers.minima import lowest
+from semid.quantizers.nearest import BeamSearch, NearestCodeword, residual_codes
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
