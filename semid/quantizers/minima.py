@@ -30,16 +30,31 @@ def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
     return values, group * GROUP + position
 
 
-def smallest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` smallest (all, where there are fewer) of each row of scores [n, K], ascending, and their columns."""
-    n, k = scores.shape
-    if count == 1:
-        values, columns = lowest(scores)
-        return values[:, None], columns[:, None]
-    if k % GROUP or k // GROUP < 2 * count:
-        return scores.topk(min(count, k), dim=1, largest=False)
+def smallest_sums(left: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The `count` smallest (all, where there are fewer) of left[:, b] + scores[:, b, k], ascending, with their b and k.
+
+    left [n, B], contiguous scores [n, B, K]; all three results [n, count].
+    """
+    n, width, k = scores.shape
+    if k % GROUP or width * k // GROUP < 2 * count:
+        sums = (scores + left[:, :, None]).view(n, -1)
+        values, flat = _smallest(sums, count)
+        return values, flat // k, flat % k
     # the smallest lie in the groups of the smallest minima
-    group = group_minima(scores).topk(count, dim=1, largest=False).indices
+    minima = group_minima(scores.view(n * width, k)).view(n, width, -1) + left[:, :, None]
+    groups = _smallest(minima.view(n, -1), count)[1]
     rows = torch.arange(n, device=scores.device).repeat_interleave(count)
-    values, position = members(scores, rows, group.flatten()).view(n, -1).topk(count, dim=1, largest=False)
-    return values, group.gather(1, position // GROUP) * GROUP + position % GROUP
+    inside = members(scores.view(n, -1), rows, groups.flatten()).view(n, count, GROUP)
+    inside += left.gather(1, groups // (k // GROUP))[:, :, None]
+    values, position = _smallest(inside.view(n, -1), count)
+    flat = groups.gather(1, position // GROUP) * GROUP + position % GROUP
+    return values, flat // k, flat % k
+
+
+def _smallest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` smallest of each row of values [n, m], ascending, and their columns; of one the first column."""
+    if count == 1:
+        least, columns = values.min(dim=1, keepdim=True)
+    else:
+        least, columns = values.topk(min(count, values.shape[1]), dim=1, largest=False)
+    return least, columns

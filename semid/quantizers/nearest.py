@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
-from semid.quantizers.minima import lowest, smallest
+from semid.quantizers.minima import lowest, smallest_sums
 from semid.quantizers.screening import QuantizedRows, ScreenedCodewords, can_screen
 
 # of the tables of codeword products that a beam uses, in floats
 _TABLES_AT_MOST = 1 << 24
+# scores of a beam held at once, in floats: they are read three times and should stay in cache
+_SCORES_AT_ONCE = 1 << 18
 
 
 class NearestCodeword:
@@ -91,14 +93,18 @@ class BeamSearch:
         self._codebooks, self._beam = codebooks, beam
         self._norms = codebooks.square().sum(dim=2)
         n_levels, k, _ = codebooks.shape
-        self._tables: list[list[Tensor]] | None = None
+        self._rows_at_once = max(1, _SCORES_AT_ONCE // (beam * k))
+        self._tables: list[Tensor] | None = None
         if n_levels * (n_levels - 1) // 2 * k * k <= _TABLES_AT_MOST:
-            self._tables = [
-                [2 * codebooks[before] @ codebooks[level].t() for before in range(level)] for level in range(n_levels)
-            ]
+            # of a level: 2⟨c_j, c⟩ of the codewords of all levels before it, [level · K, K]
+            self._tables = [2 * codebooks[:level].flatten(0, 1) @ codebooks[level].t() for level in range(n_levels)]
+        self._offsets = torch.arange(n_levels, device=codebooks.device) * k
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Codes int64 [n, L] of rows [n, d]."""
+        return torch.cat([self._codes(part) for part in rows.split(self._rows_at_once)])
+
+    def _codes(self, rows: Tensor) -> Tensor:
         n = len(rows)
         n_levels, k, dim = self._codebooks.shape
         codes = torch.empty(n, 1, 0, dtype=torch.int64, device=rows.device)
@@ -106,18 +112,13 @@ class BeamSearch:
         residuals = rows[:, None, :]
         for level in range(n_levels):
             width = codes.shape[1]
-            if self._tables is None:
-                left = residuals.reshape(-1, dim)
-                scores = torch.addmm(self._norms[level], left, self._codebooks[level].t(), alpha=-2).view(n, width, k)
-            else:
-                products = torch.addmm(self._norms[level], rows, self._codebooks[level].t(), alpha=-2)
-                scores = products[:, None, :].expand(n, width, k)
-                for before, table in enumerate(self._tables[level]):
-                    crossed = table.index_select(0, codes[:, :, before].reshape(-1)).view(n, width, k)
-                    scores = crossed.add_(scores)
-            totals = (scores + errors[:, :, None]).view(n, -1)
-            errors, flat = smallest(totals, self._beam if level + 1 < n_levels else 1)
-            parent, code = flat // k, flat % k
+            left = rows if self._tables is not None else residuals.reshape(-1, dim)
+            scores = torch.addmm(self._norms[level], left, self._codebooks[level].t(), alpha=-2).view(n, -1, k)
+            if self._tables is not None and level > 0:
+                entries = (codes + self._offsets[:level]).view(-1, level)
+                crossed = torch.nn.functional.embedding_bag(entries, self._tables[level], mode="sum")
+                scores = crossed.view(n, width, k).add_(scores)
+            errors, parent, code = smallest_sums(errors, scores, self._beam if level + 1 < n_levels else 1)
             codes = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, level)), code[:, :, None]], dim=2)
             if self._tables is None:
                 kept = residuals.gather(1, parent[:, :, None].expand(-1, -1, dim))
