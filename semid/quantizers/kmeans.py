@@ -53,15 +53,16 @@ def kmeans(
         raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
     generator = torch.Generator().manual_seed(seed)
     centroids = _seed_centroids(rows, k, generator, codeword_block)
+    center = centroids.mean(dim=0)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
     quantized: QuantizedRows | None = None
     previous = float("inf")
     labels, sums = torch.full((len(rows),), -1, device=rows.device), torch.zeros_like(centroids)
     started = printed = time.monotonic()
     for iteration in range(iterations + 1):
-        nearest = NearestCodeword(centroids, codeword_block)
+        nearest = NearestCodeword(centroids, codeword_block, center)
         if nearest.screens and quantized is None:
-            quantized = quantize_rows(rows)
+            quantized = quantize_rows(rows, center)
         before, labels = labels, torch.empty_like(labels)
         for start in range(0, len(rows), row_block):
             stop = min(start + row_block, len(rows))

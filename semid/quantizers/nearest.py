@@ -17,10 +17,11 @@ class NearestCodeword:
 
     Scores are ‖c‖² − 2⟨x, c⟩, the squared distance less ‖x‖²; among equal scores the lowest code wins across blocks.
     One instance serves many blocks of rows and reuses its buffers. `codes` screens by int8 products where the
-    processor has them (see :mod:`semid.quantizers.screening`), with the same codes but for float32 ties.
+    processor has them (see :mod:`semid.quantizers.screening`), with the same codes but for float32 ties; around
+    `center` [d], by default the mean of the codebook.
     """
 
-    def __init__(self, codebook: Tensor, codeword_block: int = 1024) -> None:
+    def __init__(self, codebook: Tensor, codeword_block: int = 1024, center: Tensor | None = None) -> None:
         self._codebook = codebook
         self._norms = codebook.square().sum(dim=1)
         self._columns = codebook.t()
@@ -28,7 +29,9 @@ class NearestCodeword:
             (start, min(start + codeword_block, len(codebook))) for start in range(0, len(codebook), codeword_block)
         ]
         self._buffer = codebook.new_empty(0)
-        self._screen = ScreenedCodewords(codebook) if can_screen(codebook) else None
+        self._screen: ScreenedCodewords | None = None
+        if can_screen(codebook):
+            self._screen = ScreenedCodewords(codebook, codebook.mean(dim=0) if center is None else center)
 
     @property
     def screens(self) -> bool:
@@ -59,7 +62,7 @@ class NearestCodeword:
         return best_codes, best
 
     def codes(self, rows: Tensor, quantized: QuantizedRows | None = None) -> Tensor:
-        """Codes int64 [n] of rows [n, d]; `quantized`: the same rows, where they have been quantized before."""
+        """Codes int64 [n] of rows [n, d]; `quantized`: the same rows, quantized before around `center`."""
         if self._screen is None:
             return self(rows)[0]
         codes = self._screen(rows, quantized)

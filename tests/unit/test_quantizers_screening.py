@@ -20,6 +20,10 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def screened(codebook: Tensor) -> ScreenedCodewords:
+    return ScreenedCodewords(codebook, codebook.mean(dim=0))
+
+
 def made(kind: str, n: int, dim: int, seed: int) -> Tensor:
     rows = normal(n, dim, seed=seed)
     if kind == "sparse":
@@ -47,16 +51,18 @@ KINDS = ["normal", "sparse", "outlier dimension", "scales", "far from the origin
     st.integers(64, 300),
     st.integers(32, 130),
     st.integers(0, 999),
+    st.sampled_from([0.0, 1.0, -3.0]),
 )
-def test_no_codeword_is_nearer_than_the_one_found(rows_kind, codes_kind, n, k, dim, seed):
+def test_no_codeword_is_nearer_than_the_one_found(rows_kind, codes_kind, n, k, dim, seed, shift):
     rows, codebook = made(rows_kind, n, dim, seed), made(codes_kind, k, dim, seed + 7)
-    codes = ScreenedCodewords(codebook)(rows)
+    codes = ScreenedCodewords(codebook, codebook.mean(dim=0) + shift)(rows)
     if codes is None:  # refused: too many codewords lie between the bounds
         return
     assert codes.dtype == torch.int64
     assert 0 <= int(codes.min()) <= int(codes.max()) < k
     distances = (rows.double()[:, None] - codebook.double()).square().sum(dim=2)
     found = distances.gather(1, codes[:, None])[:, 0]
+    # whatever the center
     rounding = 1e-6 * (rows.double().square().sum(dim=1) + codebook.double().square().sum(dim=1).max())
     assert (found <= distances.amin(dim=1) + rounding).all()
 
@@ -64,30 +70,31 @@ def test_no_codeword_is_nearer_than_the_one_found(rows_kind, codes_kind, n, k, d
 @needs_int8
 @pytest.mark.parametrize("kind", ["normal", "sparse", "scales", "repeated"])
 def test_ordinary_rows_are_screened(kind: str):
-    assert ScreenedCodewords(normal(512, 96))(made(kind, 300, 96, 3)) is not None
+    assert screened(normal(512, 96))(made(kind, 300, 96, 3)) is not None
 
 
 @needs_int8
 def test_rows_that_are_codewords_get_their_own_code_and_the_lowest_of_equal_ones():
-    codebook = normal(100, 64)
-    assert ScreenedCodewords(codebook)(codebook).tolist() == list(range(100))
+    codebook = normal(200, 64)
+    assert screened(codebook)(codebook).tolist() == list(range(200))
     twice = torch.cat([codebook, codebook])
-    assert ScreenedCodewords(twice)(twice).tolist() == [*range(100), *range(100)]
+    assert screened(twice)(twice).tolist() == [*range(200), *range(200)]
 
 
 @needs_int8
 def test_codes_do_not_depend_on_how_rows_are_split():
-    rows, screen = normal(700, 64, seed=1), ScreenedCodewords(normal(1024, 64))
+    rows, center = normal(700, 64, seed=1), normal(1, 64, seed=2)[0]
+    screen = ScreenedCodewords(normal(1024, 64), center)
     parts = torch.cat([screen(part) for part in rows.split(123)])
     assert torch.equal(screen(rows), parts)
-    assert torch.equal(screen(rows, quantize_rows(rows)), parts)
+    assert torch.equal(screen(rows, quantize_rows(rows, center)), parts)
 
 
 @needs_int8
 def test_codewords_too_close_to_tell_apart_are_left_to_float32():
     codebook = normal(1, 64) + 1e-4 * normal(1024, 64, seed=1)
     rows = normal(1, 64) + 1e-4 * normal(200, 64, seed=2)
-    assert ScreenedCodewords(codebook)(rows) is None
+    assert screened(codebook)(rows) is None
     nearest = NearestCodeword(codebook)
     assert nearest.screens
     assert torch.equal(nearest.codes(rows), nearest(rows)[0])
@@ -104,9 +111,10 @@ def test_codebooks_of_any_scale_are_searched_for_rows_of_zeros_too(scale: float)
 
 def test_quantized_rows_say_how_far_rounding_moved_them():
     rows = made("scales", 50, 40, 0)
-    rows[7] = 0
-    values, inverse_scale, error, norm = quantize_rows(rows)
-    scaled = rows.double() * inverse_scale.double()[:, None]
+    center = normal(1, 40, seed=1)[0]
+    rows[7] = center
+    values, inverse_scale, error, norm = quantize_rows(rows, center)
+    scaled = (rows - center).double() * inverse_scale.double()[:, None]
     assert int(values.abs().amax()) == 127
     torch.testing.assert_close((scaled - values).norm(dim=1), error.double(), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(values.double().norm(dim=1), norm.double())
