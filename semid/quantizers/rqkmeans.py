@@ -62,7 +62,7 @@ class RQKMeans(Tokenizer):
                 row_block=compute.batch_size,
                 codeword_block=compute.codeword_block,
             )
-            rows = rows.sub_(found.centroids[found.labels]) if level else rows - found.centroids[found.labels]
+            rows.sub_(found.centroids[found.labels])
             codebooks.append(found.centroids)
             sizes.append(found.sizes)
             logger.info(
@@ -90,8 +90,7 @@ class RQKMeans(Tokenizer):
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
         if self.beam > 1:
             search = BeamSearch(self.codebooks_, self.beam)
-            block = max(1, compute.batch_size * compute.codeword_block // (self.beam * self.codebook_size))
-            return lambda rows: torch.cat([search(part) for part in self._project(rows).split(block)])
+            return lambda rows: search(self._project(rows))
         levels = [NearestCodeword(codebook, compute.codeword_block) for codebook in self.codebooks_]
         return lambda rows: residual_codes(self._project(rows), levels, self.codebooks_)
 

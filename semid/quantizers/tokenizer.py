@@ -164,7 +164,9 @@ class Tokenizer:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             kind = Tokenizer._classes[config["class"]]
             tokenizer = kind(**config["arguments"], metadata=config["metadata"])
-            tokenizer._load(load_file(folder / "model.safetensors"), config["fitted"])
+            # cloned: tensors of a file lie at its offsets, where kernels may sum in another order
+            state = {name: tensor.clone() for name, tensor in load_file(folder / "model.safetensors").items()}
+            tokenizer._load(state, config["fitted"])
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise InputError(f"{folder} cannot be read as a tokenizer: {error!r}; train or copy it again") from error
         if not isinstance(tokenizer, cls):
