@@ -18,6 +18,16 @@ from snakemake.settings.types import DeploymentMethod
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 sys.path.insert(0, str(ROOT))
 
+from semid.amazon2023 import (
+    OFFICIAL_SPLITS,
+    TABLE,
+    chosen_categories,
+    meta_path,
+    official_file,
+    official_files,
+    reviews_path,
+    split_path,
+)
 from semid.errors import InputError
 from semid.naming import RESERVED, TokenizerName, name_pattern, part_name
 
@@ -87,7 +97,11 @@ def check_loaded(dataset):
     """A frozen tokenizer must be used where it is meant: misspelt, it would be trained anew without a word."""
     options = dataset_options(dataset)
     for name in options.get("load", {}):
-        parse_name(name)
+        if parse_name(name).method == "external":
+            raise WorkflowError(
+                f"dataset '{dataset}' loads {name}: codes made elsewhere are not loaded but named under `external:`, "
+                "those of all items"
+            )
         if own_vector_files(dataset) and "space" not in options["embeddings"]:
             raise WorkflowError(
                 f"dataset '{dataset}' loads {name} for its own vectors: name their space (embeddings: space: …) here and "
@@ -103,13 +117,82 @@ def is_sample(dataset):
     return dataset_options(dataset)["source"] == "sample"
 
 
+@cache
+def release():
+    """The official files of Amazon Reviews 2023 by path."""
+    try:
+        return official_files(config["download"].get("checksums", TABLE))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def is_downloaded(dataset):
+    """Whether a dataset names categories of the release rather than files."""
+    return "category" in dataset_options(dataset)
+
+
+def categories(dataset):
+    try:
+        return chosen_categories(dataset_options(dataset)["category"], release())
+    except InputError as error:
+        raise WorkflowError(f"dataset '{dataset}': {error}") from None
+
+
+def downloads(dataset, paths):
+    """Where a dataset has these files of the release."""
+    return [f"data/raw/{dataset}/{path}" for path in paths]
+
+
+def with_records(files):
+    """Official files, each with the record that it was found to be what it should be."""
+    return [*files, *(f"{file}.verified" for file in files)]
+
+
+def any_of(texts):
+    return "|".join(map(re.escape, texts))
+
+
+def missing_downloads():
+    """Pattern of what may be downloaded, below data/raw/.
+
+    A file that is there has no rule: as an output Snakemake would delete it, whoever put it there, to make it anew when
+    the rule's script is younger.
+    """
+    datasets = [dataset for dataset in config["datasets"] if is_downloaded(dataset)]
+    present = [
+        f"{dataset}/{path}" for dataset in datasets for path in release() if Path(f"data/raw/{dataset}/{path}").exists()
+    ]
+    if not datasets:
+        return "(?!)"
+    return rf"(?!({any_of(present)})$)({any_of(datasets)})/(raw|benchmark)/.+\.(jsonl|csv)"
+
+
+def release_entry(wildcards):
+    """Path, SHA-256 and size of an official file, which wildcards.official has below its dataset."""
+    try:
+        return list(official_file(wildcards.official.partition("/")[2], release()))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def source_options(wildcards):
     """The keys of a dataset that say what its raw files are."""
     options = dict(dataset_options(wildcards.dataset))
     if is_sample(wildcards.dataset):
         for name in ("reviews", "meta"):
             options[name] = f"data/raw/{wildcards.dataset}/{name}.jsonl.gz"
-    for key in ("generate", "preprocess", "embeddings", "evaluation", "shards", "load"):
+    if options.pop("category", None):
+        names = categories(wildcards.dataset)
+        split = preprocess_options(wildcards)["split"]
+        if isinstance(split, str) and split in OFFICIAL_SPLITS:
+            options["splits"] = {
+                part: downloads(wildcards.dataset, [split_path(split, name, part) for name in names])
+                for part in ("train", "valid", "test")
+            }
+        else:
+            options["reviews"] = downloads(wildcards.dataset, map(reviews_path, names))
+        options["meta"] = downloads(wildcards.dataset, map(meta_path, names))
+    for key in ("generate", "preprocess", "embeddings", "evaluation", "shards", "load", "external"):
         options.pop(key, None)
     return options
 
@@ -129,10 +212,10 @@ def catalogue_embeddings(wildcards):
 def raw_files(wildcards):
     options = source_options(wildcards)
     files = own_vector_files(wildcards.dataset) if catalogue_embeddings(wildcards) else []
-    for key in ("reviews", "meta", "interactions", "items"):
-        value = options.get(key, [])
+    keys = [options.get(key, []) for key in ("reviews", "meta", "interactions", "items")]
+    for value in [*keys, *options.get("splits", {}).values()]:
         files += [value] if isinstance(value, str) else value
-    return files + list(options.get("splits", {}).values())
+    return with_records(files) if is_downloaded(wildcards.dataset) else files
 
 
 def preprocess_options(wildcards):
@@ -219,6 +302,18 @@ def model_of(wildcards):
     return model_file(wildcards.dataset, wildcards.tokenizer)
 
 
+def external_options(wildcards):
+    """Where codes made elsewhere are: `external_<name>` is <name> under the dataset's `external:`."""
+    name = parse_name(wildcards.tokenizer).variant
+    known = dataset_options(wildcards.dataset).get("external", {})
+    if name not in known:
+        raise WorkflowError(
+            f"'{wildcards.tokenizer}': dataset '{wildcards.dataset}' names no codes '{name}' under `external:`; named: "
+            f"{', '.join(known) or 'none'}"
+        )
+    return known[name]
+
+
 def start_of(wildcards):
     """The RQ-KMeans an RQ-VAE starts from: `init` names its variant; size and seed are the same."""
     init = tokenizer_options(wildcards).get("init", "kmeans")
@@ -238,14 +333,20 @@ def semantic_id_tables(wildcards):
 
 def faiss_options():
     options = {"enabled": False} if config["faiss"] is False else config["faiss"]
-    return {"enabled": True, "normalize": True, "factory": "Flat", **options}
+    return {"enabled": True, "normalize": True, "factory": "Flat", "on_disk": False, **options}
+
+
+# the index, and its inverted lists where these stay on disk
+FAISS_FILES = [
+    f"results/{{dataset}}/faiss/index.{kind}" for kind in ["faiss", *["ivfdata"] * faiss_options()["on_disk"]]
+]
 
 
 def faiss_index(wildcards):
     """The FAISS index where it is wanted and can be built: installed here, or in the rule's conda environment."""
     by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
     if faiss_options()["enabled"] and (by_conda or importlib.util.find_spec("faiss")):
-        return f"results/{wildcards.dataset}/faiss/index.faiss"
+        return expand(FAISS_FILES, dataset=wildcards.dataset)
     return []
 
 
@@ -259,7 +360,8 @@ def evaluation_options(wildcards):
     return merged_options(wildcards.dataset, "evaluation")
 
 
-def evaluations(wildcards):
+def evaluations(file):
+    """That file of the controls and of every tokenizer of the run, on every dataset with interactions."""
     datasets = evaluated_datasets()
     if not datasets:
         raise WorkflowError(
@@ -267,7 +369,7 @@ def evaluations(wildcards):
             "to evaluate; ask for results/tokenizers.csv, or for results/<dataset>/<tokenizer>/items.parquet"
         )
     names = ["controls", *run_tokenizers()]
-    return [f"results/{dataset}/{name}/offline_eval.csv" for dataset in datasets for name in names]
+    return [f"results/{dataset}/{name}/{file}" for dataset in datasets for name in names]
 
 
 def print_table():

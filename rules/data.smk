@@ -1,4 +1,4 @@
-"""Needs raw files (or generates the sample); makes data/<dataset>/{items,train,valid,test}.parquet and stats.json."""
+"""Needs raw files, or gets or generates them; makes data/<dataset>/{items,train,valid,test}.parquet and stats.json."""
 
 
 rule generate_sample:
@@ -10,7 +10,7 @@ rule generate_sample:
     benchmark:
         "benchmarks/{dataset}/generate_sample.tsv"
     wildcard_constraints:
-        dataset="|".join(re.escape(name) for name in config["datasets"] if is_sample(name)) or "(?!)",
+        dataset=any_of(filter(is_sample, config["datasets"])) or "(?!)",
     conda:
         "../envs/data.yaml"
     params:
@@ -18,6 +18,41 @@ rule generate_sample:
         settings=lambda wildcards: dataset_options(wildcards.dataset).get("generate", {}),
     script:
         "../workflow_scripts/generate_sample.py"
+
+
+rule download:
+    output:
+        "data/raw/{official}",
+    log:
+        "logs/{official}.log",
+    benchmark:
+        "benchmarks/{official}.tsv"
+    wildcard_constraints:
+        official=missing_downloads(),
+    # compute nodes of a cluster are often without a network
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        file=release_entry,
+        settings={key: value for key, value in config["download"].items() if key != "checksums"},
+    script:
+        "../workflow_scripts/download.py"
+
+
+rule verify:
+    input:
+        "data/raw/{official}",
+    output:
+        "data/raw/{official}.verified",
+    log:
+        "logs/{official}.verified.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        file=release_entry,
+    script:
+        "../workflow_scripts/verify.py"
 
 
 rule preprocess:
@@ -39,7 +74,7 @@ rule preprocess:
     resources:
         duckdb_mb=COMPUTE["duckdb_mb"],
     params:
-        code=code_digest("data", "embeddings/external.py", "embeddings/settings.py"),
+        code=code_digest("data", "amazon2023.py", "embeddings/external.py", "embeddings/settings.py"),
         source=source_options,
         settings=preprocess_options,
         embeddings=catalogue_embeddings,

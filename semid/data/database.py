@@ -2,10 +2,11 @@
 
 Text of users and items never becomes SQL; paths and column names do, through :func:`literal` and :func:`identifier`.
 What the reading relies on, tried with DuckDB 2.0: `CREATE TABLE AS` and `INSERT … SELECT` from a file keep its order
-(`rowid`) with any number of threads; `read_ndjson_objects(ignore_errors)` gives NULL for a malformed line and skips
+(`rowid`) with any number of threads; `read_json(ignore_errors)` gives a row of NULLs for a malformed line and skips
 blank ones; truncated gzip streams are errors.
 """
 
+import codecs
 import csv
 import glob
 import gzip
@@ -202,55 +203,61 @@ class RawFile:
 
 
 class JsonLines(RawFile):
-    """One JSON object a line."""
+    """One JSON object a line; a line that has none of the chosen keys counts as malformed, as what is no object does.
+
+    The chosen values stay JSON (`c0`, …) beside the names of their types (`k0`, …) and their text (`t0`, …), each of
+    which DuckDB computes once, and only where it is used.
+    """
 
     def __init__(self, database: Database, path: Path) -> None:
         super().__init__(database, path)
-        self._relation = (
-            f"read_ndjson_objects({pattern(path)}, ignore_errors = true, compression = '{self._compression}')"
-        )
+        with _open_bytes(path) as file:
+            if file.read(3) == codecs.BOM_UTF8:  # DuckDB 2.0 loses that line with several threads, not with one
+                raise InputError(
+                    f"{path} begins with a byte-order mark, which JSON does not allow; write it as UTF-8 without one"
+                )
+        self._options = f"{pattern(path)}, ignore_errors = true, compression = '{self._compression}'"
         keys = database.rows(
-            f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM (SELECT json FROM {self._relation} "
-            f"LIMIT {ROWS_SEARCHED_FOR_KEYS}) WHERE json_type(json) = 'OBJECT' ORDER BY key"
+            "SELECT DISTINCT unnest(json_keys(json)) AS key "
+            f"FROM (SELECT json FROM read_ndjson_objects({self._options}) LIMIT {ROWS_SEARCHED_FOR_KEYS}) "
+            "WHERE json_type(json) = 'OBJECT' ORDER BY key"
         )
         self.columns = [key for (key,) in keys]
 
     def query(self) -> str:
+        names = sorted({name for name in self.chosen if name is not None})
+        kinds = ", ".join(f"{literal(name)}: 'JSON'" for name in names)
         values = ", ".join(
-            f"{'NULL::JSON' if name is None else f'json_extract(json, {literal(self._pointer(name))})'} AS c{i}"
-            for i, name in enumerate(self.chosen)
+            f"{value} AS c{i}, json_type({value}) AS k{i}, json_extract_string({value}, '$') AS t{i}"
+            for i, value in enumerate("NULL::JSON" if name is None else identifier(name) for name in self.chosen)
         )
-        return f"SELECT json_type(json) IS DISTINCT FROM 'OBJECT' AS malformed, {values} FROM {self._relation}"
-
-    @staticmethod
-    def _pointer(name: str) -> str:
-        return "/" + name.replace("~", "~0").replace("/", "~1")  # RFC 6901
+        return (
+            f"SELECT coalesce({', '.join(map(identifier, names))}) IS NULL AS malformed, {values} FROM read_json("
+            f"{self._options}, format = 'newline_delimited', records = true, columns = {{{kinds}}})"
+        )
 
     def scalar(self, i: int) -> str:
-        text = f"json_extract_string(c{i}, '$')"
-        return (
-            f"CASE WHEN NOT {self.is_scalar(i)} OR (json_type(c{i}) = 'DOUBLE' AND {text} = 'NaN') OR {_blank(text)} "
-            f"THEN NULL ELSE {text} END"
-        )
+        missing = f"NOT {self.is_scalar(i)} OR c{i}::VARCHAR = 'NaN' OR {_blank(f't{i}')}"
+        return f"CASE WHEN {missing} THEN NULL ELSE t{i} END"
 
     def prose(self, i: int) -> str:
         return (
-            f"CASE json_type(c{i}) WHEN 'ARRAY' THEN array_to_string(TRY_CAST(c{i} AS VARCHAR[]), ' ') "
+            f"CASE k{i} WHEN 'ARRAY' THEN array_to_string(TRY_CAST(c{i} AS VARCHAR[]), ' ') "
             f"WHEN 'OBJECT' THEN NULL ELSE json_extract_string(c{i}, '$') END"
         )
 
     def strings(self, i: int, separator: str | None) -> str:
         cut = _cut(f"json_extract_string(c{i}, '$')", separator)
         return (
-            f"CASE json_type(c{i}) WHEN 'ARRAY' THEN TRY_CAST(c{i} AS VARCHAR[]) WHEN 'VARCHAR' THEN {cut} "
+            f"CASE k{i} WHEN 'ARRAY' THEN TRY_CAST(c{i} AS VARCHAR[]) WHEN 'VARCHAR' THEN {cut} "
             "ELSE NULL::VARCHAR[] END"
         )
 
     def is_scalar(self, i: int) -> str:
-        return f"coalesce(json_type(c{i}), 'NULL') NOT IN ('ARRAY', 'OBJECT', 'BOOLEAN')"
+        return f"coalesce(k{i}, 'NULL') NOT IN ('ARRAY', 'OBJECT', 'BOOLEAN')"
 
     def is_prose(self, i: int) -> str:
-        return f"coalesce(json_type(c{i}), 'NULL') <> 'OBJECT'"
+        return f"coalesce(k{i}, 'NULL') <> 'OBJECT'"
 
     def line_of_row(self, row: int) -> int:
         with _open_bytes(self.path) as file:
@@ -355,7 +362,7 @@ class Parquet(RawFile):
 
 
 def _blank(text: str) -> str:
-    return f"trim({text}, ' \t\r\n') = ''"
+    return f"NOT regexp_matches({text}, '[^ \t\r\n]')"  # several times faster than trim
 
 
 def _cut(text: str, separator: str | None) -> str:

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from semid.amazon2023 import FIVE_CORE_COUNTS, OFFICIAL_SPLITS, Counts
 from semid.data.database import Database, RawFile, literal, temporary_database
-from semid.data.sources import INTERACTION_FIELDS, ITEM_FIELDS, SPLITS, Source
-from semid.data.text import clean_text
+from semid.data.sources import INTERACTION_FIELDS, ITEM_FIELDS, SPLITS, AmazonReviews2023, Source
+from semid.data.text import clean_texts
 from semid.errors import InputError
 from semid.files import whole_file, write_json
 from semid.progress import Progress
@@ -59,7 +61,8 @@ class PreprocessSettings:
         interactions stay too.
     repeats: of a user's interactions with one item, keep the `first`, the `last` or all (`keep`).
     split: `leave_last_out` (last = test, the one before = valid; users with fewer than 3 interactions stay in train
-        whole), or two timestamps (t1, t2) in the unit of the outputs: train < t1 <= valid < t2 <= test.
+        whole), or two timestamps (t1, t2) in the unit of the outputs: train < t1 <= valid < t2 <= test. For the files
+        of an official split of Amazon Reviews 2023 its name, such as `official_5core_last_out`.
     ties: order of a user's interactions of equal timestamp: as in the `source`, or `shuffle`, by `seed`.
     max_malformed: share of a file's lines that may be unreadable before the run stops.
     memory_limit: of DuckDB, in MB; threads: of DuckDB. Neither changes the result.
@@ -84,8 +87,10 @@ class PreprocessSettings:
         if self.ties not in ("source", "shuffle"):
             raise InputError(f"ties: {self.ties!r} is none of source, shuffle")
         if isinstance(self.split, str):
-            if self.split != "leave_last_out":
-                raise InputError(f"split: {self.split!r} is neither leave_last_out nor two timestamps")
+            if self.split != "leave_last_out" and not self.is_official:
+                raise InputError(
+                    f"split: {self.split!r} is none of leave_last_out, {', '.join(OFFICIAL_SPLITS)}, nor two timestamps"
+                )
         elif len(self.split) != 2 or not self.split[0] < self.split[1]:
             raise InputError(f"split: timestamps {list(self.split)} must be two, the first smaller")
         if not 0 <= self.max_malformed <= 1:
@@ -94,6 +99,11 @@ class PreprocessSettings:
             raise InputError(
                 f"memory_limit is {self.memory_limit} MB and threads {self.threads}; at least 100 and 1 are needed"
             )
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the split is one of the official files of Amazon Reviews 2023."""
+        return isinstance(self.split, str) and self.split in OFFICIAL_SPLITS
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,11 @@ def preprocess(
     ordered by item_id (bytes). Text is cleaned; what is missing is empty. Splits: user_id, item_id, item_index int32,
     timestamp int64 (milliseconds, or positions), rating float (null where there is none), sorted by user, then time,
     then source order. Split files of the source keep their rows: no repeats, k-core or split is applied, and valid and
-    test rows of an unknown item have item_index -1.
+    test rows of an unknown item have item_index -1. Of official 5-core files the items are those of the interactions,
+    as after a k-core of our own.
+
+    stats.json says what was dropped at each step and why; of a single category whose official 5-core has published
+    counts, `published` compares them with what was found.
 
     item_ids: the catalogue, for a source that names no items (with one's own embeddings). Without interactions the
     split files are empty and every item has in_train. note: what stats.json says of the data, such as that it is
@@ -132,6 +146,12 @@ def preprocess(
         raise InputError("item_ids are given, and the dataset names items too; leave one of them out")
     if item_ids is None and not source.item_files and not source.interaction_files:
         raise InputError("the dataset names neither interactions nor items; name at least one file")
+    if settings.is_official != (isinstance(source, AmazonReviews2023) and source.splits is not None):
+        raise InputError(
+            f"split: {settings.split} is read from official files: name a category, or the files under splits"
+            if settings.is_official
+            else f"splits: say which of the official splits these files are, under split: {', '.join(OFFICIAL_SPLITS)}"
+        )
     with temporary_database(Path(outputs.items).parent, settings.memory_limit, settings.threads) as database:
         run = _Run(database, source, settings)
         run.read_items(item_ids)
@@ -143,6 +163,7 @@ def preprocess(
             run.apply_k_core()
         run.order_and_split()
         run.index_items()
+        run.compare_with_published()
         run.write(outputs, note)
 
 
@@ -210,7 +231,7 @@ class _Run:
                 f"SELECT item_id, title, description, categories, store, {_reason(ITEM_FIELDS[:1])} AS dropped, wrong "
                 f"FROM (SELECT malformed, {file.scalar(0)} AS item_id, {file.prose(1)} AS title, "
                 f"{file.prose(2)} AS description, {file.strings(3, self.source.categories_separator)} AS categories, "
-                f"{file.prose(4)} AS store, {wrong} AS wrong FROM",
+                f"{file.prose(4)} AS store, {wrong} AS wrong FROM ({file.query()}))",
             )
         self._count_wrong_types("items", ITEM_FIELDS)
         if self.source.items_from_splits:
@@ -229,23 +250,19 @@ class _Run:
         for path, split in files:
             file = self.database.open(path)
             self._choose(file, INTERACTION_FIELDS, INTERACTION_FIELDS[:3])
-            timestamp = file.milliseconds(2) or self._timestamp(file.scalar(2))
-            rating = f"TRY_CAST({file.scalar(3)} AS FLOAT)"
-            wrong = _bits(
-                [
-                    f"NOT {file.is_scalar(0)}",
-                    f"NOT {file.is_scalar(1)}",
-                    f"NOT {file.is_scalar(2)} OR (({file.scalar(2)}) IS NOT NULL AND ({timestamp}) IS NULL)",
-                    f"NOT {file.is_scalar(3)} OR (({file.scalar(3)}) IS NOT NULL AND ({rating}) IS NULL)",
-                ]
-            )
+            wrong = [f"NOT {file.is_scalar(i)}" for i in range(len(INTERACTION_FIELDS))]
+            number = "time IS NOT NULL AND timestamp IS NULL", "stars IS NOT NULL AND rating IS NULL"
+            # Layer by layer, so that DuckDB computes each value once.
             self._insert(
                 "raw_interactions",
                 file,
                 f"SELECT user_id, item_id, timestamp, CASE WHEN isfinite(rating) THEN rating END, "
                 f"{'NULL' if split is None else literal(split)}, {_reason(INTERACTION_FIELDS[:3])} AS dropped, wrong "
-                f"FROM (SELECT malformed, {file.scalar(0)} AS user_id, {file.scalar(1)} AS item_id, "
-                f"{timestamp} AS timestamp, {rating} AS rating, {wrong} AS wrong FROM",
+                f"FROM (SELECT * EXCLUDE (wrong), wrong | {_bits(['false', 'false', *number])} AS wrong "
+                f"FROM (SELECT *, {file.milliseconds(2) or self._timestamp('time')} AS timestamp, "
+                "TRY_CAST(stars AS FLOAT) AS rating "
+                f"FROM (SELECT *, {file.scalar(0)} AS user_id, {file.scalar(1)} AS item_id, {file.scalar(2)} AS time, "
+                f"{file.scalar(3)} AS stars, {_bits(wrong)} AS wrong FROM ({file.query()}))))",
             )
         if not files:
             return
@@ -284,11 +301,11 @@ class _Run:
                 chosen.append(None)
         file.choose(chosen)
 
-    def _insert(self, table: str, file: RawFile, select: str) -> None:
-        """Run `select … FROM` over the file into `table`, and check how much of the file could be read."""
+    def _insert(self, table: str, file: RawFile, query: str) -> None:
+        """Insert `query`, which reads the file, into `table`, and check how much of the file could be read."""
         before = self.database.count(f"SELECT count(*) FROM {table}")
         with self.database.reading(file.path):
-            self.database.execute(f"INSERT INTO {table} {select} ({file.query()}))")
+            self.database.execute(f"INSERT INTO {table} {query}")
         rows, malformed, first_row = self.database.row(
             f"SELECT count(*), count(*) FILTER (dropped = 'malformed'), min(rowid) FILTER (dropped = 'malformed') "
             f"FROM {table} WHERE rowid >= {before}"
@@ -368,6 +385,7 @@ class _Run:
             "r.timestamp, r.rating, r.rowid AS source_row, r.split FROM raw_interactions r "
             "JOIN users u ON u.user_id = r.user_id JOIN items i ON i.item_id = r.item_id WHERE r.dropped IS NULL"
         )
+        database.execute("DROP TABLE raw_interactions")
         if has_listings and not self.source.items_from_splits:
             rows, ids = database.row("SELECT count(*), count(DISTINCT item_id) FROM raw_items WHERE dropped IS NULL")
             self.dropped["items"]["duplicate_listing"] = rows - ids
@@ -406,8 +424,8 @@ class _Run:
             return
         direction = "ASC" if self.settings.repeats == "first" else "DESC"
         self._keep(
-            "source_row IN (SELECT source_row FROM events QUALIFY row_number() OVER (PARTITION BY user_number, "
-            f"item_number ORDER BY timestamp {direction}, source_row {direction}) = 1)",
+            "true QUALIFY row_number() OVER (PARTITION BY user_number, item_number "
+            f"ORDER BY timestamp {direction}, source_row {direction}) = 1",
             "repeated",
         )
         self._step("repeats")
@@ -522,7 +540,10 @@ class _Run:
 
     def index_items(self) -> None:
         """Number the items that stay: those of the events after a k-core, else the whole catalogue."""
-        filtered = self.source.interaction_files and not self.is_split and self.settings.k_core > 0
+        if self.settings.is_official:
+            filtered = str(self.settings.split).startswith("official_5core")
+        else:
+            filtered = bool(self.source.interaction_files) and not self.is_split and self.settings.k_core > 0
         in_train = "rowid IN (SELECT item_number FROM events WHERE split = 'train')"
         self.database.execute(
             "CREATE TABLE kept_items AS SELECT rowid::INTEGER AS item_number, "
@@ -533,6 +554,35 @@ class _Run:
         known = self.database.count("SELECT count(*) FROM items WHERE known")
         self.dropped["items"]["k_core"] = known - n
         self.facts["items"] = {"rows": n, "in_train": n_train}
+
+    def compare_with_published(self) -> None:
+        """Say whether the 5-core of a category has the size that was published, where one was."""
+        category, settings = self.source.category, self.settings
+        if self.is_split:
+            is_five_core = str(settings.split).startswith("official_5core")
+        else:
+            is_five_core = settings.k_core == 5 and settings.repeats != "keep"
+        if not is_five_core or category not in FIVE_CORE_COUNTS:
+            return
+        last = self.steps[-1]
+        expected, found = FIVE_CORE_COUNTS[category], Counts(last["users"], last["items"], last["rows"])
+        self.facts["published"] = {
+            "category": category,
+            "expected": expected._asdict(),
+            "found": found._asdict(),
+            "matches": found == expected,
+        }
+        sizes = [f"{n.users:,} users, {n.items:,} items, {n.interactions:,} interactions" for n in (found, expected)]
+        if found == expected:
+            logger.info("%s: the 5-core has its published size", category)
+        else:
+            logger.warning(
+                "%s: THE 5-CORE IS NOT THE PUBLISHED ONE: found %s; published %s. Metrics on it do not compare with "
+                "published ones. Either the files differ from the release, or rows were dropped that count there (%s)",
+                category,
+                *sizes,
+                _counts(self.dropped["interactions"]),
+            )
 
     # Writing
 
@@ -583,7 +633,7 @@ class _Run:
         source, settings = self.source, asdict(self.settings)
         unused = ["memory_limit", "threads"]
         if self.is_split or not source.interaction_files:
-            unused += ["k_core", "repeats", "split"]
+            unused += ["k_core", "repeats"] + ([] if self.settings.is_official else ["split"])
         return {
             "source": type(source).__name__,
             "files": {
@@ -630,7 +680,11 @@ def _cleaned(items: pa.RecordBatch) -> pa.Table:
     """Return items with clean text; what is missing becomes empty."""
     columns = {name: items.column(name) for name in items.schema.names}
     for name in ("title", "description", "store"):
-        columns[name] = pa.array([clean_text(text or "") for text in columns[name].to_pylist()], pa.string())
-    paths = ([clean_text(part or "") for part in path or ()] for path in columns["categories"].to_pylist())
-    columns["categories"] = pa.array([[part for part in path if part] for path in paths], pa.list_(pa.string()))
+        columns[name] = clean_texts(columns[name])
+    path_of_part = np.asarray(pc.list_parent_indices(columns["categories"]))
+    parts = clean_texts(pc.list_flatten(columns["categories"]))
+    filled = np.asarray(pc.not_equal(parts, ""))
+    lengths = np.bincount(path_of_part[filled], minlength=len(items))
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    columns["categories"] = pa.ListArray.from_arrays(offsets, parts.filter(pa.array(filled)))
     return pa.table(columns)

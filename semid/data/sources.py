@@ -23,13 +23,18 @@ class InteractionFile(NamedTuple):
 
 @dataclass(frozen=True)
 class AmazonReviews2023:
-    """Raw files of Amazon Reviews 2023 (Hou et al., 2024): reviews and item metadata, `.jsonl` or `.jsonl.gz`.
+    """Files of Amazon Reviews 2023 (Hou et al., 2024): reviews and item metadata, `.jsonl` or `.jsonl.gz`.
 
-    An item is a `parent_asin`. Raises InputError for a missing file or another format.
+    splits: instead of `reviews`, files of an official split under `train`, `valid` and `test`, `.csv` or `.csv.gz`.
+        Their `history` column, where they have one, is not read: it follows from the rows.
+
+    Files of several categories make one dataset. An item is a `parent_asin`. Raises InputError for a missing file or
+    another format.
     """
 
     reviews: tuple[Path, ...]
     meta: tuple[Path, ...]
+    splits: Mapping[str, tuple[Path, ...]] | None = None
 
     columns: Mapping[str, str] = field(default_factory=lambda: {"item_id": "parent_asin"}, init=False)
     timestamp_unit: str = field(default="milliseconds", init=False)
@@ -38,15 +43,36 @@ class AmazonReviews2023:
     def __post_init__(self) -> None:
         for key in ("reviews", "meta"):
             paths = tuple(Path(path) for path in getattr(self, key))
-            if not paths:
-                raise InputError(f"{key}: no files are named; Amazon Reviews 2023 needs reviews and meta files")
+            if not paths and (key == "meta" or self.splits is None):
+                raise InputError(
+                    f"{key}: no files are named; Amazon Reviews 2023 needs meta files, and reviews or splits"
+                )
             for path in paths:
                 _check_file(key, path, (".jsonl", ".jsonl.gz"))
             object.__setattr__(self, key, paths)
+        if self.splits is not None:
+            if self.reviews:
+                raise InputError("reviews and splits are both given; name one of them")
+            _check_split_names(self.splits)
+            splits = {split: tuple(Path(path) for path in self.splits[split]) for split in SPLITS}
+            object.__setattr__(self, "splits", splits)
+            for split, paths in splits.items():
+                if not paths:
+                    raise InputError(f"splits: {split}: no files are named")
+                for path in paths:
+                    _check_file(f"splits: {split}", path, (".csv", ".csv.gz"))
 
     @property
     def interaction_files(self) -> tuple[InteractionFile, ...]:
+        if self.splits is not None:
+            return tuple(InteractionFile(path, split) for split, paths in self.splits.items() for path in paths)
         return tuple(InteractionFile(path, None) for path in self.reviews)
+
+    @property
+    def category(self) -> str | None:
+        """The category of which these are the interactions, by the official names of their files."""
+        names = {path.name.partition(".")[0] for path, _ in self.interaction_files}
+        return names.pop() if len(names) == 1 else None
 
     @property
     def item_files(self) -> tuple[Path, ...]:
@@ -88,8 +114,7 @@ class Table:
         if self.splits is not None:
             if self.interactions is not None:
                 raise InputError("interactions and splits are both given; name one of them")
-            if set(self.splits) != set(SPLITS):
-                raise InputError(f"splits: found the keys {sorted(self.splits)}; needed are train, valid and test")
+            _check_split_names(self.splits)
             object.__setattr__(self, "splits", {split: Path(self.splits[split]) for split in SPLITS})
             for split, path in self.splits.items():
                 _check_file(f"splits: {split}", path, FORMATS)
@@ -119,6 +144,11 @@ class Table:
         return tuple(self.splits.values()) if self.splits is not None else ()
 
     @property
+    def category(self) -> None:
+        """Tables belong to no category of Amazon Reviews 2023."""
+        return None
+
+    @property
     def items_from_splits(self) -> bool:
         """Whether the items are those of the split files, described by these files' own columns."""
         return self.items is None and self.splits is not None
@@ -130,13 +160,18 @@ Source = AmazonReviews2023 | Table
 def source_from_config(options: Mapping[str, Any]) -> Source:
     """Return the source that a dataset of config.yaml describes.
 
-    Read are `source` (amazon2023, table or sample) and, by kind, `reviews` and `meta` (a path or a list of paths), or
-    `interactions`, `items`, `splits`, `columns`, `timestamp_unit` and `categories_separator`. A sample is read as the
-    Amazon files that it generates. Raises InputError as the sources do.
+    Read are `source` (amazon2023, table or sample) and, by kind, `reviews`, `meta` and the three `splits` (each a path
+    or a list of paths), or `interactions`, `items`, `splits`, `columns`, `timestamp_unit` and `categories_separator`. A
+    sample is read as the Amazon files that it generates. Raises InputError as the sources do.
     """
     kind = options.get("source")
     if kind in ("amazon2023", "sample"):
-        return AmazonReviews2023(reviews=_paths(options, "reviews"), meta=_paths(options, "meta"))
+        splits = options.get("splits")
+        return AmazonReviews2023(
+            reviews=_paths(options, "reviews"),
+            meta=_paths(options, "meta"),
+            splits=None if splits is None else {split: _paths(splits, split) for split in splits},
+        )
     if kind == "table":
         names = ("interactions", "items", "splits", "columns", "timestamp_unit", "categories_separator")
         return Table(**{name: options[name] for name in names if options.get(name) is not None})
@@ -146,6 +181,11 @@ def source_from_config(options: Mapping[str, Any]) -> Source:
 def _paths(options: Mapping[str, Any], key: str) -> tuple[Path, ...]:
     paths = options.get(key) or ()
     return (Path(paths),) if isinstance(paths, str | Path) else tuple(Path(path) for path in paths)
+
+
+def _check_split_names(splits: Mapping[str, Any]) -> None:
+    if set(splits) != set(SPLITS):
+        raise InputError(f"splits: found the keys {sorted(splits)}; needed are train, valid and test")
 
 
 def _check_file(key: str, path: Path, formats: tuple[str, ...]) -> None:

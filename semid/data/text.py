@@ -3,6 +3,9 @@
 import html
 import re
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 # Only with a semicolon: html.unescape alone would also turn the "&copy" of a web address into a sign.
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 # By name, so that "sizes <M and >L" keeps its words.
@@ -16,6 +19,12 @@ TAG = re.compile(
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Halves of surrogate pairs are no characters; soft hyphens, zero-width and direction marks cannot be seen.
 INVISIBLE = re.compile(r"[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+# What cleaning may change, for RE2, which finds it many times faster than Python cleans: starts of entities and tags,
+# control characters, what is invisible, and any white space but single spaces between words.
+SUSPECT = (
+    r"&[#a-zA-Z]|<[!/a-zA-Z]|^ | $|  "
+    r"|[\x00-\x1f\x7f-\x{a0}\x{ad}\x{1680}\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{3000}\x{feff}]"
+)
 
 
 def clean_text(text: str) -> str:
@@ -26,12 +35,23 @@ def clean_text(text: str) -> str:
     it again changes nothing.
     """
     while True:
-        cleaned = INVISIBLE.sub("", text)
+        cleaned = text if text.isascii() else INVISIBLE.sub("", text)
         if "&" in cleaned:
             cleaned = ENTITY.sub(lambda match: html.unescape(match[0]), cleaned)
         if "<" in cleaned:
             cleaned = TAG.sub(" ", cleaned)
-        cleaned = " ".join(CONTROL.sub(" ", cleaned).split())
+        if not cleaned.isprintable():
+            cleaned = CONTROL.sub(" ", cleaned)
+        cleaned = " ".join(cleaned.split())
         if cleaned == text:
             return cleaned
         text = cleaned
+
+
+def clean_texts(texts: pa.StringArray) -> pa.StringArray:
+    """Return :func:`clean_text` of each text; null becomes empty."""
+    encoded = pc.fill_null(texts, "").dictionary_encode()
+    distinct = encoded.dictionary
+    suspect = pc.match_substring_regex(distinct, SUSPECT)
+    cleaned = pa.array([clean_text(text) for text in distinct.filter(suspect).to_pylist()], pa.string())
+    return pc.replace_with_mask(distinct, suspect, cleaned).take(encoded.indices)

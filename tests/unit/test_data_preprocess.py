@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import logging
 import os
 import random
 import shutil
@@ -19,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from semid.amazon2023 import FIVE_CORE_COUNTS, OFFICIAL_SPLITS, Counts, split_path
 from semid.data import AmazonReviews2023, Outputs, PreprocessSettings, Table, preprocess, source_from_config
 from semid.data.database import temporary_database
 from semid.data.preprocess import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core
@@ -485,6 +487,328 @@ def test_counts_add_up(tmp_path):
     assert [step["step"] for step in stats["steps"]] == ["read", "usable", "known_items", "repeats", "k_core"]
 
 
+# Official splits of Amazon Reviews 2023
+
+
+CUTS = (1628643414042, 1658002729837)
+
+
+def review_rows(seed: int, users=range(60), items=range(25)) -> list[dict]:
+    """Reviews about the official cut points, each of these among the times; every user has three items or more."""
+    draw = random.Random(seed)
+    times = [*CUTS, *(draw.randrange(CUTS[0] - 3 * 10**10, CUTS[1] + 2 * 10**10) for _ in range(200))]
+    pairs = [(user, item) for user in users for item in draw.sample(items, 3)]
+    pairs += [(draw.choice(users), draw.choice(items)) for _ in range(200)]
+    draw.shuffle(pairs)
+    names = [(f"U{user}", f"B{item:02}") for user, item in pairs]
+    return [
+        {"user_id": user, "parent_asin": item, "rating": draw.choice([1.0, 5.0]), "timestamp": draw.choice(times)}
+        for user, item in names
+    ]
+
+
+def official_parts(reviews: list[dict], k: int, way: str) -> dict[str, list[dict]]:
+    """The published benchmark as its makers describe it: the first review of a pair, the k-core, the split."""
+    kept: dict[tuple[str, str], dict] = {}
+    for row in sorted(reviews, key=lambda row: row["timestamp"]):
+        kept.setdefault((row["user_id"], row["parent_asin"]), row)
+    core = set(plain_k_core(kept, k))
+    histories: dict[str, list[dict]] = {}
+    for pair, row in kept.items():
+        if pair in core:
+            history = histories.setdefault(row["user_id"], [])
+            history.append({**row, "history": " ".join(earlier["parent_asin"] for earlier in history)})
+    parts: dict[str, list[dict]] = {"train": [], "valid": [], "test": []}
+    for history in histories.values():
+        for n, row in enumerate(reversed(history)):
+            last_out = {0: "test", 1: "valid"}.get(n, "train")
+            by_time = "train" if row["timestamp"] < CUTS[0] else "valid" if row["timestamp"] < CUTS[1] else "test"
+            parts[last_out if way == "last_out" else by_time].insert(0, row)
+    return parts
+
+
+def official_files(folder: Path, parts, split, category="Musical_Instruments", end="", history=False):
+    columns = ["user_id", "parent_asin", "rating", "timestamp", *(["history"] if history else [])]
+    return {
+        part: (
+            write(
+                folder / f"{split_path(split, category, part)}{end}",
+                [{name: row[name] for name in columns} for row in rows],
+                columns,
+            ),
+        )
+        for part, rows in parts.items()
+    }
+
+
+def raw_files(folder: Path, reviews, category="Musical_Instruments"):
+    meta = [{"parent_asin": f"B{i:02}", "title": f"item {i}"} for i in range(30)]
+    return (
+        (write(folder / f"{category}.jsonl", reviews),),
+        (write(folder / f"meta_{category}.jsonl", meta),),
+    )
+
+
+@pytest.mark.parametrize("split", OFFICIAL_SPLITS)
+def test_official_files_and_our_own_split_of_the_reviews_are_the_same(tmp_path, split):
+    core, way = (5, 0)["0core" in split], split.partition("core_")[2]
+    rows = review_rows(0)
+    reviews, meta = raw_files(tmp_path, rows)
+    splits = official_files(tmp_path, official_parts(rows, core, way), split)
+    ours = PreprocessSettings(k_core=core, split="leave_last_out" if way == "last_out" else CUTS)
+    made = run(tmp_path / "made", AmazonReviews2023(reviews, meta), ours)
+    taken = run(tmp_path / "taken", AmazonReviews2023((), meta, splits), PreprocessSettings(split=split))
+    assert taken.tables == made.tables
+    assert len(made.items) == (
+        30 if core == 0 else len({row["item_id"] for row in made.train + made.valid + made.test})
+    )
+    if core == 5:
+        assert 0 < made.stats["steps"][-1]["users"] < 60
+    assert (taken.stats["settings"]["split"], taken.stats["split_by_source"]) == (split, True)
+    assert "k_core" not in taken.stats["settings"]
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_histories_windows_line_ends_and_byte_order_marks_of_official_files_change_nothing(tmp_path, end):
+    split = "official_5core_last_out"
+    rows = review_rows(1)
+    _, meta = raw_files(tmp_path, rows)
+    parts = official_parts(rows, 5, "last_out")
+    plain = run(
+        tmp_path / "plain",
+        AmazonReviews2023((), meta, official_files(tmp_path, parts, split)),
+        replace(OFF, split=split),
+    )
+    splits = official_files(tmp_path / "other", parts, split, end=end, history=True)
+    for (path,) in splits.values():
+        opened = gzip.open if end else open
+        with opened(path, "rb") as file:
+            content = file.read()
+        with opened(path, "wb") as file:
+            file.write(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
+    assert run(tmp_path, AmazonReviews2023((), meta, splits), replace(OFF, split=split)).tables == plain.tables
+
+
+def test_official_files_of_several_categories_make_one_dataset(tmp_path):
+    split = "official_5core_last_out"
+    categories = {"Musical_Instruments": review_rows(1), "Video_Games": review_rows(2, users=range(30, 90))}
+    parts = {name: official_parts(rows, 5, "last_out") for name, rows in categories.items()}
+    files = [official_files(tmp_path, parts[name], split, name) for name in categories]
+    _, meta = raw_files(tmp_path, [])
+    splits = {part: tuple(path for by_part in files for path in by_part[part]) for part in files[0]}
+    result = run(tmp_path, AmazonReviews2023((), meta, splits), replace(OFF, split=split))
+    for part in ("train", "valid", "test"):
+        expected = [(row["user_id"], row["parent_asin"]) for name in categories for row in parts[name][part]]
+        assert sorted(pairs(getattr(result, part))) == sorted(expected)
+    assert max(Counter(row["user_id"] for row in result.test).values()) == 2
+    assert "published" not in result.stats
+
+
+def test_rows_of_official_files_without_an_item_are_those_of_other_split_files(tmp_path):
+    split = "official_0core_last_out"
+    parts = {
+        "train": [{"user_id": "u", "parent_asin": "B01", "rating": 5.0, "timestamp": T0},
+                  {"user_id": "u", "parent_asin": "gone", "rating": 5.0, "timestamp": T0 + 1}],
+        "valid": [{"user_id": "u", "parent_asin": "gone", "rating": 1.0, "timestamp": T0 + 2}],
+        "test": [{"user_id": "single", "parent_asin": "B02", "rating": 5.0, "timestamp": T0}],
+    }  # fmt: skip
+    _, meta = raw_files(tmp_path, [])
+    source = AmazonReviews2023((), meta, official_files(tmp_path, parts, split))
+    result = run(tmp_path, source, replace(OFF, split=split))
+    assert pairs(result.train, "item_id", "item_index") == [("B01", 1)]
+    assert pairs(result.valid, "item_id", "item_index") == [("gone", -1)]
+    assert pairs(result.test, "user_id", "item_id", "rating") == [("single", "B02", 5.0)]
+    assert len(result.items) == 30
+
+
+def test_what_is_no_official_split_is_named(tmp_path):
+    rows = review_rows(0)
+    reviews, meta = raw_files(tmp_path, rows)
+    splits = official_files(tmp_path, official_parts(rows, 5, "last_out"), "official_5core_last_out")
+    official = replace(OFF, split="official_5core_last_out")
+    assert "name a category, or the files under splits" in refused(tmp_path, AmazonReviews2023(reviews, meta), official)
+    assert "name a category" in refused(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3"), official)
+    message = refused(tmp_path, AmazonReviews2023((), meta, splits))
+    assert "say which of the official splits" in message
+    assert "official_0core_timestamp" in message
+    with pytest.raises(InputError, match="reviews and splits are both given"):
+        AmazonReviews2023(reviews, meta, splits)
+    with pytest.raises(InputError, match="needed are train, valid and test"):
+        AmazonReviews2023((), meta, {"train": splits["train"]})
+    with pytest.raises(InputError, match="splits: valid: no files"):
+        AmazonReviews2023((), meta, {**splits, "valid": ()})
+    with pytest.raises(InputError, match=r"splits: test: .*jsonl does not end in one of \.csv"):
+        AmazonReviews2023((), meta, {**splits, "test": reviews})
+
+
+# The published sizes
+
+
+def published(folder: Path, rows, settings=PreprocessSettings(), category="Musical_Instruments"):  # noqa: B008
+    return run(folder, AmazonReviews2023(*raw_files(folder, rows, category)), settings).stats.get("published")
+
+
+def test_a_five_core_is_held_against_its_published_size(tmp_path, monkeypatch, caplog):
+    rows = review_rows(0)
+    parts = official_parts(rows, 5, "last_out")
+    core = [row for part in parts.values() for row in part]
+    size = Counts(len({row["user_id"] for row in core}), len({row["parent_asin"] for row in core}), len(core))
+    split = "official_5core_last_out"
+    with caplog.at_level(logging.INFO, "semid"):
+        assert published(tmp_path, rows) == {
+            "category": "Musical_Instruments",
+            "expected": {"users": 57_439, "items": 24_587, "interactions": 511_836},
+            "found": size._asdict(),
+            "matches": False,
+        }
+        _, meta = raw_files(tmp_path, rows)
+        official = AmazonReviews2023((), meta, official_files(tmp_path, parts, split))
+        assert not run(tmp_path, official, replace(OFF, split=split)).stats["published"]["matches"]
+        warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        told = [text for text in warnings if "NOT THE PUBLISHED ONE" in text]
+        assert len(told) == 2
+        found = f"{size.users} users, {size.items} items, {size.interactions} interactions"
+        assert all(found in text and "57,439 users, 24,587 items, 511,836 interactions" in text for text in told)
+
+        monkeypatch.setitem(FIVE_CORE_COUNTS, "Musical_Instruments", size)
+        caplog.clear()
+        assert published(tmp_path, rows)["matches"]
+        assert published(tmp_path, rows, PreprocessSettings(split=CUTS))["matches"]
+        assert run(tmp_path, official, replace(OFF, split=split)).stats["published"]["matches"]
+        assert not [record for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_nothing_else_is_held_against_a_published_size(tmp_path):
+    rows = review_rows(0)
+    assert published(tmp_path, rows, PreprocessSettings(k_core=4)) is None
+    assert published(tmp_path, rows, PreprocessSettings(repeats="keep")) is None
+    assert published(tmp_path, rows, category="mine") is None
+    (reviews,), meta = raw_files(tmp_path, rows)
+    (others,), _ = raw_files(tmp_path, rows, "Video_Games")
+    source = AmazonReviews2023((reviews, others), meta)
+    assert "published" not in run(tmp_path, source, PreprocessSettings()).stats
+
+
+# Oddities of the release
+
+
+def test_prices_and_details_of_any_kind_cost_no_item(tmp_path):
+    reviews, _ = raw_files(tmp_path, review_rows(0))
+    prices = [12.99, 5, "12.99", "from 2.99", "\u2014", "", None, {"low": 1}, [1]]
+    details = [
+        {"Best Sellers Rank": {"Guitars": 1, "Nested": {"deep": [1, {"er": None}]}}},
+        {f"key {n}": n for n in range(5000)},
+        {"": "empty", "Is Discontinued": False},
+        {},
+        None,
+        "{'a': 1}",
+        [],
+    ]
+    rows = [
+        {"parent_asin": f"B{n:02}", "title": f"item {n}", "price": prices[n % 9], "details": details[n % 7],
+         "bought_together": [None, ["B01"]][n % 2], "categories": [[], ["A", "B"], None][n % 3],
+         "features": None, "images": [{"large": "x"}], "videos": [], "average_rating": 4.5}
+        for n in range(30)
+    ]  # fmt: skip
+    result = run(tmp_path, AmazonReviews2023(reviews, (write(tmp_path / "meta.jsonl", rows),)))
+    assert pairs(result.items, "item_id", "title") == [(f"B{n:02}", f"item {n}") for n in range(30)]
+    assert [row["categories"] for row in result.items[:3]] == [[], ["A", "B"], []]
+    assert result.stats["wrong_types"]["items"] == {}
+    assert result.stats["dropped"]["items"] == {}
+
+
+def test_text_survives_every_escape(tmp_path):
+    meta = [
+        r'{"parent_asin": "B1", "title": "caf\u00e9 \ud83c\udfb8 \"q\" \\ \/ tab\tend", "store": "a\u0000b"}',
+        '{"parent_asin": "B2", "title": "日本 é &amp;eacute;<br/>x", "description": ["one\\ntwo", "", "three"]}',
+        r'{"parent_asin": "B3", "title": "half \ud83c pair"}',
+        '{"parent_asin": "B4", "title": "", "description": null, "store": ""}',
+        '{"parent_asin": "", "title": "no id"}',
+        '{"title": "no id either"}',
+    ]
+    reviews = [{"user_id": "u\u0000é", "parent_asin": f"B{n}", "timestamp": T0 + n, "rating": 5} for n in (1, 2, 4)]
+    paths = write(tmp_path / "r.jsonl", reviews), write(tmp_path / "m.jsonl", meta)
+    result = run(tmp_path, AmazonReviews2023(paths[:1], paths[1:]), replace(OFF, max_malformed=0.2))
+    assert pairs(result.items, "item_id", "title", "description", "store") == [
+        ("B1", 'café \U0001f3b8 "q" \\ / tab end', "", "a b"),
+        ("B2", "日本 é é x", "one two three", ""),
+        ("B4", "", "", ""),
+    ]
+    # half of a surrogate pair is no JSON text
+    assert result.stats["dropped"]["items"] == {"malformed": 1, "null_item_id": 2}
+    assert pairs(result.test, "user_id") == [("u\u0000é",)]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_lines_of_any_kind_are_read_or_counted(tmp_path, threads):
+    def review(n, **fields):
+        return json.dumps({"user_id": "u", "parent_asin": f"B{n}", "timestamp": T0 + n, "rating": 4.0, **fields})
+
+    good = [review(n) for n in range(4)]
+    lines = [
+        good[0],
+        good[0],
+        "",
+        "  \t",
+        good[1] + "\r",
+        "\ufeff" + review(9),
+        '{"user_id": "u", "parent_asin": "B5", "timesta',
+        review(6) + review(7),
+        "null",
+        "[]",
+        "{}",
+        '{"text": "of nobody"}',
+        review(3, user_id="u2"),
+        good[2],
+        '{"parent_asin": "B4", "timestamp": 1500000000009}',
+        good[3],
+        review(3, rating=1.0),
+        review(8),
+    ]
+    first, second = ("\n".join(part).encode() for part in (lines[:6], lines[6:]))
+    path = tmp_path / "r.jsonl.gz"
+    path.write_bytes(gzip.compress(first + b"\n" + second[:30]) + gzip.compress(second[30:]))  # no newline at the end
+    meta = write(tmp_path / "m.jsonl", [{"parent_asin": f"B{n}", "title": "t"} for n in (0, 1, 2, 3, 99)])
+    settings = replace(OFF, repeats="first", max_malformed=0.5, threads=threads)
+    result = run(tmp_path, AmazonReviews2023((path,), (meta,)), settings)
+    assert pairs(result.train + result.valid + result.test, "user_id", "item_id", "rating") == [
+        ("u", "B0", 4.0), ("u", "B1", 4.0), ("u2", "B3", 4.0), ("u", "B2", 4.0), ("u", "B3", 4.0),
+    ]  # fmt: skip
+    assert result.stats["malformed_lines"] == {str(path): 7, str(meta): 0}
+    assert result.stats["dropped"]["interactions"] == {
+        "malformed": 7, "null_user_id": 1, "unknown_item": 1, "repeated": 2,
+    }  # fmt: skip
+    assert pairs(result.items, "item_id", "in_train") == [
+        ("B0", True), ("B1", True), ("B2", False), ("B3", True), ("B99", False),
+    ]  # fmt: skip
+    assert "7 of 16 lines cannot be read, the first is line 6;" in refused(
+        tmp_path / "strict", AmazonReviews2023((path,), (meta,)), replace(settings, max_malformed=0.1)
+    )
+
+
+def test_a_byte_order_mark_is_refused_in_json_lines(tmp_path):
+    (tmp_path / "i.jsonl").write_text(json.dumps(interactions("u a 1")[0]), encoding="utf-8-sig")
+    message = refused(tmp_path, Table(tmp_path / "i.jsonl", timestamp_unit="milliseconds"))
+    assert "i.jsonl begins with a byte-order mark" in message
+
+
+def test_the_order_of_lines_and_files_changes_nothing_where_times_differ(tmp_path):
+    rows = [{**row, "timestamp": row["timestamp"] + n} for n, row in enumerate(review_rows(3))]
+    assert len({row["timestamp"] for row in rows}) == len(rows)
+    expected = None
+    for n, threads in enumerate((1, 4, 2)):
+        random.Random(n).shuffle(rows)
+        folder = tmp_path / str(n)
+        _, meta = raw_files(folder, [])
+        halves = write(folder / "a.jsonl", rows[:150]), write(folder / "b.jsonl.gz", rows[150:])
+        source = AmazonReviews2023(halves[:: (-1) ** n], meta)
+        result = run(folder, source, PreprocessSettings(k_core=5, threads=threads))
+        expected = expected or result
+        assert result.tables == expected.tables
+        assert result.stats["steps"] == expected.stats["steps"]
+    assert 0 < expected.stats["steps"][-1]["rows"] < expected.stats["steps"][-2]["rows"]
+
+
 # Split files
 
 
@@ -738,6 +1062,11 @@ def test_sources_come_from_a_dataset_of_the_config(tmp_path):
     )
     with pytest.raises(InputError, match="source: 'amazon' is none of"):
         source_from_config({"source": "amazon"})
+    amazon = [{"user_id": "u", "parent_asin": "P0", "rating": 5.0, "timestamp": T0}]
+    splits = {part: str(write(tmp_path / f"{part}.csv", amazon)) for part in ("train", "valid", "test")}
+    assert source_from_config({"source": "amazon2023", "splits": splits, "meta": str(meta)}) == AmazonReviews2023(
+        (), (meta,), {part: (Path(file),) for part, file in splits.items()}
+    )
 
 
 # Real data

@@ -1,10 +1,12 @@
 """Cleaning of item text."""
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semid.data import clean_text
+from semid.data.text import clean_texts
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,15 @@ def test_cleaning_twice_changes_nothing_and_the_result_is_valid(raw):
     assert clean_text(clean) == clean
     assert clean.encode("utf-8").decode("utf-8") == clean
     assert clean == " ".join(clean.split())
+
+
+@settings(deadline=None)  # the first call compiles the pattern
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=5))
+def test_an_array_is_cleaned_text_by_text(raw):
+    assert clean_texts(pa.array(raw, pa.string())).to_pylist() == [clean_text(text or "") for text in raw]
+
+
+def test_no_character_that_cleaning_changes_is_missed_in_an_array():
+    characters = [chr(code) for code in range(0x11000) if not 0xD800 <= code < 0xE000]
+    for raw in (characters, [f"a{character}b" for character in characters]):
+        assert clean_texts(pa.array(raw)).to_pylist() == [clean_text(text) for text in raw]

@@ -1,0 +1,266 @@
+"""Official files over HTTP: resumed where they stopped, and checked before they get their name."""
+
+import errno
+import fcntl
+import hashlib
+import logging
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
+
+from semid.amazon2023 import OfficialFile
+from semid.errors import InputError
+from semid.files import write_json
+from semid.progress import Progress
+
+CHUNK_BYTES = 1 << 18
+LONGEST_WAIT = 60.0
+# file systems of clusters may be mounted without locks
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+# the request may succeed later: time-out, too early, too many requests; so may any 5xx
+PASSING_STATUSES = (408, 425, 429)
+
+logger = logging.getLogger("semid")
+
+
+@dataclass(frozen=True)
+class DownloadSettings:
+    """Where files come from, and how long to try.
+
+    base_url: address to which a file's path is appended.
+    retries: failures in a row, without a new byte between them, after which a download is given up.
+    timeout: seconds to wait for a connection, and for the next bytes.
+    backoff: seconds before the second try; doubled from try to try up to a minute. A server's `Retry-After`
+        overrules it.
+    """
+
+    base_url: str
+    retries: int = 8
+    timeout: float = 60
+    backoff: float = 1.0
+
+
+class _PassingError(Exception):
+    """A failure after which trying again makes sense; `wait` is what the server asks for, in seconds."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettings) -> None:
+    """Bring one official file to `path`, which appears whole and with the expected SHA-256 or not at all.
+
+    Until then the bytes are in a hidden `.partial` beside it, which any later call goes on with. A file that is already
+    at `path` is checked instead. Raises InputError when the server has no such file or another one, when it cannot be
+    reached, when the disk is full, and as :func:`check_file` does.
+    """
+    path = Path(path)
+    if path.exists():
+        check_file(path, file)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    url = f"{settings.base_url.rstrip('/')}/{file.path}"
+    try:
+        with _Partial(path.with_name(f".{path.name}.partial"), file.size) as partial, requests.Session() as session:
+            _require_space(path, file.size - partial.done)
+            _fetch(session, url, partial, path, settings)
+            found = partial.digest.hexdigest()
+            if found != file.sha256:
+                partial.restart()
+                raise InputError(
+                    f"{url}: the SHA-256 is {found}, expected {file.sha256}; what was received is thrown away. Run "
+                    "again; if it stays so, this address serves another file: see `download: base_url`"
+                )
+            partial.move_to(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{path}: the disk is full; make room and run again: it goes on where it stopped") from None
+
+
+def check_file(path: str | Path, file: OfficialFile) -> None:
+    """Raise InputError unless the file at `path` has the size and the SHA-256 of `file`."""
+    path = Path(path)
+    remedy = "it is cut or another file. Delete it, and it is downloaded; or put the official one there"
+    size = path.stat().st_size
+    if size != file.size:
+        raise InputError(f"{path}: {size:,} bytes, expected the {file.size:,} of {file.path}: {remedy}")
+    digest = hashlib.sha256()
+    with Progress(size, f"checking {path.name}", "bytes") as progress:
+        _read_into(path, digest.update, progress)
+    if digest.hexdigest() != file.sha256:
+        raise InputError(
+            f"{path}: the SHA-256 is {digest.hexdigest()}, expected {file.sha256} of {file.path}: {remedy}"
+        )
+
+
+def verify_file(path: str | Path, file: OfficialFile, record: str | Path) -> None:
+    """Check the file at `path` as :func:`check_file` does, and write what was found to `record`, a JSON file."""
+    check_file(path, file)
+    write_json(record, file._asdict())
+
+
+class _Partial:
+    """The first bytes of a file of `size` bytes, on disk, with their running SHA-256; one process has it at a time."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path, self.size = path, size
+        self.digest, self.done = hashlib.sha256(), 0
+
+    def __enter__(self) -> Self:
+        self._file = self.path.open("ab")
+        try:
+            # a killed run may have left a job behind that still writes
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise InputError(f"{self.path}: another process is writing it; wait until it ends, or end it") from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            logger.warning("%s: %s: see that nothing else downloads it now", self.path, error.strerror)
+        found = self.path.stat().st_size
+        if found > self.size:
+            logger.warning("%s: longer than the file it should become; starting anew", self.path)
+            self.restart()
+        elif found:
+            with Progress(found, f"reading {self.path.name}", "bytes") as progress:
+                _read_into(self.path, self.digest.update, progress)
+            self.done = found
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if not self.done:
+            self.path.unlink(missing_ok=True)
+
+    def append(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self.digest.update(chunk)
+        self.done += len(chunk)
+
+    def move_to(self, path: Path) -> None:
+        self._file.flush()
+        self.path.replace(path)
+
+    def restart(self) -> None:
+        self._file.truncate(0)
+        self.digest, self.done = hashlib.sha256(), 0
+
+
+def _fetch(session: requests.Session, url: str, partial: _Partial, path: Path, settings: DownloadSettings) -> None:
+    """Request what is missing of `partial` until nothing is."""
+    failures, furthest = 0, partial.done
+    while partial.done < partial.size:
+        try:
+            _request_rest(session, url, partial, settings.timeout)
+        except (
+            _PassingError,
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as e:
+            # a server that breaks off at the same byte for ever must not be asked for ever
+            failures = 1 if partial.done > furthest else failures + 1
+            furthest = max(furthest, partial.done)
+            if failures > settings.retries:
+                raise InputError(
+                    f"{url}: given up after {failures} failures in a row ({e}). Run again to go on from byte "
+                    f"{partial.done:,}, set `download: base_url` to a mirror, or put the file at {path} yourself"
+                ) from None
+            wait = getattr(e, "wait", None) or min(settings.backoff * 2 ** (failures - 1), LONGEST_WAIT)
+            logger.warning("%s: %s; again in %.0f s from byte %s", url, e, wait, f"{partial.done:,}")
+            time.sleep(wait)
+        except requests.RequestException as error:
+            raise InputError(f"{url}: {error}; see `download: base_url`") from None
+
+
+def _request_rest(session: requests.Session, url: str, partial: _Partial, timeout: float) -> None:
+    """Append to `partial` what one request brings; a _PassingError when that is not all of the rest."""
+    # bytes as they are stored: a compressed transfer has other ranges
+    headers = {"Accept-Encoding": "identity"}
+    if partial.done:
+        headers["Range"] = f"bytes={partial.done}-"
+    with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
+        _check_status(response, url, partial)
+        _check_extent(response, url, partial)
+        with Progress(partial.size - partial.done, f"downloading {url.rpartition('/')[2]}", "bytes") as progress:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                if partial.done + len(chunk) > partial.size:
+                    raise _another_file(url, f"more than {partial.size:,} bytes", partial)
+                partial.append(chunk)
+                progress.update(len(chunk))
+    if partial.done < partial.size:
+        raise _PassingError(f"the connection ended {partial.size - partial.done:,} bytes early")
+
+
+def _check_status(response: requests.Response, url: str, partial: _Partial) -> None:
+    status = f"{response.status_code} {response.reason}"
+    if response.status_code in PASSING_STATUSES or response.status_code >= 500:
+        raise _PassingError(status, _retry_after(response))
+    if response.status_code == 416:
+        partial.restart()
+        raise _PassingError(f"{status}: starting anew")
+    if response.status_code not in (200, 206):
+        raise InputError(f"{url}: {status}; see whether `download: base_url` is the address of the release")
+
+
+def _check_extent(response: requests.Response, url: str, partial: _Partial) -> None:
+    """See that the answer continues `partial` and is of a file of its size; a whole file starts it anew."""
+    if response.status_code == 206:
+        extent = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if extent is None or int(extent[1]) != partial.done:
+            partial.restart()
+            raise _PassingError("the server answered with another range than was asked for: starting anew")
+        total = extent[2]
+    else:
+        if partial.done:
+            logger.warning("%s: the server cannot go on where the download stopped; starting anew", url)
+            partial.restart()
+        total = response.headers.get("Content-Length", "*")
+    if total not in ("*", str(partial.size)):
+        raise _another_file(url, f"{int(total):,} bytes", partial)
+
+
+def _another_file(url: str, found: str, partial: _Partial) -> InputError:
+    partial.restart()
+    return InputError(
+        f"{url}: {found}, but the official file has {partial.size:,}: this address serves another file; see "
+        "`download: base_url`"
+    )
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds that the server asks to wait; None when it does not say."""
+    try:
+        return Retry().parse_retry_after(response.headers["Retry-After"])
+    except (KeyError, InvalidHeader):
+        return None
+
+
+def _require_space(path: Path, missing: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < missing:
+        raise InputError(
+            f"{path}: {missing:,} bytes are still to come and its disk has room for {free:,}; make room, or run in "
+            "another place (--directory)"
+        )
+
+
+def _read_into(path: Path, take: Callable[[bytes], object], progress: Progress) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            take(chunk)
+            progress.update(len(chunk))

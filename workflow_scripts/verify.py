@@ -1,0 +1,8 @@
+"""Check one official file, downloaded or put there by hand, against the table of the release."""
+
+from semid.amazon2023 import OfficialFile
+from semid.data.download import verify_file
+from semid.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    verify_file(snakemake.input[0], OfficialFile(*snakemake.params.file), snakemake.output[0])
