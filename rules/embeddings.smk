@@ -18,6 +18,7 @@ rule embed_items:
     resources:
         device=COMPUTE["device"],
         batch_size=COMPUTE["embed_batch_size"],
+        compile_encoder=COMPUTE["compile_encoder"],
     params:
         code=code_digest("embeddings"),
         settings=embeddings_options,

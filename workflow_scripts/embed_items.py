@@ -14,4 +14,5 @@ with job_log(snakemake.log[0]):
         device=snakemake.resources.device,
         batch_size=snakemake.resources.batch_size,
         threads=snakemake.threads,
+        compile_encoder=snakemake.resources.compile_encoder,
     )

@@ -1,21 +1,39 @@
 """The embedding stage: one call a shard, then one for the manifest."""
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from semid.embeddings.external import gather_own_vectors
+from semid.embeddings.partial import PartialPart, resumable_part
 from semid.embeddings.settings import EmbeddingSettings, EncoderSettings, HashingSettings, OwnVectors
-from semid.embeddings.store import cast, new_part, shard_range, write_manifest
-from semid.embeddings.text import item_texts
+from semid.embeddings.store import cast, shard_range, write_manifest
+from semid.embeddings.text import first_rows, item_texts, text_digest, text_digests
 from semid.errors import InputError
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class TextEncoder(Protocol):
+    """What the stage asks of an encoder; `made_by` names the software and the device that the bits depend on."""
+
+    dim: int
+    made_by: dict[str, str]
+
+    def tokenize(self, texts: list[str]) -> Any:
+        """What :meth:`encode_tokens` takes; called in another thread than that."""
+
+    def encode_tokens(self, tokens: Any, batch_size: int, progress: Progress | None = None) -> np.ndarray:
+        """Vectors `[n, dim]` in float32, each of which depends on its own text alone."""
 
 
 def _count_items(items_path: str | Path) -> int:
@@ -34,22 +52,96 @@ def embed_shard(
     device: str = "auto",
     batch_size: int = 32,
     threads: int = 1,
+    compile_encoder: bool = False,
 ) -> None:
     """Write the embeddings of one shard of `items.parquet` to `output`, in the order of the items.
 
-    `device`, `batch_size` and `threads` concern encoders only.
+    `device`, `batch_size`, `threads` and `compile_encoder` concern encoders only. Texts are encoded once within the
+    shard, however many items have them. Interrupted, the same call goes on after the rows that were recorded, and
+    ends with the same bytes.
     """
     rows = _count_items(items_path)
     start, stop = shard_range(rows, shard, shards)
     if isinstance(settings, OwnVectors):
-        item_ids = pq.read_table(items_path, columns=["item_id"])["item_id"]
-        gather_own_vectors(settings, item_ids, start, stop, output)
-    else:
-        _embed_texts(items_path, rows, start, stop, settings, output, device, batch_size, threads)
+        gather_own_vectors(settings, items_path, start, stop, output)
+        return
+    # a shard without text in a catalogue that has some is not refused
+    digests = text_digests(items_path, settings.text, start, stop)
+    without = int((digests == text_digest("")).sum())
+    if without == len(digests) and not any(any(texts) for texts in item_texts(items_path, settings.text, 0, rows)):
+        raise InputError(
+            f"{items_path}: no text to embed (template {settings.text!r}): "
+            "give embeddings or an items table with titles"
+        )
+    if without:
+        logger.warning("%d of %d items have no text under the template %r", without, len(digests), settings.text)
+    first = first_rows(digests)
+    spared = len(first) - int((first == np.arange(len(first))).sum())
+    if spared:
+        logger.info("%d of %d items have the text of an earlier one and are not encoded again", spared, len(first))
+    encoder = _text_encoder(settings, device, threads, compile_encoder)
+    key = {
+        "settings": asdict(settings),
+        "model": embedding_space(settings),
+        "texts": hashlib.sha256(digests.tobytes()).hexdigest(),
+        "code": _digest_of_code(),
+        "software or device": encoder.made_by,
+        "batch size, threads or compiling": [batch_size, threads, compile_encoder],
+    }
+    with resumable_part(output, len(first), encoder.dim, settings.dtype, key) as part:
+        windows = item_texts(items_path, settings.text, start + part.done, stop)
+        _embed_windows(encoder, windows, first, start, batch_size, part)
+
+
+def _embed_windows(
+    encoder: TextEncoder,
+    windows: Iterator[list[str]],
+    first: np.ndarray,
+    start: int,
+    batch_size: int,
+    part: PartialPart,
+) -> None:
+    """Fill `part` from its row `part.done` on with the vectors of the texts in `windows`.
+
+    `first [rows]` is the first row of the shard with the text of each, `start` the shard's first row in the catalogue.
+    """
+    dtype = part.vectors.dtype.name
+    tokenized = _tokenized(encoder, windows, first, part.done)
+    with Progress(len(first) - part.done, "embedding items", "items") as progress:
+        for rows, new, tokens in _one_ahead(tokenized):
+            if len(new):
+                vectors = encoder.encode_tokens(tokens, batch_size, progress)
+                part.vectors[new] = cast(vectors, dtype, start + new)
+            copies = rows[first[rows] != rows]
+            part.vectors[copies] = part.vectors[first[copies]]
+            progress.update(len(copies))
+            part.keep(int(rows[-1]) + 1)
+
+
+def _tokenized(
+    encoder: TextEncoder, windows: Iterator[list[str]], first: np.ndarray, done: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, Any]]:
+    """Of each window its rows, those of them whose text comes first there, and the tokens of these."""
+    for texts in windows:
+        rows = np.arange(done, done + len(texts))
+        new = rows[first[rows] == rows]
+        yield rows, new, encoder.tokenize([texts[row - done] for row in new]) if len(new) else None
+        done += len(texts)
+
+
+def _one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """`items`, each made in a worker thread while the one before it is in use."""
+    with ThreadPoolExecutor(1) as worker:
+        coming = worker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = worker.submit(next, items, None)
+            yield item
 
 
 # torch, transformers and scikit-learn take seconds to import, and readers of a store need none of them.
-def _text_encoder(settings: EncoderSettings | HashingSettings, device: str, threads: int) -> Any:
+def _text_encoder(
+    settings: EncoderSettings | HashingSettings, device: str, threads: int, compile_encoder: bool
+) -> TextEncoder:
     if isinstance(settings, HashingSettings):
         from semid.embeddings.hashing import HashingEncoder
 
@@ -59,40 +151,14 @@ def _text_encoder(settings: EncoderSettings | HashingSettings, device: str, thre
     from semid.embeddings.encoder import TransformerEncoder
 
     torch.set_num_threads(threads)
-    return TransformerEncoder(settings, device)
+    return TransformerEncoder(settings, device, compile_encoder)
 
 
-def _embed_texts(
-    items_path: str | Path,
-    rows: int,
-    start: int,
-    stop: int,
-    settings: EncoderSettings | HashingSettings,
-    output: str | Path,
-    device: str,
-    batch_size: int,
-    threads: int,
-) -> None:
-    # A catalogue without any text is refused; a shard without text in a catalogue that has some is not.
-    if not any(any(texts) for texts in item_texts(items_path, settings.text, 0, rows)):
-        raise InputError(
-            f"{items_path}: no text to embed (template {settings.text!r}): "
-            "give embeddings or an items table with titles"
-        )
-    encoder = _text_encoder(settings, device, threads)
-    done = empty = 0
-    with (
-        new_part(output, stop - start, encoder.dim, settings.dtype) as part,
-        Progress(stop - start, "embedding items", "items") as progress,
-    ):
-        for texts in item_texts(items_path, settings.text, start, stop):
-            vectors = encoder.encode(texts, batch_size, progress)
-            rows_here = np.arange(start + done, start + done + len(texts))
-            part[done : done + len(texts)] = cast(vectors, settings.dtype, rows_here)
-            done += len(texts)
-            empty += texts.count("")
-    if empty:
-        logger.warning("%d of %d items have no text under the template %r", empty, done, settings.text)
+def _digest_of_code() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def embedding_space(settings: EmbeddingSettings) -> dict[str, Any]:

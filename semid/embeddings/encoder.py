@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -89,18 +90,23 @@ def encoder_space(settings: EncoderSettings) -> dict[str, Any]:
         space = {"model": "local folder", "weights_sha256": whole}
     else:
         space |= {"revision": getattr(_load(settings, AutoConfig), "_commit_hash", None) or settings.revision}
-    return space | {
+    space |= {
         "pooling": settings.pooling,
         "normalize": settings.normalize,
         "max_tokens": settings.max_tokens,
         "text": settings.text,
     }
+    return space if settings.precision == "float32" else space | {"precision": settings.precision}
 
 
 class TransformerEncoder:
-    """Text to vectors by a transformer, with mean pooling over the real tokens or the first token's state."""
+    """Text to vectors by a transformer, with mean pooling over the real tokens or the first token's state.
 
-    def __init__(self, settings: EncoderSettings, device: str = "auto") -> None:
+    `compile_model` is `torch.compile`, which is tried on two texts, as is a precision below float32: `InputError` where
+    the device lacks a kernel for it or what compiling needs.
+    """
+
+    def __init__(self, settings: EncoderSettings, device: str = "auto", compile_model: bool = False) -> None:
         self._settings = settings
         self._device = resolve_device(device)
         self._tokenizer = _load(settings, AutoTokenizer)
@@ -110,7 +116,7 @@ class TransformerEncoder:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         transformers_logging.disable_progress_bar()
         # pickled weights are never read
-        model = _load(settings, AutoModel, use_safetensors=True, dtype=torch.float32)
+        model = _load(settings, AutoModel, use_safetensors=True, dtype=getattr(torch, settings.precision))
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         longest = min(self._tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 10**9))
@@ -118,11 +124,34 @@ class TransformerEncoder:
             raise InputError(f"max_tokens is {settings.max_tokens}, but {settings.model!r} reads at most {longest}")
         self._model = model.to(self._device).eval()
         self.dim = int(model.config.hidden_size)
+        self.made_by = {"torch": torch.__version__, "transformers": transformers.__version__, "device": self._name()}
+        if settings.precision != "float32":
+            self._try(f"precision {settings.precision}", "set `precision: float32`")
+        if compile_model:
+            self._model = torch.compile(self._model, dynamic=True)
+            remedy = "it needs a C++ compiler on a CPU and Triton on cuda; `compile_encoder: false` does without"
+            self._try("torch.compile", remedy)
+
+    def _name(self) -> str:
+        """The kind of processor: another one rounds otherwise."""
+        if self._device.type == "cuda":
+            return torch.cuda.get_device_name(self._device)
+        return f"{self._device.type} {torch.backends.cpu.get_cpu_capability()}"
+
+    def _try(self, what: str, remedy: str) -> None:
+        try:
+            self.encode(["a first text", "another"], batch_size=2)
+        except Exception as error:  # kernels and compilers that are not there raise many kinds
+            lines = str(error).splitlines()
+            first_line = next((line for line in lines if line.strip()), type(error).__name__)
+            raise InputError(
+                f"{what} does not work for {self._settings.model!r} on {self._name()}: {first_line} ({remedy})"
+            ) from error
 
     @torch.inference_mode()
     def _encode_batch(self, tokens: Any) -> torch.Tensor:
         tokens = {name: value.to(self._device) for name, value in tokens.items()}
-        states = self._model(**tokens).last_hidden_state
+        states = self._model(**tokens).last_hidden_state.float()
         if self._settings.pooling == "cls":
             pooled = states[:, 0]
         else:
@@ -130,29 +159,37 @@ class TransformerEncoder:
             pooled = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
         return torch.nn.functional.normalize(pooled, dim=1) if self._settings.normalize else pooled
 
-    def encode(self, texts: list[str], batch_size: int = 64, progress: Progress | None = None) -> np.ndarray:
-        """Vectors `[n, dim]` in float32, in the order of `texts`.
+    def tokenize(self, texts: list[str]) -> Any:
+        """Tokens of the texts, in lists by their name."""
+        return self._tokenizer(texts, truncation=True, max_length=self._settings.max_tokens)
 
-        Within windows of 16,384 texts those of about one length go together, in batches of one shape: a last batch is
-        filled up. So a text's vector depends on the text and the batch size, not on the texts beside it, and an item
-        keeps its vector in a grown catalogue and in other shards.
+    def encode_tokens(self, tokens: Any, batch_size: int, progress: Progress | None = None) -> np.ndarray:
+        """Vectors `[n, dim]` in float32 of what :meth:`tokenize` gave.
+
+        Those of about one length go together, in batches of one shape: a last batch is filled up. So a text's vector
+        depends on the text and the batch size, not on the texts beside it, and an item keeps its vector in a grown
+        catalogue and in other shards.
         """
+        steps = np.array([max(1, -(-len(ids) // LENGTH_STEP)) for ids in tokens["input_ids"]])
+        vectors = np.empty((len(steps), self.dim), np.float32)
+        # longest first: a batch that does not fit into memory fails at once
+        for step in np.unique(steps)[::-1]:
+            alike = np.flatnonzero(steps == step)
+            length = min(int(step) * LENGTH_STEP, self._settings.max_tokens)
+            for begin in range(0, len(alike), batch_size):
+                rows = alike[begin : begin + batch_size]
+                filled = np.resize(rows, batch_size)
+                batch = {name: [values[row] for row in filled] for name, values in tokens.items()}
+                padded = self._tokenizer.pad(batch, padding="max_length", max_length=length, return_tensors="pt")
+                vectors[rows] = self._encode_batch(padded)[: len(rows)].cpu().numpy()
+                if progress is not None:
+                    progress.update(len(rows))
+        return vectors
+
+    def encode(self, texts: list[str], batch_size: int = 64, progress: Progress | None = None) -> np.ndarray:
+        """Vectors `[n, dim]` in float32, in the order of `texts`, tokenized 16,384 at a time."""
         vectors = np.empty((len(texts), self.dim), np.float32)
         for start in range(0, len(texts), SORT_WINDOW):
-            tokens = self._tokenizer(
-                texts[start : start + SORT_WINDOW], truncation=True, max_length=self._settings.max_tokens
-            )
-            steps = np.array([max(1, -(-len(ids) // LENGTH_STEP)) for ids in tokens["input_ids"]])
-            # longest first: a batch that does not fit into memory fails at once
-            for step in np.unique(steps)[::-1]:
-                alike = np.flatnonzero(steps == step)
-                for begin in range(0, len(alike), batch_size):
-                    rows = alike[begin : begin + batch_size]
-                    filled = np.resize(rows, batch_size)
-                    batch = {name: [values[row] for row in filled] for name, values in tokens.items()}
-                    length = min(int(step) * LENGTH_STEP, self._settings.max_tokens)
-                    padded = self._tokenizer.pad(batch, padding="max_length", max_length=length, return_tensors="pt")
-                    vectors[start + rows] = self._encode_batch(padded)[: len(rows)].cpu().numpy()
-                    if progress is not None:
-                        progress.update(len(rows))
+            tokens = self.tokenize(texts[start : start + SORT_WINDOW])
+            vectors[start : start + SORT_WINDOW] = self.encode_tokens(tokens, batch_size, progress)
         return vectors

@@ -1,6 +1,9 @@
 """A model-free text embedding: hashed words and word pairs under a seeded random projection."""
 
+from typing import Any
+
 import numpy as np
+import sklearn
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from semid.embeddings.settings import HashingSettings
@@ -19,6 +22,7 @@ class HashingEncoder:
 
     def __init__(self, settings: HashingSettings) -> None:
         self.dim = settings.dim
+        self.made_by = {"scikit-learn": sklearn.__version__}
         self._vectorizer = HashingVectorizer(
             n_features=FEATURES, ngram_range=(1, 2), token_pattern=r"(?u)\w+", norm=None, dtype=np.float32
         )
@@ -27,17 +31,25 @@ class HashingEncoder:
         signs = np.unpackbits(bits.astype("<u8").view(np.uint8), count=FEATURES * self.dim)
         self._projection = (signs.astype(np.float32) * 2 - 1).reshape(FEATURES, self.dim)
 
-    def encode(self, texts: list[str], batch_size: int = 1024, progress: Progress | None = None) -> np.ndarray:
-        """Vectors `[n, dim]` in float32, each of length one."""
-        vectors = np.empty((len(texts), self.dim), np.float32)
-        for start in range(0, len(texts), batch_size):
-            counts = self._vectorizer.transform(texts[start : start + batch_size])
-            counts.eliminate_zeros()
-            counts.data = np.sign(counts.data) * (1 + np.log(np.abs(counts.data)))
+    def tokenize(self, texts: list[str]) -> Any:
+        """Weights of the hashed words and word pairs: a sparse float32 matrix `[n, 65,536]`."""
+        counts = self._vectorizer.transform(texts)
+        counts.eliminate_zeros()
+        counts.data = np.sign(counts.data) * (1 + np.log(np.abs(counts.data)))
+        return counts
+
+    def encode_tokens(self, tokens: Any, batch_size: int, progress: Progress | None = None) -> np.ndarray:
+        """Unit vectors `[n, dim]` in float32 of what :meth:`tokenize` gave."""
+        vectors = np.empty((tokens.shape[0], self.dim), np.float32)
+        for start in range(0, len(vectors), batch_size):
             # sparse times dense: row by row, so a text's vector does not depend on the batch it is in
-            batch = counts @ self._projection
+            batch = tokens[start : start + batch_size] @ self._projection
             length = np.linalg.norm(batch, axis=1, keepdims=True)
             vectors[start : start + batch_size] = batch / np.where(length > 0, length, 1)
             if progress is not None:
                 progress.update(len(batch))
         return vectors
+
+    def encode(self, texts: list[str], batch_size: int = 1024, progress: Progress | None = None) -> np.ndarray:
+        """Vectors `[n, dim]` in float32, each of length one."""
+        return self.encode_tokens(self.tokenize(texts), batch_size, progress)

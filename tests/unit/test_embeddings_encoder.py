@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -237,11 +238,73 @@ def test_shards_of_an_encoder_make_one_store(tiny: Path, tmp_path: Path) -> None
     assert store.space["weights_sha256"] == encoder_space(settings)["weights_sha256"]
 
 
+def test_equal_texts_have_the_bits_of_each_alone(tiny: Path, tmp_path: Path) -> None:
+    words = ["red", "blue", "green", "soap", "drill", ","]
+    generator = np.random.default_rng(0)
+    titles = [" ".join(generator.choice(words, size=1 + number % 5)) for number in range(60)]
+    assert len(set(titles)) <= 50
+    table = pa.table({"item_id": [f"{number:02d}" for number in range(60)], "title": titles})
+    pq.write_table(table, tmp_path / "items.parquet", row_group_size=13)
+    settings = EncoderSettings(model=str(tiny), max_tokens=16, dtype="float32")
+    embed_shard(tmp_path / "items.parquet", 0, 1, settings, tmp_path / "part.npy", "cpu", batch_size=4)
+    encoder = TransformerEncoder(settings, "cpu")
+    alone = np.concatenate([encoder.encode([title], 4) for title in titles])
+    np.testing.assert_array_equal(np.load(tmp_path / "part.npy"), alone)
+
+
+@pytest.mark.parametrize(("precision", "cosine"), [("bfloat16", 0.999), ("float16", 0.99999)])
+def test_half_precision_stays_close_and_is_a_space_of_its_own(
+    bundled: TransformerEncoder, precision: str, cosine: float
+) -> None:
+    settings = EncoderSettings(precision=precision)
+    encoder = TransformerEncoder(settings, "cpu")
+    found = encoder.encode(SENTENCES, 4)
+    assert found.dtype == np.float32
+    exact = bundled.encode(SENTENCES, 4)
+    assert not np.array_equal(found, exact)
+    assert ((found * exact).sum(1) > cosine).all()
+    np.testing.assert_array_equal(encoder.encode(SENTENCES[2:3], 4), found[2:3])
+    assert encoder_space(settings) == {**encoder_space(EncoderSettings()), "precision": precision}
+    assert "precision" not in encoder_space(EncoderSettings())
+
+
+def test_a_precision_that_the_device_has_no_kernel_for_is_named(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*arguments: object, **more: object) -> None:
+        raise RuntimeError("\"LayerNormKernelImpl\" not implemented for 'Half'")
+
+    monkeypatch.setattr(torch.nn.functional, "layer_norm", absent)
+    settings = EncoderSettings(model=str(tiny), max_tokens=8, precision="float16")
+    with pytest.raises(InputError, match=r"precision float16 does not work for .* on cpu.*'Half' \(set `precision: f"):
+        TransformerEncoder(settings, "cpu")
+
+
+def test_compiling_that_fails_is_named(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_compiler(model: torch.nn.Module, **options: object) -> None:
+        raise RuntimeError("No working C++ compiler found")
+
+    monkeypatch.setattr(BertModel, "forward", without_compiler)
+    monkeypatch.setattr(torch, "compile", lambda model, dynamic: model)
+    with pytest.raises(InputError, match=r"torch\.compile does not work .*No working C.*compile_encoder: f"):
+        TransformerEncoder(EncoderSettings(model=str(tiny), max_tokens=8), "cpu", compile_model=True)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_a_compiled_encoder_gives_the_same_vectors_for_any_neighbours(tiny: Path) -> None:
+    settings = EncoderSettings(model=str(tiny), max_tokens=16)
+    texts = [" ".join(["red soap", "blue drill", "green"][: 1 + n % 3] * (1 + n % 4)) for n in range(24)]
+    compiled = TransformerEncoder(settings, "cpu", compile_model=True)
+    found = compiled.encode(texts, 4)
+    np.testing.assert_allclose(found, TransformerEncoder(settings, "cpu").encode(texts, 4), atol=1e-6)
+    np.testing.assert_array_equal(compiled.encode(texts[5:6], 4), found[5:6])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"pooling": "max"}, "pooling is 'max'; expected one of mean, cls"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
+        ({"precision": "half"}, "precision is 'half'; expected one of float32, bfloat16, float16"),
+        ({"model": "hashing", "precision": "float16"}, "precision cannot be used with HashingSettings"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"pool": "cls"}, "pool cannot be used with EncoderSettings; its keys are model,"),
         ({"model": "hashing", "pooling": "cls"}, "pooling cannot be used with HashingSettings"),

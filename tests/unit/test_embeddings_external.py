@@ -90,7 +90,11 @@ def embed(folder: Path, settings: OwnVectors, shards: int = 1, items: list[str] 
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_ids_is_read_as_strings(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("at_once", [2, 1000])
+def test_every_form_of_ids_is_read_as_strings(
+    tmp_path: Path, form: str, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external_module, "IDS_AT_ONCE", at_once)
     settings = OwnVectors(vectors=write_vectors(tmp_path), ids=write_ids(tmp_path, form))
     assert read_ids(settings) == IDS
     np.testing.assert_array_equal(embed(tmp_path, settings), EXPECTED)
@@ -181,7 +185,7 @@ def test_vectors_without_an_item_are_warned_of(tmp_path: Path, caplog: pytest.Lo
     settings = OwnVectors(vectors=write_vectors(tmp_path), ids=write_ids(tmp_path, "txt"))
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(embed(tmp_path, settings, items=["4", "7"]), VECTORS[[1, 3]])
-    assert "3 vectors belong to no item and are left out: '30', '100', '21'" in caplog.text
+    assert "vectors.npy: 5 vectors for 2 items: those of no item are left out" in caplog.text
 
 
 def test_items_without_a_vector_are_counted_and_named(tmp_path: Path) -> None:
@@ -199,7 +203,9 @@ def test_no_overlap_shows_ids_of_both_sides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["txt", "parquet"])
-def test_repeated_ids_are_named(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_repeated_ids_are_named(tmp_path: Path, form: str, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(external_module, "IDS_AT_ONCE", at_once)
     ids = write_ids(tmp_path, form, ["30", "4", "30", "7", "4"])
     with pytest.raises(InputError, match=r"2 ids appear more than once: '30', '4'"):
         embed(tmp_path, OwnVectors(vectors=write_vectors(tmp_path), ids=ids))
@@ -298,6 +304,16 @@ def test_id_files_that_cannot_be_used_are_named(tmp_path: Path, name: str, conte
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=rf"{name}: .*{message}"):
         read_ids(OwnVectors(vectors=tmp_path / "vectors.npy", ids=tmp_path / name))
+
+
+@pytest.mark.parametrize("form", ["txt", "npy-text"])
+def test_an_empty_id_is_named_by_its_row_of_the_file(
+    tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external_module, "IDS_AT_ONCE", 2)
+    ids = write_ids(tmp_path, form, [*IDS[:3], "", "21"])
+    with pytest.raises(InputError, match="the id in row 3 is empty"):
+        embed(tmp_path, OwnVectors(vectors=write_vectors(tmp_path), ids=ids))
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:

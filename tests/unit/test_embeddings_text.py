@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from semid.embeddings import EmbeddingStore, HashingSettings, embed_manifest, embed_shard, embedding_space
+from semid.embeddings import embed as embed_module
 from semid.embeddings.hashing import HashingEncoder
-from semid.embeddings.text import item_texts
+from semid.embeddings.text import DIGEST, first_rows, item_texts
 from semid.errors import InputError
 from semid.naming import part_name
 
@@ -144,3 +146,44 @@ def test_a_catalogue_without_text_is_refused_and_leaves_no_part(tmp_path: Path) 
 def test_a_catalogue_without_items_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no items"):
         embed_shard(write_items(tmp_path / "items.parquet", []), 0, 1, HashingSettings(), tmp_path / "part.npy")
+
+
+def test_only_a_shard_without_text_makes_the_catalogue_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = write_items(tmp_path / "items.parquet")
+    read = []
+
+    def counted(path: Path, template: str, start: int, stop: int) -> Iterator[list[str]]:
+        read.append((start, stop))
+        return item_texts(path, template, start, stop)
+
+    monkeypatch.setattr(embed_module, "item_texts", counted)
+    embed_shard(items, 0, 2, HashingSettings(dim=8), tmp_path / "0.npy")
+    assert read == [(0, 2)]
+    embed_shard(items, 1, 2, HashingSettings(dim=8), tmp_path / "1.npy")
+    assert read == [(0, 2), (0, 5), (2, 5)]
+
+
+REPEATED = [f"title {number % 30}" for number in range(90)] + ["", "", "rare"] + ["title 3"] * 7
+
+
+@pytest.mark.parametrize("row_group_size", [1, 7, 200])
+def test_a_text_is_encoded_once_and_copied(
+    tmp_path: Path, row_group_size: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [(f"i{number:03d}", title, None, [], None) for number, title in enumerate(REPEATED)]
+    items = write_items(tmp_path / "items.parquet", rows, row_group_size)
+    settings = HashingSettings(dim=16, dtype="float32")
+    expected = HashingEncoder(settings).encode(REPEATED)
+    encoded = []
+    plain = HashingEncoder.tokenize
+    monkeypatch.setattr(HashingEncoder, "tokenize", lambda self, texts: encoded.extend(texts) or plain(self, texts))
+    with caplog.at_level(logging.INFO):
+        embed_shard(items, 0, 1, settings, tmp_path / "part.npy")
+    assert encoded == list(dict.fromkeys(REPEATED))
+    assert "68 of 100 items have the text of an earlier one" in caplog.text
+    np.testing.assert_array_equal(np.load(tmp_path / "part.npy"), expected)
+
+
+def test_first_rows_are_those_of_equal_digests() -> None:
+    digests = np.array([b"b\0", b"a", b"b", b"c", b"a", b"\0b"], DIGEST)
+    assert first_rows(digests).tolist() == [0, 1, 0, 3, 1, 5]

@@ -1,0 +1,105 @@
+"""A part that outlives an interruption: rows go in order to a file beside it, with a record of how many stand."""
+
+import errno
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from semid.embeddings.store import create_array
+from semid.errors import InputError
+from semid.files import write_json
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class PartialPart:
+    """A part in the making: `vectors` is its memmap `[rows, dim]`, of which the first `done` rows stand."""
+
+    vectors: np.memmap
+    done: int
+    _record: Path
+    _key: dict[str, Any]
+
+    def keep(self, done: int) -> None:
+        """Record that the first `done` rows are written: from there an interrupted run continues."""
+        self.vectors.flush()
+        write_json(self._record, {"key": self._key, "rows": done})
+        self.done = done
+
+
+@contextmanager
+def resumable_part(path: str | Path, rows: int, dim: int, dtype: str, key: dict[str, Any]) -> Iterator[PartialPart]:
+    """The part `path` as an earlier process left it; it appears at `path` when the block ends without an exception.
+
+    `key` holds, as JSON, all that the rows depend on: what was left under another key is begun anew. After an
+    exception or a kill the rows that :meth:`PartialPart.keep` recorded remain in `.<name>.partial`, their number and
+    the key in `.<name>.rows.partial`. Raises `InputError` while another process writes the same part.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    record = path.with_name(f".{path.name}.rows.partial")
+    with _locked(partial):
+        done = _rows_that_stand(partial, record, rows, dim, dtype, key)
+        if not done:
+            # before the rows it counts: a record must never describe the file that takes their place
+            record.unlink(missing_ok=True)
+        try:
+            if done:
+                logger.info("%s: going on after %d of %d rows", partial, done, rows)
+                vectors = np.lib.format.open_memmap(partial, mode="r+")
+            else:
+                vectors = create_array(partial, rows, dim, dtype)
+            yield PartialPart(vectors, done, record, key)
+            vectors.flush()
+            os.replace(partial, path)
+            record.unlink(missing_ok=True)
+        finally:
+            if not record.exists():
+                partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(partial: Path) -> Iterator[None]:
+    """Hold the lock on a file, which is created when absent; the system drops the lock of a process that dies."""
+    with partial.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{partial}: another process is writing this part; wait until it ends, or stop it"
+            ) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+                raise
+            logger.warning("%s cannot be locked (%s): no other process may write it now", partial, error)
+        yield
+
+
+def _rows_that_stand(partial: Path, record: Path, rows: int, dim: int, dtype: str, key: dict[str, Any]) -> int:
+    if not record.is_file():
+        return 0
+    try:
+        found = json.loads(record.read_text(encoding="utf-8"))
+        different = [name for name, value in key.items() if found["key"].get(name) != value]
+        done = int(found["rows"])
+        array = np.load(partial, mmap_mode="r", allow_pickle=False)
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        logger.warning("%s is damaged (%s) and ignored: the part is begun anew", partial, error)
+        return 0
+    if different:
+        logger.warning("%s is of other %s and ignored: the part is begun anew", partial, ", ".join(different))
+        return 0
+    if array.shape != (rows, dim) or array.dtype != np.dtype(dtype) or not 0 <= done <= rows:
+        logger.warning("%s is damaged (%s %s) and ignored: the part is begun anew", partial, array.dtype, array.shape)
+        return 0
+    return done
