@@ -1,7 +1,8 @@
 """Needs a dataset's embeddings; makes results/<dataset>/<tokenizer>/model.safetensors, config.json and codes/.
 
 The autoencoders also write training.csv. While they train they keep checkpoint/ beside it, which is no output:
-Snakemake would delete it with the job that it is there to outlive.
+Snakemake would delete it with the job that it is there to outlive. `external_<name>` trains and encodes nothing: codes
+that were made elsewhere are imported, then given codewords.
 """
 
 
@@ -69,6 +70,8 @@ rule encode:
         "logs/{dataset}/{tokenizer}/encode-{shard}.log",
     benchmark:
         "benchmarks/{dataset}/{tokenizer}/encode-{shard}.tsv"
+    wildcard_constraints:
+        tokenizer=r"(?!external_)[^/]+",
     conda:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
@@ -80,3 +83,50 @@ rule encode:
         code=code_digest("quantizers", "semantic_ids/encode.py", "semantic_ids/codes.py"),
     script:
         "../workflow_scripts/encode.py"
+
+
+rule import_codes:
+    input:
+        codes=lambda wildcards: external_options(wildcards)["codes"],
+        item2id=lambda wildcards: external_options(wildcards).get("item2id", []),
+        catalogue="data/{dataset}/items.parquet",
+    output:
+        "results/{dataset}/{tokenizer}/codes/part-{shard}.npy",
+    log:
+        "logs/{dataset}/{tokenizer}/import-{shard}.log",
+    benchmark:
+        "benchmarks/{dataset}/{tokenizer}/import-{shard}.tsv"
+    wildcard_constraints:
+        tokenizer=name_pattern("external"),
+    conda:
+        "../envs/torch.yaml"
+    params:
+        code=code_digest("semantic_ids/external.py", "semantic_ids/codes.py"),
+    script:
+        "../workflow_scripts/import_codes.py"
+
+
+rule fit_external:
+    input:
+        codes=code_parts,
+        parts=embedding_parts,
+        manifest="results/{dataset}/embeddings/manifest.json",
+        catalogue="data/{dataset}/items.parquet",
+    output:
+        model="results/{dataset}/{tokenizer}/model.safetensors",
+        config="results/{dataset}/{tokenizer}/config.json",
+    log:
+        "logs/{dataset}/{tokenizer}/fit.log",
+    benchmark:
+        "benchmarks/{dataset}/{tokenizer}/fit.tsv"
+    wildcard_constraints:
+        tokenizer=name_pattern("external"),
+    conda:
+        "../envs/torch.yaml"
+    threads: COMPUTE["threads"]
+    resources:
+        batch_size=COMPUTE["encode_batch_size"],
+    params:
+        code=code_digest("quantizers"),
+    script:
+        "../workflow_scripts/fit_external.py"

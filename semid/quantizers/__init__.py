@@ -1,8 +1,10 @@
 """Vectors in, discrete codes out: RQ-KMeans, RQ-VAE and VQ-VAE over shared low-memory kernels.
 
-Needs of semid only `errors` and `files`; `vectors` is any array or memmap, read in blocks.
+`ExternalCodes` gives codewords to codes that were made elsewhere. Needs of semid only `errors` and `files`;
+`vectors` is any array or memmap, read in blocks.
 """
 
+from semid.quantizers.external import ExternalCodes
 from semid.quantizers.rqkmeans import RQKMeans
 from semid.quantizers.rqvae import RQVAE
 from semid.quantizers.tokenizer import Compute, DecodedVectors, Tokenizer
@@ -10,4 +12,4 @@ from semid.quantizers.vqvae import VQVAE
 
 METHODS: dict[str, type[Tokenizer]] = {"rqkmeans": RQKMeans, "rqvae": RQVAE, "vqvae": VQVAE}
 
-__all__ = ["METHODS", "RQVAE", "VQVAE", "Compute", "DecodedVectors", "RQKMeans", "Tokenizer"]
+__all__ = ["METHODS", "RQVAE", "VQVAE", "Compute", "DecodedVectors", "ExternalCodes", "RQKMeans", "Tokenizer"]

@@ -23,6 +23,8 @@ from semid.naming import METHODS, RESERVED, TokenizerName, name_pattern
         ("vqvae_1-wide_2-s3", ("vqvae", 1, 1, "wide_2", 3)),
         ("rqvae_1x1-s", ("rqvae", 1, 1, "s", 0)),
         ("rqvae_1x1-small", ("rqvae", 1, 1, "small", 0)),
+        ("external_mine_2", ("external", 0, 0, "mine_2", 0)),
+        ("external_s1", ("external", 0, 0, "s1", 0)),
     ],
 )
 def test_a_name_is_taken_apart(name: str, parts: tuple):
@@ -37,7 +39,11 @@ def test_a_name_is_taken_apart(name: str, parts: tuple):
         *RESERVED,
         *METHODS,
         "",
-        "external_mine",
+        "external_",
+        "external_Mine",
+        "external_2x256",  # codes made elsewhere have a name, not a size
+        "external_mine-tiger",
+        "external_mine-s1",
         "rqkmeans",
         "rqkmeans_256",  # residual methods have levels
         "vqvae_4x256",  # the flat one has none
@@ -74,6 +80,7 @@ def test_a_malformed_name_is_an_error_that_shows_the_grammar(name: str):
     message = str(caught.value)
     assert f"'{name}'" in message
     assert "<method>_<size>[-<variant>][-s<seed>]" in message
+    assert "external_<name>" in message
     for method in METHODS:
         assert method in message
 
@@ -95,19 +102,29 @@ flat = st.builds(
     variant=variants,
     seed=st.integers(0, 999),
 )
+external = st.builds(
+    TokenizerName,
+    method=st.just("external"),
+    num_levels=st.just(0),
+    codebook_size=st.just(0),
+    variant=st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True),
+)
 
 
-@given(residual | flat)
+@given(residual | flat | external)
 def test_parsing_a_name_gives_back_its_parts(parts: TokenizerName):
     assert TokenizerName.parse(parts.name) == parts
 
 
-@given(residual | flat)
+@given(residual | flat | external)
 def test_a_name_matches_the_pattern_of_its_own_method_alone(parts: TokenizerName):
     assert [method for method in METHODS if re.fullmatch(name_pattern(method), parts.name)] == [parts.method]
 
 
-@given(st.from_regex(r"(rqkmeans|rqvae|vqvae)_[0-9]{1,3}(x[0-9]{0,3})?(-[a-zS0-9_]{0,4}){0,2}", fullmatch=True))
+@given(
+    st.from_regex(r"(rqkmeans|rqvae|vqvae)_[0-9]{1,3}(x[0-9]{0,3})?(-[a-zS0-9_]{0,4}){0,2}", fullmatch=True)
+    | st.from_regex(r"external_[a-zS0-9_-]{0,4}", fullmatch=True)
+)
 def test_pattern_and_parser_accept_the_same_names(name: str):
     matches = any(re.fullmatch(name_pattern(method), name) for method in METHODS)
     try:
@@ -149,6 +166,14 @@ def test_bits_and_flatness():
     assert TokenizerName.parse("vqvae_1").bits == 0
     assert TokenizerName.parse("vqvae_4096").is_flat
     assert not TokenizerName.parse("rqvae_1x256").is_flat
+
+
+def test_codes_made_elsewhere_are_given_their_size_and_have_no_seed():
+    name = TokenizerName.parse("external_letter")
+    assert name.with_seed(3) == name
+    assert not name.is_flat
+    sized = name.with_size(4, 256)
+    assert (sized.num_levels, sized.codebook_size, sized.bits, sized.name) == (4, 256, 32, "external_letter")
 
 
 def test_planning_imports_neither_torch_nor_numpy():

@@ -1,0 +1,280 @@
+"""Semantic IDs that were made elsewhere, read and brought into the order of the item table."""
+
+import csv
+import gzip
+import json
+import logging
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from semid.embeddings.store import shard_range
+from semid.embeddings.text import item_batches
+from semid.errors import InputError
+from semid.progress import Progress
+from semid.semantic_ids.codes import write_codes
+
+logger = logging.getLogger(__name__)
+
+# ours, OpenOneRec's
+ID_COLUMNS = ("item_id", "pid")
+# ours for a flat codebook, ours, OpenOneRec's; all after c1, c2, …
+CODE_COLUMNS = ("token", "code_str", "sid")
+# large, because the items' ids are hashed anew for every batch
+ROWS_AT_ONCE = 1 << 20
+CSV_BLOCK = 1 << 26
+# a codebook that large fits in memory; more codes than this and than items are hashes, or tokens of a vocabulary
+LARGEST_CODEBOOK = 1 << 16
+SHOWN = 5
+# a level's letter and the code
+TOKEN = re.compile(r"<(\w+)_(\d{1,18})>")
+
+# Ids as large_string [m], and their codes int64 [m, L].
+Batch = tuple[pa.Array, np.ndarray]
+
+
+def import_codes(
+    codes_path: str | Path,
+    item2id_path: str | Path | None,
+    items_path: str | Path,
+    shard: int,
+    shards: int,
+    output: str | Path,
+) -> None:
+    """Write the codes that a file gives to one shard of `items.parquet`, in the order of the items.
+
+    `codes_path` and `item2id_path` as in :func:`read_external_codes`. Memory follows the shard, except for `.json`.
+    Raises `InputError` as that and :func:`align_codes` do, and for codes that no codebook could hold.
+    """
+    n = pq.read_metadata(items_path).num_rows
+    batches = item_batches(items_path, ["item_id"], *shard_range(n, shard, shards))
+    item_ids = pa.chunked_array([batch.column(0) for batch in batches], pa.string()).combine_chunks()
+    codes, largest, rows = align_codes(read_external_codes(codes_path, item2id_path), item_ids, codes_path)
+    if largest >= max(LARGEST_CODEBOOK, n):
+        raise InputError(
+            f"{codes_path}: the largest code is {largest}, with {n} items: hashes or tokens of a vocabulary, it seems; "
+            "number the codes of every level from 0"
+        )
+    if rows > n:
+        logger.warning("%s: codes of %d items for %d items: those of no item are left out", codes_path, rows, n)
+    write_codes(output, codes, largest + 1)
+
+
+def align_codes(batches: Iterator[Batch], item_ids: Any, source: str | Path) -> tuple[np.ndarray, int, int]:
+    """Codes int64 [n, L] of the n `item_ids` (strings), the largest code in all batches, and how many rows they have.
+
+    `source` is the file of the batches. Raises `InputError` when an item has no code or is there twice, and when
+    codes differ in their number of levels.
+    """
+    items = pc.cast(item_ids, pa.large_string())
+    codes = np.empty((0, 0), np.int64)
+    row_of_item = np.full(len(items), -1, np.int64)
+    largest = rows = 0
+    shown: list[str] = []
+    with Progress(len(items), "importing codes", "items") as progress:
+        for ids, block in batches:
+            if not rows:
+                codes, shown = np.empty((len(items), block.shape[1]), np.int64), ids[:SHOWN].to_pylist()
+            if block.shape[1] != codes.shape[1]:
+                raise InputError(
+                    f"{source}: {ids[0].as_py()!r} has {block.shape[1]} codes, {shown[0]!r} has {codes.shape[1]}; "
+                    "expected as many for every item"
+                )
+            found = pc.index_in(ids, value_set=items)
+            known = found.is_valid().to_numpy(zero_copy_only=False)
+            places, rows_here = found.drop_null().to_numpy(), rows + np.flatnonzero(known)
+            repeated = row_of_item[places] >= 0
+            row_of_item[places] = rows_here
+            repeated |= row_of_item[places] != rows_here
+            if repeated.any():
+                twice = ids.filter(pa.array(known)).filter(pa.array(repeated))
+                raise InputError(f"{source}: more than one code for {_first(twice)}; give each item one")
+            codes[places] = block[known]
+            largest = max(largest, int(block.max()))
+            rows += len(ids)
+            progress.update(len(places))
+    if not rows:
+        raise InputError(f"{source}: no codes here")
+    missing = items.filter(pa.array(row_of_item < 0))
+    if len(missing) == len(items) > 0:
+        raise InputError(
+            f"{source}: none of its ids is one of {len(items)} items: ids {_first(shown)}; items {_first(items)}. "
+            "Where ids are numbers, item2id names the file that says whose"
+        )
+    if len(missing):
+        raise InputError(
+            f"{source}: {len(missing)} of {len(items)} items have no code: {_first(missing)}. "
+            "Every item needs one to be found: add their codes, or leave these items out of the catalogue"
+        )
+    return codes, largest, rows
+
+
+def read_external_codes(path: str | Path, item2id_path: str | Path | None = None) -> Iterator[Batch]:
+    """Yield ids and codes of a file, in its order.
+
+    Parquet or CSV with an `item_id` (or OpenOneRec's `pid`) and `c1` … `cL`, `token`, `code_str` (`"12-7-200-3"`) or
+    `sid` (a list); the `index.json` of LC-Rec, LETTER and MiniOneRec, `{"0": ["<a_12>", "<b_7>"], …}`. CSV and JSON may
+    be gzipped. `item2id_path` says whose the ids are where these are numbers: a line an item, `id<tab>number`.
+
+    Raises `InputError` for files that are not that, and for codes that are missing or negative.
+    """
+    path = Path(path)
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if kind not in _READERS:
+        raise InputError(f"{path}: cannot read codes from this kind of file; expected {', '.join(_READERS)}")
+    id_of_number = read_item2id(item2id_path) if item2id_path else None
+    with _reading(path, "codes"):
+        for ids, codes in _READERS[kind](path):
+            if len(ids):
+                yield _named(ids, *id_of_number, str(item2id_path)) if id_of_number else ids, codes
+
+
+def read_item2id(path: str | Path) -> tuple[pa.Array, pa.Array]:
+    """Numbers and ids, both large_string [n], of a file with a line `id<tab>number` for every item."""
+    ids: dict[str, str] = {}
+    with _reading(path, "item numbers"), _open_text(Path(path)) as file:
+        for row, line in enumerate(file, start=1):
+            name, _, number = line.rstrip("\n").rpartition("\t")
+            if not name or not number.isdecimal():
+                raise InputError(f"{path}: line {row} is {line.rstrip()!r}; expected an id, a tab and a number")
+            if number in ids:
+                raise InputError(f"{path}: line {row} gives the number {number} to {name!r}, as to {ids[number]!r}")
+            ids[number] = name
+    return pa.array(ids.keys(), pa.large_string()), pa.array(ids.values(), pa.large_string())
+
+
+def _named(numbers: pa.Array, known: pa.Array, ids: pa.Array, source: str) -> pa.Array:
+    found = pc.index_in(numbers, value_set=known)
+    if found.null_count:
+        raise InputError(f"{source}: no line for the numbers {_first(numbers.filter(found.is_null()))} of the codes")
+    return ids.take(found)
+
+
+@contextmanager
+def _reading(path: str | Path, what: str) -> Iterator[None]:
+    """Turn what reading a file may raise into an `InputError` that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot read {what}: {error}") from None
+
+
+def _first(ids: Any) -> str:
+    shown = [str(name) for name in ids[:SHOWN]]
+    return ", ".join(map(repr, shown)) + (", …" if len(ids) > SHOWN else "")
+
+
+def _open_text(path: Path) -> TextIO:
+    encoding = "utf-8-sig"
+    return gzip.open(path, "rt", encoding=encoding) if path.suffix == ".gz" else path.open(encoding=encoding)
+
+
+def _index_batches(path: Path) -> Iterator[Batch]:
+    with _open_text(path) as file:
+        # as pairs, because a dict would take the last of two codes of one item
+        pairs = json.load(file, object_pairs_hook=list)
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        raise InputError(f'{path}: expected {{"0": ["<a_12>", "<b_7>", …], …}}, an item a key')
+    if not pairs:
+        return
+    prefixes: list[str] = []
+    rows = []
+    for item, tokens in pairs:
+        found = [TOKEN.fullmatch(str(token)) for token in tokens] if isinstance(tokens, list) else []
+        own = [match[1] for match in found if match]
+        prefixes = prefixes or own
+        if not own or len(own) < len(found) or own != prefixes:
+            expected = ", ".join(f"<{prefix}_…>" for prefix in prefixes) or "<a_12>, <b_7>, …"
+            raise InputError(f"{path}: item {item!r} has {tokens!r}; expected a list {expected}, as for every item")
+        rows.append([int(match[2]) for match in found if match])
+    yield pa.array([item for item, _ in pairs], pa.large_string()), np.array(rows, np.int64)
+
+
+def _parquet_batches(path: Path) -> Iterator[Batch]:
+    with pq.ParquetFile(path) as file:
+        item, columns = _columns(path, file.schema_arrow.names)
+        row = 0
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[item, *columns]):
+            yield _batch(path, batch, item, columns, row)
+            row += len(batch)
+
+
+def _csv_batches(path: Path) -> Iterator[Batch]:
+    with _open_text(path) as file:
+        names = next(csv.reader(file), [])
+    item, columns = _columns(path, names)
+    # read as text, so that 007 and 7 remain two items
+    types = {item: pa.large_string(), **{name: pa.string() for name in columns}}
+    convert = pa.csv.ConvertOptions(column_types=types, include_columns=[item, *columns], strings_can_be_null=False)
+    with pa.csv.open_csv(path, pa.csv.ReadOptions(block_size=CSV_BLOCK), convert_options=convert) as batches:
+        row = 0
+        for batch in batches:
+            yield _batch(path, batch, item, columns, row)
+            row += len(batch)
+
+
+def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
+    """The column of ids and those of codes."""
+    item = next((name for name in ID_COLUMNS if name in names), None)
+    levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c[1-9]\d*", name))
+    if levels and levels != list(range(1, len(levels) + 1)):
+        raise InputError(f"{path}: columns c1 to c{levels[-1]} with gaps; its columns are {', '.join(names)}")
+    columns = [f"c{level}" for level in levels] or [name for name in CODE_COLUMNS if name in names][:1]
+    if item is None or not columns:
+        raise InputError(
+            f"{path}: its columns are {', '.join(names)}; expected {' or '.join(ID_COLUMNS)}, and c1, c2, … or "
+            f"{' or '.join(CODE_COLUMNS)}"
+        )
+    return item, columns
+
+
+def _batch(path: Path, batch: pa.RecordBatch, item: str, columns: list[str], row: int) -> Batch:
+    """Ids and codes of a batch whose first row is `row` of the file."""
+    ids = batch.column(item)
+    if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
+        raise InputError(f"{path}: ids in {item!r} are {ids.type}; expected strings or whole numbers")
+    ids = pc.cast(ids, pa.large_string())
+    empty = pc.fill_null(pc.equal(ids, ""), True)
+    if pc.any(empty).as_py():
+        raise InputError(f"{path}: the id in row {row + pc.index(empty, True).as_py()} is empty")
+    return ids, np.concatenate([_levels(path, batch.column(name), name, row) for name in columns], axis=1)
+
+
+def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
+    """Codes int64 [m, L] of one column: numbers, strings such as `"12-7"`, or lists of numbers."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pc.split_pattern(column, "-")
+    is_list = pa.types.is_nested(column.type)
+    lengths = pc.list_value_length(column).fill_null(0).to_numpy() if is_list else np.ones(len(column), np.int64)
+    ragged = np.flatnonzero((lengths != lengths[:1]) | (lengths == 0))
+    if len(ragged):
+        at = int(ragged[0])
+        raise InputError(
+            f"{path}: row {row + at} has {lengths[at]} codes in {name!r}, row {row} has {lengths[0]}; "
+            "expected as many in every row"
+        )
+    width = int(lengths[0]) if len(lengths) else 1
+    texts = pc.cast(column.flatten() if is_list else column, pa.string())
+    wrong = pc.invert(pc.fill_null(pc.match_substring_regex(texts, r"^\d{1,18}$"), False))
+    if pc.any(wrong).as_py():
+        at = pc.index(wrong, True).as_py()
+        raise InputError(
+            f"{path}: row {row + at // width} holds {texts[at].as_py()!r} in {name!r}; expected codes of 0 or more"
+        )
+    return pc.cast(texts, pa.int64()).to_numpy().reshape(-1, width)
+
+
+_READERS = {".parquet": _parquet_batches, ".csv": _csv_batches, ".json": _index_batches}

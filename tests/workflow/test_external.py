@@ -1,0 +1,84 @@
+"""Semantic IDs that were made elsewhere, through the workflow."""
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import yaml
+from snake import TINY, call_snakemake, overlay
+
+from semid.quantizers import ExternalCodes, Tokenizer
+
+HERE = Path(__file__).parent
+NAME = "external_minionerec"
+
+
+def test_the_published_ids_of_minionerec_beside_ours(tmp_path: Path, shared_data: Path) -> None:
+    given = shared_data / "amazon2018-industrial"
+    config = yaml.safe_load((HERE / "industrial.yaml").read_text())
+    industrial = config["datasets"]["industrial"]
+    # as numbers, which item2id turns into the ids of the dataset again
+    with gzip.open(given / "items.jsonl.gz", "rt", encoding="utf-8") as file:
+        items = [json.loads(line) for line in file]
+    (tmp_path / "ids.txt").write_text("".join(f"{item['item_id']}\n" for item in items))
+    (tmp_path / "Industrial.item2id").write_text("".join(f"{item['item_id']}\t{item['item_id']}\n" for item in items))
+    codes = str(given / "original/index.json.gz")
+    industrial |= {
+        "interactions": str(given / "interactions.csv.gz"),
+        "items": str(given / "items.jsonl.gz"),
+        "embeddings": {"vectors": str(given / "embeddings_minilm_f16.npy"), "ids": "ids.txt"},
+        "external": {"minionerec": {"codes": codes}, "numbered": {"codes": codes, "item2id": "Industrial.item2id"}},
+        "shards": 2,
+    }
+    config["run"] |= {"tokenizers": [NAME], "seeds": [0, 1]}
+    configs = ("--configfile", overlay(tmp_path / "given.yaml", config))
+    folder = Path("results/industrial") / NAME
+    run = call_snakemake(
+        *(tmp_path, *configs, "--", folder / "items.parquet", folder / "model.safetensors"),
+        "results/industrial/external_numbered/items.parquet",
+    )
+    assert run.ok, run.text
+    assert not {"encode", "train_rqkmeans", "train_rqvae", "train_vqvae"} & run.rules.keys()
+
+    table = pq.read_table(tmp_path / folder / "items.parquet")
+    published = {str(item["item_id"]): item["minionerec_sid"] for item in items}
+    rows = table.to_pylist()
+    assert {row["item_id"]: [f"<a_{row['c1']}>", f"<b_{row['c2']}>", f"<c_{row['c3']}>"] for row in rows} == published
+    assert table.equals(pq.read_table(tmp_path / "results/industrial/external_numbered/items.parquet"))
+
+    tokenizer = Tokenizer.from_pretrained(tmp_path / folder)
+    assert isinstance(tokenizer, ExternalCodes)
+    assert (tokenizer.num_levels, tokenizer.codebook_size) == (3, 256)
+    found = np.array([[row["c1"], row["c2"], row["c3"]] for row in rows])
+    row_of_id = {str(item["item_id"]): row for row, item in enumerate(items)}
+    vectors = np.load(given / "embeddings_minilm_f16.npy").astype(np.float32)
+    vectors = vectors[[row_of_id[row["item_id"]] for row in rows]]
+    in_train = pq.read_table(tmp_path / "data/industrial/items.parquet")["in_train"].to_numpy()
+    assert 0 < in_train.sum() < len(in_train)
+    code = np.bincount(found[:, 0]).argmax()
+    of_code = vectors[in_train & (found[:, 0] == code)]
+    np.testing.assert_allclose(tokenizer.codebooks_[0, code], of_code.mean(axis=0), atol=1e-5)
+    lost = np.square(vectors - tokenizer.decode(found)).sum(axis=1).mean()
+    assert lost < 0.7 * np.square(vectors - vectors.mean(axis=0)).sum(axis=1).mean()
+
+    # codes have no seed, and every dataset of a run needs them
+    plan = call_snakemake(tmp_path, "-n", *configs, "--", "results/tokenizers.csv")
+    assert plan.rules["score"] == 1
+
+
+def test_codes_that_are_not_there_are_named_before_anything_runs(tmp_path: Path) -> None:
+    def refusal(change: dict) -> str:
+        config = overlay(tmp_path / "change.yaml", {"datasets": {"tiny": change}})
+        run = call_snakemake(
+            tmp_path, "-n", "--configfile", TINY, config, "--", "results/tiny/external_other/items.parquet"
+        )
+        assert not run.ok
+        return run.text
+
+    assert "dataset 'tiny' names no codes 'other' under `external:`; named: none" in refusal({})
+    assert "named: mine" in refusal({"external": {"mine": {"codes": "codes.csv"}}})
+    assert "gone.csv" in refusal({"external": {"other": {"codes": "gone.csv"}}})
+    assert "'Other' does not match" in refusal({"external": {"Other": {"codes": "codes.csv"}}})
+    assert "external_other: codes made elsewhere are not loaded" in refusal({"load": {"external_other": "folder"}})
