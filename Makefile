@@ -1,6 +1,7 @@
 # make run    set up .venv and run the default to results/offline_eval.csv
 # make test   the same set-up and every check
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
+# make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
 # make clean  remove results, logs, caches and .venv; data/, where your own files may be, stays
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
@@ -8,7 +9,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 BIN := .venv/bin
 SOURCES := semid tests workflow_scripts bench
 
-.PHONY: run test bench clean
+.PHONY: run test bench scale clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores all results/offline_eval.csv
@@ -23,6 +24,9 @@ test: .venv/installed
 
 bench: .venv/bench
 	$(BIN)/python -m bench
+
+scale: .venv/bench
+	$(BIN)/python -m bench.scale
 
 # semantic-id asks for numpy 2 and rectokens for triton, and both run without: apart from .venv and its pins
 .venv/bench: .venv/installed
