@@ -1,4 +1,11 @@
-"""Needs a semantic-ID table or embeddings; makes results/<dataset>/<tokenizer>/inverted/ and results/<dataset>/faiss/."""
+"""Needs a semantic-ID table or embeddings; makes results/<dataset>/<tokenizer>/inverted/, results/<dataset>/faiss/ and
+results/<dataset>/embeddings/first_of_identical.npy.
+"""
+
+FAISS_PARAMS = {
+    "code": code_digest("retrieval/faiss_index.py", "retrieval/dense.py", "parts.py"),
+    **{key: faiss_options()[key] for key in ("normalize", "factory", "on_disk")},
+}
 
 
 rule build_inverted:
@@ -15,27 +22,84 @@ rule build_inverted:
     conda:
         "../envs/torch.yaml"
     params:
-        code=code_digest("retrieval/inverted.py", "retrieval/ragged.py"),
+        code=code_digest("retrieval/inverted.py", "semantic_ids/table.py"),
     script:
         "../workflow_scripts/build_inverted.py"
 
 
-rule build_faiss:
+rule identical_embeddings:
     input:
         parts=embedding_parts,
         manifest="results/{dataset}/embeddings/manifest.json",
     output:
-        "results/{dataset}/faiss/index.faiss",
+        "results/{dataset}/embeddings/first_of_identical.npy",
     log:
-        "logs/{dataset}/build_faiss.log",
+        "logs/{dataset}/embeddings/first_of_identical.log",
     benchmark:
-        "benchmarks/{dataset}/build_faiss.tsv"
+        "benchmarks/{dataset}/embeddings/first_of_identical.tsv"
+    conda:
+        "../envs/torch.yaml"
+    params:
+        code=code_digest("retrieval/identical.py", "retrieval/dense.py"),
+    script:
+        "../workflow_scripts/identical_embeddings.py"
+
+
+rule train_faiss:
+    input:
+        parts=embedding_parts,
+        manifest="results/{dataset}/embeddings/manifest.json",
+    output:
+        temp("results/{dataset}/faiss/trained.index"),
+    log:
+        "logs/{dataset}/faiss/train.log",
+    benchmark:
+        "benchmarks/{dataset}/faiss/train.tsv"
+    conda:
+        "../envs/faiss.yaml"
+    threads: COMPUTE["training_threads"]
+    params:
+        **FAISS_PARAMS,
+        # the same index whatever --cores: Snakemake caps `threads`, not this
+        training_threads=COMPUTE["training_threads"],
+    script:
+        "../workflow_scripts/train_faiss.py"
+
+
+rule fill_faiss:
+    input:
+        trained="results/{dataset}/faiss/trained.index",
+        part="results/{dataset}/embeddings/part-{shard}.npy",
+        manifest="results/{dataset}/embeddings/manifest.json",
+    output:
+        temp("results/{dataset}/faiss/part-{shard}.index"),
+    log:
+        "logs/{dataset}/faiss/fill-{shard}.log",
+    benchmark:
+        "benchmarks/{dataset}/faiss/fill-{shard}.tsv"
     conda:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
     params:
-        code=code_digest("retrieval/faiss_index.py", "retrieval/dense.py"),
-        normalize=faiss_options()["normalize"],
-        factory=faiss_options()["factory"],
+        **FAISS_PARAMS,
+    script:
+        "../workflow_scripts/fill_faiss.py"
+
+
+rule build_faiss:
+    input:
+        trained="results/{dataset}/faiss/trained.index",
+        parts=lambda wildcards: [f"{part[:-4]}.index" for part in parts(wildcards.dataset, "faiss")],
+    output:
+        FAISS_FILES,
+    log:
+        "logs/{dataset}/faiss/build.log",
+    benchmark:
+        "benchmarks/{dataset}/faiss/build.tsv"
+    conda:
+        "../envs/faiss.yaml"
+    params:
+        # of the jobs before it, too: what they leave is deleted, and with it that they are out of date
+        **FAISS_PARAMS,
     script:
         "../workflow_scripts/build_faiss.py"

@@ -14,7 +14,7 @@ rule export:
     conda:
         "../envs/torch.yaml"
     params:
-        code=code_digest("semantic_ids/table.py", "semantic_ids/codes.py"),
+        code=code_digest("semantic_ids/table.py", "semantic_ids/codes.py", "parts.py"),
         flat=lambda wildcards: parse_name(wildcards.tokenizer).is_flat,
     script:
         "../workflow_scripts/export.py"
@@ -26,6 +26,7 @@ rule score:
         model=model_of,
         parts=embedding_parts,
         manifest="results/{dataset}/embeddings/manifest.json",
+        representatives="results/{dataset}/embeddings/first_of_identical.npy",
         catalogue="data/{dataset}/items.parquet",
     output:
         scorecard="results/{dataset}/{tokenizer}/scorecard.json",
@@ -38,7 +39,7 @@ rule score:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
     params:
-        code=code_digest("semantic_ids", "quantizers", "retrieval/dense.py"),
+        code=code_digest("semantic_ids", "quantizers", "parts.py"),
         note=note,
     script:
         "../workflow_scripts/score.py"

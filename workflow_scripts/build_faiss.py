@@ -1,14 +1,9 @@
-"""Index the embeddings of a whole catalogue with FAISS."""
+"""Merge the filled parts of a FAISS index into the index of the whole catalogue."""
 
-from semid.embeddings import EmbeddingStore
 from semid.joblog import job_log
 from semid.retrieval import faiss_index
 
 with job_log(snakemake.log[0]):
-    faiss_index.build_index(
-        EmbeddingStore.open(snakemake.input.manifest).parts,
-        snakemake.output[0],
-        normalize=snakemake.params.normalize,
-        factory=snakemake.params.factory,
-        threads=snakemake.threads,
+    faiss_index.merge_indexes(
+        snakemake.input.trained, snakemake.input.parts, snakemake.output[0], on_disk=snakemake.params.on_disk
     )

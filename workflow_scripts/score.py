@@ -7,7 +7,7 @@ import torch
 from semid.embeddings import EmbeddingStore
 from semid.joblog import job_log
 from semid.quantizers import Tokenizer
-from semid.retrieval import representatives
+from semid.retrieval import read_first_of_identical
 from semid.semantic_ids import score_tokenizer
 
 with job_log(snakemake.log[0]):
@@ -17,7 +17,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.catalogue,
         snakemake.input.codes,
         vectors,
-        representatives(vectors),
+        read_first_of_identical(snakemake.input.representatives, len(vectors)),
         Tokenizer.from_pretrained(Path(snakemake.input.model).parent),
         snakemake.wildcards.dataset,
         snakemake.wildcards.tokenizer,

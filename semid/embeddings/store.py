@@ -1,7 +1,7 @@
 """The sharded store of item embeddings: parts as `.npy` files, and a manifest that is written last."""
 
 import json
-import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import open_array, sha256_of, whole_file, write_json
+from semid.parts import Parts
 from semid.progress import Progress
 
 BLOCK_VALUES = 1 << 22
@@ -56,11 +57,24 @@ def cast(vectors: np.ndarray, dtype: str, rows: np.ndarray, item_ids: Any = None
     return stored
 
 
+def create_array(path: str | Path, rows: int, dim: int, dtype: str) -> np.memmap:
+    """A writable memmap `[rows, dim]` of a new `.npy` file; `OSError` when the disk has no room for it."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=(rows, dim))
+    # a disk that fills up later would end the process by SIGBUS; macOS cannot reserve room in this way
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)
+            except OSError as error:  # it does not say which file
+                raise OSError(error.errno, error.strerror, str(path)) from None
+    return array
+
+
 @contextmanager
 def new_part(path: str | Path, rows: int, dim: int, dtype: str) -> Iterator[np.memmap]:
     """A writable memmap `[rows, dim]` that becomes the part `path` when the block ends without an exception."""
     with whole_file(path) as temporary:
-        part = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.dtype(dtype), shape=(rows, dim))
+        part = create_array(temporary, rows, dim, dtype)
         yield part
         part.flush()
 
@@ -105,19 +119,15 @@ def write_manifest(path: str | Path, parts: Sequence[str | Path], space: Mapping
     )
 
 
-class EmbeddingStore:
+class EmbeddingStore(Parts):
     """The rows of the parts that a manifest names, as one read-only array `[rows, dim]` that stays on disk.
 
-    Slices, integer arrays (any order, repeats, negative numbers), boolean masks and single rows return numpy arrays in
-    the stored dtype, in memory. `parts` are the memmaps; `space` identifies the embedding space.
+    `parts` are the memmaps; `space` identifies the embedding space.
     """
 
     def __init__(self, parts: Sequence[np.ndarray], space: Mapping[str, Any]) -> None:
-        self.parts = list(parts)
-        self._offsets = np.cumsum([0] + [len(part) for part in parts])
+        super().__init__(parts)
         self.space = dict(space)
-        self.shape = (int(self._offsets[-1]), int(parts[0].shape[1]))
-        self.dtype = parts[0].dtype
 
     @classmethod
     def open(cls, manifest_path: str | Path, verify: bool = False) -> "EmbeddingStore":
@@ -147,51 +157,6 @@ class EmbeddingStore:
                 raise InputError(f"{name}: its bytes have changed since the manifest was written")
             parts.append(part)
         return cls(parts, space)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        if isinstance(key, slice):
-            start, stop, step = key.indices(len(self))
-            return self._range(start, stop) if step == 1 else self._gather(np.arange(start, stop, step))
-        if np.ndim(key) == 0:
-            row = operator.index(key)
-            if not -len(self) <= row < len(self):
-                raise IndexError(f"row {row} of {len(self)} embeddings")
-            row %= len(self)
-            return self._range(row, row + 1)[0]
-        indices = np.asarray(key)
-        if indices.dtype == bool:
-            if indices.shape != (len(self),):
-                raise IndexError(f"a mask of shape {indices.shape} over {len(self)} embeddings")
-            indices = np.flatnonzero(indices)
-        elif indices.size == 0:
-            indices = indices.astype(np.int64)
-        if indices.ndim != 1 or indices.dtype.kind not in "iu":
-            raise IndexError("embeddings are indexed by a slice, a row number, or a one-dimensional array of them")
-        indices = indices.astype(np.int64, copy=False)
-        if indices.size and (indices.min() < -len(self) or indices.max() >= len(self)):
-            raise IndexError(f"rows {indices.min()} to {indices.max()} of {len(self)} embeddings")
-        return self._gather(np.where(indices < 0, indices + len(self), indices))
-
-    def _range(self, start: int, stop: int) -> np.ndarray:
-        out = np.empty((max(stop - start, 0), self.shape[1]), self.dtype)
-        for part, offset in zip(self.parts, self._offsets[:-1], strict=True):
-            low, high = max(start, offset), min(stop, offset + len(part))
-            if low < high:
-                out[low - start : high - start] = part[low - offset : high - offset]
-        return out
-
-    def _gather(self, indices: np.ndarray) -> np.ndarray:
-        if len(self.parts) == 1:
-            return np.asarray(self.parts[0][indices])
-        out = np.empty((len(indices), self.shape[1]), self.dtype)
-        owner = np.searchsorted(self._offsets, indices, side="right") - 1
-        for number in np.unique(owner):
-            here = np.flatnonzero(owner == number)
-            out[here] = self.parts[number][indices[here] - self._offsets[number]]
-        return out
 
 
 class Rows:

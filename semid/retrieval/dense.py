@@ -43,51 +43,6 @@ def unit_rows(block: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(block, dim=1)
 
 
-def representatives(vectors: Vectors) -> np.ndarray:
-    """int32 [n]: for every row the first row with the same bytes.
-
-    Rows are hashed in blocks to 64 bits; rows of one hash are compared before they are called the same. Memory holds
-    a block of rows and a few integers a row.
-    """
-    hashes = _row_hashes(vectors)
-    first = np.arange(vectors.shape[0], dtype=np.int32)
-    order = np.argsort(hashes, kind="stable")
-    while len(order) > 1:
-        ordered = hashes[order]
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-        leader = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
-        follower = order[~new]
-        same = _rows_equal(vectors, leader[~new], follower)
-        first[follower[same]] = leader[~new][same]
-        # rows of one hash that differ from its first row: compare them among themselves
-        order = follower[~same]
-    return first
-
-
-def _row_hashes(vectors: Vectors) -> np.ndarray:
-    n, dim = vectors.shape
-    odd = np.random.default_rng(0).integers(1 << 63, size=dim, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    hashes = np.empty(n, np.uint64)
-    step = block_rows(dim)
-    for start in range(0, n, step):
-        hashes[start : start + step] = (_words(vectors[start : start + step]) * odd).sum(axis=1, dtype=np.uint64)
-    return hashes
-
-
-def _words(block: np.ndarray) -> np.ndarray:
-    block = np.ascontiguousarray(block)
-    return block.view(f"u{block.dtype.itemsize}").astype(np.uint64)
-
-
-def _rows_equal(vectors: Vectors, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    equal = np.empty(len(left), bool)
-    step = block_rows(vectors.shape[1])
-    for start in range(0, len(left), step):
-        rows = slice(start, start + step)
-        equal[rows] = (_words(vectors[left[rows]]) == _words(vectors[right[rows]])).all(axis=1)
-    return equal
-
-
 class PairScorer:
     """Inner products of queries and items, an item standing for the group whose vector it shares.
 

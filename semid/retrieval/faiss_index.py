@@ -1,7 +1,13 @@
-"""The whole-catalogue FAISS index: the one module that imports faiss."""
+"""The whole-catalogue FAISS index: the one module that imports faiss.
 
+An index is trained empty, filled once for each shard of the catalogue, and merged from these parts in order.
+"""
+
+import errno
 import importlib.util
 import logging
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +21,8 @@ from semid.progress import Progress
 from semid.retrieval.dense import Vectors, block_rows, float_rows
 
 TRAINING_ROWS = 1 << 18
+# fewer a list make faiss warn that the lists are badly placed
+TRAINING_ROWS_A_LIST = 39
 log = logging.getLogger(__name__)
 
 
@@ -39,59 +47,207 @@ class FaissIndex:
         return self._index.search(queries.numpy(), min(k, self._index.ntotal))[1]
 
 
-def build_index(
-    parts: Sequence[Vectors],
+def train_index(
+    vectors: Vectors,
     path: str | Path,
+    shards: int = 1,
     normalize: bool = False,
     factory: str = "Flat",
+    on_disk: bool = False,
     threads: int = 1,
     seed: int = 0,
 ) -> None:
-    """Write an inner-product index over the rows of `parts`, in order, to `path`.
+    """Write an empty inner-product index, ready to be filled, to `path`.
 
-    parts: float16 or float32 [rows, dim], read block by block; `normalize` makes the rows unit length. `factory` is a
-    string of faiss.index_factory; one that needs training gets at most 262,144 rows, drawn with `seed`. The index is
-    in memory as a whole while it is built: `Flat` takes 4 * dim bytes an item, `SQfp16` half of that.
+    vectors: float16 or float32 [rows, dim]; `normalize` makes the rows unit length. `factory` is a string of
+    faiss.index_factory. One that needs training gets a sample of the rows, drawn with `seed`: 262,144, or 39 for each
+    inverted list where these are more, in memory as float32. Raises InputError for a factory that faiss does not know,
+    that cannot be merged from several `shards`, or whose inverted lists, if it has any, cannot be kept `on_disk`.
     """
     import faiss
 
     faiss.omp_set_num_threads(threads)
+    rows, dim = vectors.shape
     try:
-        index = faiss.index_factory(parts[0].shape[1], factory, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
-        raise InputError(f"faiss does not know the factory {factory!r}: use Flat, or a string it knows") from error
+        raise InputError(
+            f"faiss has no inner-product index {factory!r} of {dim} dimensions: use Flat, or a factory string it knows"
+        ) from error
+    lists = _lists_of(index)
+    # those of fast-scan codes are packed in blocks, which the lists on disk are not
+    if on_disk and (lists is None or lists.invlists.code_size != lists.code_size):
+        raise InputError(
+            f"faiss: on_disk keeps inverted lists in a file, and {factory!r} has none that can be: use IVF…,Flat, "
+            "IVF…,SQ… or IVF…,PQ…"
+        )
     if not index.is_trained:
-        index.train(_sample(parts, normalize, seed))
-    rows = sum(part.shape[0] for part in parts)
-    step = block_rows(parts[0].shape[1])
-    with Progress(rows, "faiss") as progress:
-        for part in parts:
-            for start in range(0, part.shape[0], step):
-                block = float_rows(part, slice(start, start + step), normalize)
-                index.add(block.numpy())
-                progress.update(len(block))
-    with whole_file(path) as temporary:
-        faiss.write_index(index, str(temporary))
-    log.info("%s: %s rows, %s", path, f"{rows:,}", factory)
+        wanted = max(TRAINING_ROWS, TRAINING_ROWS_A_LIST * lists.nlist if lists is not None else 0)
+        sample = _sample(vectors, min(wanted, rows), normalize, seed)
+        log.info("training %s on %s of %s rows", factory, f"{len(sample):,}", f"{rows:,}")
+        try:
+            index.train(sample)
+        except RuntimeError as error:
+            raise InputError(f"faiss cannot train {factory!r} on {len(sample):,} items: {_reason(error)}") from error
+    if shards > 1 and not _can_be_merged(index):
+        raise InputError(
+            f"faiss cannot merge {factory!r} from the parts of {shards} shards: use Flat, SQ…, PQ… or IVF…, "
+            "`shards: 1` for this dataset, or `faiss: false`"
+        )
+    _write(index, path)
 
 
-def _sample(parts: Sequence[Vectors], normalize: bool, seed: int) -> np.ndarray:
-    ends = np.cumsum([part.shape[0] for part in parts])
-    rng = np.random.default_rng(seed)
-    rows = np.sort(rng.choice(ends[-1], min(TRAINING_ROWS, ends[-1]), replace=False))
-    of_parts = np.split(rows, np.searchsorted(rows, ends[:-1]))
-    starts = ends - [part.shape[0] for part in parts]
-    chosen = zip(parts, of_parts, starts, strict=True)
-    return torch.cat([float_rows(part, local - start, normalize) for part, local, start in chosen]).numpy()
+def fill_index(
+    trained_path: str | Path,
+    vectors: Vectors,
+    start: int,
+    stop: int,
+    path: str | Path,
+    normalize: bool = False,
+    threads: int = 1,
+) -> None:
+    """Write the index of :func:`train_index` with the rows `start <= row < stop` of `vectors` to `path`.
 
-
-def load(path: str | Path, threads: int = 1) -> FaissIndex:
-    """Open the index at `path`; InputError when it is missing or no index."""
+    vectors: float16 or float32 [rows, dim], those of the whole catalogue, read block by block; `normalize` as in
+    training. Memory holds the index of these rows: `Flat` takes 4 * dim bytes a row, `SQfp16` half of that.
+    """
     import faiss
 
     faiss.omp_set_num_threads(threads)
+    index = _read(trained_path)
+    # inverted lists store the numbers of their rows; the other kinds count them
+    numbered = _lists_of(index) is not None
+    _reserve(index, stop - start)
+    step = block_rows(vectors.shape[1])
+    with Progress(stop - start, "faiss") as progress:
+        for first in range(start, stop, step):
+            block = float_rows(vectors, slice(first, min(first + step, stop)), normalize).numpy()
+            if numbered:
+                index.add_with_ids(block, np.arange(first, first + len(block)))
+            else:
+                index.add(block)
+            progress.update(len(block))
+    _write(index, path)
+
+
+def merge_indexes(
+    trained_path: str | Path, part_paths: Sequence[str | Path], path: str | Path, on_disk: bool = False
+) -> None:
+    """Write the index over the rows of all parts of :func:`fill_index`, in the order given, to `path`.
+
+    Memory holds the whole index and one part. With `on_disk` the inverted lists go to a file beside `path`, of the
+    same name ending in `.ivfdata`, and are read from there when searched: memory then holds neither.
+    """
+    parts = [Path(part) for part in part_paths]
+    if on_disk:
+        _merge_on_disk(trained_path, parts, Path(path))
+    elif len(parts) == 1:
+        # the part is the whole: a second name for it, where the file system has such, costs neither time nor disk
+        with whole_file(path) as temporary:
+            temporary.unlink()
+            try:
+                temporary.hardlink_to(parts[0])
+            except OSError:
+                shutil.copyfile(parts[0], temporary)
+    else:
+        index = _merged(trained_path, parts)
+        _write(index, path)
+
+
+def _merged(trained_path: str | Path, parts: Sequence[Path]) -> Any:
+    import faiss
+
+    index = _read(trained_path)
+    _reserve(index, sum(_read(part, faiss.IO_FLAG_MMAP_IFC).ntotal for part in parts))
+    with Progress(len(parts), "merging faiss", "parts") as progress:
+        for part in parts:
+            index.merge_from(_read(part), 0)
+            progress.update(1)
+    return index
+
+
+def _merge_on_disk(trained_path: str | Path, parts: Sequence[Path], path: Path) -> None:
+    import faiss
+    from faiss.contrib.ondisk import merge_ondisk
+
+    lists_path = path.with_suffix(".ivfdata")
+    # faiss writes the lists through a memory map, where a full disk kills the process without a word
+    needed, free = sum(part.stat().st_size for part in parts), shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({needed:,} bytes are needed)", str(lists_path))
+    with whole_file(path) as temporary, whole_file(lists_path) as temporary_lists:
+        index = _read(trained_path)
+        merge_ondisk(index, [str(part) for part in parts], str(temporary_lists))
+        # looked up beside the index, wherever their folder is by then
+        lists: Any = faiss.downcast_InvertedLists(_lists_of(index).invlists)
+        lists.filename = lists_path.name
+        faiss.write_index(index, str(temporary))
+    log.info("%s: %s rows, lists in %s", path, f"{index.ntotal:,}", lists_path.name)
+
+
+def _lists_of(index: Any) -> Any:
+    """The index of inverted lists in `index`, or None."""
+    import faiss
+
+    return faiss.try_extract_index_ivf(index)
+
+
+def _can_be_merged(index: Any) -> bool:
     try:
-        return FaissIndex(faiss.read_index(str(path)))
+        # of trained indexes: faiss compares the centroids of their lists
+        index.check_compatible_for_merge(index)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _reserve(index: Any, rows: int) -> None:
+    """Take the memory of `rows` more rows at once: an array that grows doubles, and is copied."""
+    import faiss
+
+    flat = faiss.downcast_index(index)
+    if isinstance(flat, faiss.IndexFlatCodes):
+        filled = flat.codes.size()
+        flat.codes.resize(filled + rows * flat.code_size)
+        flat.codes.resize(filled)
+
+
+def _sample(vectors: Vectors, size: int, normalize: bool, seed: int) -> np.ndarray:
+    n, dim = vectors.shape
+    rows = np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+    sample = np.empty((size, dim), np.float32)
+    step = block_rows(dim)
+    for start in range(0, size, step):
+        sample[start : start + step] = float_rows(vectors, rows[start : start + step], normalize).numpy()
+    return sample
+
+
+def load(path: str | Path, threads: int = 1) -> FaissIndex:
+    """Open the index at `path`; InputError when it, or its lists on disk, is missing or broken."""
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    return FaissIndex(_read(path, faiss.IO_FLAG_ONDISK_SAME_DIR))
+
+
+def _read(path: str | Path, flags: int = 0) -> Any:
+    import faiss
+
+    try:
+        return faiss.read_index(str(path), flags)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{path} is not a readable faiss index ({reason}): delete it and build it again") from error
+        raise InputError(
+            f"{path} is not a readable faiss index ({_reason(error)}): delete it and build it again"
+        ) from error
+
+
+def _write(index: Any, path: str | Path) -> None:
+    import faiss
+
+    with whole_file(path) as temporary:
+        faiss.write_index(index, str(temporary))
+    log.info("%s: %s rows", path, f"{index.ntotal:,}")
+
+
+def _reason(error: RuntimeError) -> str:
+    return str(error).strip().splitlines()[-1]

@@ -9,7 +9,6 @@ import numpy as np
 
 from semid.errors import InputError
 from semid.files import whole_file
-from semid.retrieval.ragged import offsets_of
 from semid.semantic_ids.scorecard import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
@@ -32,11 +31,11 @@ class BucketGroups:
         kept = codes[:, positions]
         # a prefix of sorted rows is sorted already, and lexsort is stable: `members` is then 0, 1, 2, ...
         members = np.lexsort(kept.T[::-1]) if positions else np.arange(len(codes))
-        starts = _run_starts(kept[members])
-        lengths = np.diff(np.append(starts, len(codes)))
+        members = members.astype(np.int32)
+        offsets = _run_offsets(kept, members)
         group_of_bucket = np.empty(len(codes), np.int32)
-        group_of_bucket[members] = np.repeat(np.arange(len(starts), dtype=np.int32), lengths)
-        return cls(members.astype(np.int32), offsets_of(lengths), group_of_bucket)
+        group_of_bucket[members] = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
+        return cls(members, offsets, group_of_bucket)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +55,8 @@ class InvertedIndex:
     def build(cls, codes: np.ndarray) -> Self:
         """Index `codes`, integers [n, L] whose row `i` is the code of item `i`; O(n log n).
 
+        Beside `codes` memory holds, while they are sorted, two int64 an item, and then the index.
+
         Raises InputError when `codes` is not a table of integers with at least one row and one level.
         """
         codes = np.asarray(codes)
@@ -64,10 +65,9 @@ class InvertedIndex:
                 f"the codes have shape {codes.shape} and type {codes.dtype}, expected integers [items, levels] "
                 "with at least one of each: encode the items again"
             )
-        order = np.lexsort(codes.T[::-1])
-        ordered = codes[order]
-        starts = _run_starts(ordered)
-        return cls(ordered[starts], np.append(starts, len(codes)).astype(np.int64), order.astype(np.int32))
+        items = np.lexsort(codes.T[::-1]).astype(np.int32)
+        offsets = _run_offsets(codes, items)
+        return cls(codes[items[offsets[:-1]]], offsets, items)
 
     def save(self, folder: str | Path) -> None:
         """Write `codes.npy`, `offsets.npy` and `items.npy` into `folder`, each whole."""
@@ -144,8 +144,11 @@ class InvertedIndex:
         return sum(entropy_bits(np.bincount(column, weights=self.bucket_sizes)) for column in self.codes.T)
 
 
-def _run_starts(rows: np.ndarray) -> np.ndarray:
-    """int64: the rows of a sorted table that differ from the row before; the first always does."""
-    changed = np.ones(len(rows), bool)
-    changed[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-    return np.flatnonzero(changed)
+def _run_offsets(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """int64 [runs + 1]: where runs of equal rows begin in `rows[order]`, which is sorted, and where the last ends."""
+    starts = np.zeros(len(order) + 1, bool)
+    starts[[0, -1]] = True
+    for column in rows.T:
+        ordered = column[order]
+        starts[1:-1] |= ordered[1:] != ordered[:-1]
+    return np.flatnonzero(starts)

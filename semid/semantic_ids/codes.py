@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from semid.errors import InputError
 from semid.files import open_array, whole_file
+from semid.parts import Parts
 
 REMEDY = "; run the encode step again"
 
@@ -23,19 +24,21 @@ def write_codes(path: str | Path, codes: np.ndarray, codebook_size: int) -> None
         np.save(file, codes.astype(np.uint16 if codebook_size <= 1 << 16 else np.uint32), allow_pickle=False)
 
 
-def read_codes(paths: Sequence[str | Path]) -> np.ndarray:
-    """Codes of all parts, in the order given: int32 `[n, L]`.
+def open_codes(paths: Sequence[str | Path]) -> Parts:
+    """Codes of all parts, in the order given: integers `[n, L]` that stay on disk until rows are asked for.
 
-    Raises `InputError` for a part that is missing, broken or of another number of levels.
+    Raises `InputError` for a part that is missing, broken, or of another number of levels or dtype than the first.
     """
     parts: list[np.ndarray] = []
     for path in map(Path, paths):
         part = open_array(path, "iu", "integers [rows, levels]", REMEDY)
-        if parts and part.shape[1] != parts[0].shape[1]:
-            raise InputError(f"{path}: {part.shape[1]} levels, the parts before it have {parts[0].shape[1]}{REMEDY}")
+        if parts and (part.shape[1], part.dtype) != (parts[0].shape[1], parts[0].dtype):
+            raise InputError(
+                f"{path}: {part.shape[1]} levels of {part.dtype}, the parts before it have {parts[0].shape[1]} of "
+                f"{parts[0].dtype}{REMEDY}"
+            )
         parts.append(part)
-    codes = np.empty((sum(map(len, parts)), parts[0].shape[1]), np.int32)
-    return np.concatenate(parts, out=codes, casting="unsafe")
+    return Parts(parts)
 
 
 def code_strings(codes: np.ndarray) -> pa.Array:

@@ -14,7 +14,7 @@ from semid.files import write_json, write_text
 from semid.naming import TokenizerName
 from semid.quantizers import Tokenizer
 from semid.semantic_ids.codebook import codebook_page, item_blocks
-from semid.semantic_ids.codes import read_codes
+from semid.semantic_ids.codes import open_codes
 from semid.semantic_ids.scorecard import reconstruction_error, scorecard
 
 logger = logging.getLogger(__name__)
@@ -34,9 +34,10 @@ def score_tokenizer(
 ) -> None:
     """Write `scorecard.json` and `codebook.md` of the tokenizer of that name.
 
-    `vectors` [n, dim] are the embeddings, `groups` [n] numbers the distinct ones.
+    `vectors` [n, dim] are the embeddings, `groups` [n] numbers the distinct ones. Of the catalogue memory holds
+    the codes and, while they are sorted, two int64 an item.
     """
-    parsed = TokenizerName.parse(name)
+    parsed = TokenizerName.parse(name).with_size(tokenizer.num_levels, tokenizer.codebook_size)
     identity = {
         "dataset": dataset,
         "tokenizer": name,
@@ -47,7 +48,7 @@ def score_tokenizer(
         "seed": parsed.seed,
         "fit": tokenizer.fit_summary(),
     }
-    codes = read_codes(code_paths)
+    codes = open_codes(code_paths)[:]
     in_train = pq.read_table(items_path, columns=["in_train"])["in_train"]
     if not len(in_train) == len(codes) == len(vectors):
         raise InputError(

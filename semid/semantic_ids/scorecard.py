@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,28 @@ def reconstruction_error(
     }
 
 
-def _prefix_numbers(codes: np.ndarray, codebook_size: int) -> list[np.ndarray]:
-    """For every depth the number of each item's prefix among the distinct ones: L arrays `[n]`, counted from 0."""
-    numbers: list[np.ndarray] = []
-    # A prefix is the pair of the prefix before it (fewer than n) and one code: no packing of all levels into 64 bits.
-    previous = np.zeros(len(codes), np.int64)
-    for level in range(codes.shape[1]):
-        previous = np.unique(previous * codebook_size + codes[:, level], return_inverse=True)[1].reshape(-1)
-        numbers.append(previous)
-    return numbers
+def _run_lengths(ordered_columns: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """For each column the lengths of the runs of rows that are equal in it and in all columns before it.
+
+    The columns [n] are those of a table sorted by them.
+    """
+    starts: np.ndarray | None = None
+    for column in ordered_columns:
+        if starts is None:
+            starts = np.zeros(len(column) + 1, bool)
+            starts[[0, -1]] = True
+        starts[1:-1] |= column[1:] != column[:-1]
+        yield np.diff(np.flatnonzero(starts))
+
+
+def _figures_of_buckets(sizes: np.ndarray) -> dict[str, int]:
+    return {"distinct": len(sizes), "items_sharing": int(sizes[sizes > 1].sum()), "largest": int(sizes.max())}
+
+
+def _collisions(codes: np.ndarray, groups: np.ndarray) -> list[dict[str, int]]:
+    """Items that share the first level, the first two, …, the whole code, and at last the code and the embedding."""
+    order = np.lexsort([groups, *codes.T[::-1]]).astype(np.int32)
+    return list(map(_figures_of_buckets, _run_lengths(column[order] for column in (*codes.T, groups))))
 
 
 def entropy_bits(counts: np.ndarray) -> float:
@@ -115,18 +128,7 @@ def scorecard(
         raise ValueError("no codes")
     if len(groups) != n:
         raise ValueError(f"{n} codes, but {len(groups)} groups")
-    prefixes = []
-    numbers = _prefix_numbers(codes, codebook_size)
-    for depth, number in enumerate(numbers, start=1):
-        sizes = np.bincount(number)
-        prefixes.append(
-            {
-                "depth": depth,
-                "distinct": len(sizes),
-                "items_sharing": int(sizes[sizes > 1].sum()),
-                "largest": int(sizes.max()),
-            }
-        )
+    *prefixes, identical = _collisions(codes, groups)
     levels = []
     for level in range(num_levels):
         counts = np.bincount(codes[:, level], minlength=codebook_size)
@@ -139,8 +141,6 @@ def scorecard(
                 "perplexity": 2.0**bits,
             }
         )
-    group = np.unique(groups, return_inverse=True)[1].reshape(-1)
-    same = np.unique(numbers[-1] * (int(group.max()) + 1) + group, return_counts=True)[1]
     card: dict[str, Any] = {
         "items": n,
         "train_items": train_items,
@@ -150,11 +150,11 @@ def scorecard(
         "reconstruction": dict(reconstruction) if reconstruction else None,
         "distinct_codes": prefixes[-1]["distinct"],
         "unique_codes": prefixes[-1]["distinct"] / n,
-        "distinct_embeddings": int(group.max()) + 1,
+        "distinct_embeddings": len(np.unique(groups)),
         "items_in_collisions": prefixes[-1]["items_sharing"],
-        "items_in_collisions_identical": int(same[same > 1].sum()),
+        "items_in_collisions_identical": identical["items_sharing"],
         "largest_bucket": prefixes[-1]["largest"],
-        "prefixes": prefixes,
+        "prefixes": [{"depth": depth, **prefix} for depth, prefix in enumerate(prefixes, start=1)],
         "levels": levels,
     }
     card["warnings"] = _warnings(card, codebook_size)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import whole_file
-from semid.semantic_ids.codes import code_strings, read_codes
+from semid.semantic_ids.codes import REMEDY, code_strings, open_codes
 
 ROWS_AT_ONCE = 1 << 18
 
@@ -17,10 +18,10 @@ ROWS_AT_ONCE = 1 << 18
 def export_table(items_path: str | Path, code_paths: Sequence[str | Path], output: str | Path, flat: bool) -> None:
     """Write `item_id` with `c1..cL` (int32) and `code_str`, or, for a `flat` codebook, with `token` (int32).
 
-    Rows are those of `items.parquet`, in its order; the parts of the codes are given in order. Raises `InputError` when
-    their row counts differ.
+    Rows are those of `items.parquet`, in its order; the parts of the codes are given in order. Both are read, and the
+    table is written, 262,144 rows at a time. Raises `InputError` when their row counts differ.
     """
-    codes = read_codes(code_paths)
+    codes = open_codes(code_paths)
     if flat and codes.shape[1] != 1:
         raise ValueError(f"a flat codebook has one code an item, not {codes.shape[1]}")
     names = ["token"] if flat else [f"c{level + 1}" for level in range(codes.shape[1])]
@@ -40,15 +41,28 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
 
 
 def read_semantic_ids(path: str | Path) -> np.ndarray:
-    """Codes int32 [n, L] of a semantic-ID table, in its order."""
-    names = pq.read_schema(path).names
-    columns = (
-        ["token"] if "token" in names else sorted((n for n in names if n[1:].isdecimal()), key=lambda n: int(n[1:]))
-    )
-    if not columns:
-        raise InputError(f"{path}: columns are {', '.join(names)}; expected `token` or `c1`, `c2`, …")
-    table = pq.read_table(path, columns=columns)
-    codes = np.empty((table.num_rows, len(columns)), np.int32)
-    for level, name in enumerate(columns):
-        codes[:, level] = table[name].to_numpy()
+    """Codes [n, L] of a semantic-ID table, in its order, in the smallest unsigned dtype that holds them.
+
+    Raises `InputError` when the table has no columns of codes, or a code is missing or negative.
+    """
+    with pq.ParquetFile(path) as table:
+        names = table.schema_arrow.names
+        columns = (
+            ["token"] if "token" in names else sorted((n for n in names if n[1:].isdecimal()), key=lambda n: int(n[1:]))
+        )
+        if not columns:
+            raise InputError(f"{path}: columns are {', '.join(names)}; expected `token` or `c1`, `c2`, …")
+        codes = np.empty((table.metadata.num_rows, len(columns)), np.uint8)
+        start = 0
+        for batch in table.iter_batches(ROWS_AT_ONCE, columns=columns):
+            stop = start + len(batch)
+            for level, name in enumerate(columns):
+                column = batch.column(name)
+                low, high = (bound.as_py() for bound in pc.min_max(column).values())
+                if column.null_count or low < 0:
+                    raise InputError(f"{path}: {name} has no code of 0 or more in rows {start} to {stop - 1}{REMEDY}")
+                if high > np.iinfo(codes.dtype).max:
+                    codes = codes.astype(np.min_scalar_type(high))
+                codes[start:stop, level] = column
+            start = stop
     return codes

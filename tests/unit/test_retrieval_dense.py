@@ -1,14 +1,11 @@
-"""Scores, representatives and the two whole-catalogue engines."""
+"""Scores, and the exact search of the whole catalogue."""
 
 import numpy as np
 import pytest
 import torch
 
 from semid.embeddings.store import EmbeddingStore
-from semid.errors import InputError
-from semid.retrieval import PairScorer, dense, faiss_index, representatives, top_items
-
-needs_faiss = pytest.mark.skipif(not faiss_index.is_available(), reason="faiss is not installed")
+from semid.retrieval import PairScorer, dense, top_items
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 7, 16, 100, 384, 1000, 8192])
@@ -55,26 +52,6 @@ def test_a_zero_vector_scores_zero_when_normalized():
     assert scorer.score_pairs(torch.ones(1, 4), np.zeros(1, int), np.zeros(1, int)).tolist() == [0.0]
 
 
-def first_equal_row(vectors: np.ndarray) -> list[int]:
-    first: dict[bytes, int] = {}
-    return [first.setdefault(row.tobytes(), i) for i, row in enumerate(vectors)]
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_representative_is_the_first_row_with_the_same_bytes(dtype, monkeypatch):
-    vectors = np.random.default_rng(0).integers(0, 2, (300, 5)).astype(dtype)
-    assert representatives(vectors).tolist() == first_equal_row(vectors)
-    monkeypatch.setattr(dense, "READ_VALUES", 35)
-    assert representatives(vectors).tolist() == first_equal_row(vectors)
-    assert representatives(vectors[:1]).tolist() == [0]
-
-
-def test_rows_of_one_hash_are_compared_before_they_are_called_equal(monkeypatch):
-    vectors = np.random.default_rng(0).integers(0, 2, (60, 4)).astype(np.float32)
-    monkeypatch.setattr(dense, "_row_hashes", lambda vectors: np.zeros(len(vectors), np.uint64))
-    assert representatives(vectors).tolist() == first_equal_row(vectors)
-
-
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("k", [1, 10, 500])
 def test_top_items_are_the_largest_products_whatever_the_block(normalize, k, monkeypatch):
@@ -90,46 +67,9 @@ def test_top_items_are_the_largest_products_whatever_the_block(normalize, k, mon
 
 def test_a_sharded_store_gives_what_one_array_gives():
     vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float16)
-    vectors[30] = vectors[3]
     store = EmbeddingStore([vectors[:13], vectors[13:]], {})
     queries = torch.randn(4, 6)
-    assert (representatives(store) == representatives(vectors)).all()
-    assert representatives(store)[30] == 3
     assert (top_items(store, queries, 9) == top_items(vectors, queries, 9)).all()
     owner, items = np.repeat(np.arange(4), 40), np.tile(np.arange(40), 4)
     scores = [PairScorer(one, np.arange(40)).score_pairs(queries, owner, items) for one in (store, vectors)]
     assert (scores[0] == scores[1]).all()
-
-
-@needs_faiss
-@pytest.mark.parametrize("normalize", [False, True])
-def test_faiss_fetches_what_the_exact_search_fetches(normalize, tmp_path, monkeypatch):
-    rng = np.random.default_rng(0)
-    vectors = (rng.standard_normal((300, 16)) * rng.uniform(0.1, 10, (300, 1))).astype(np.float16)
-    monkeypatch.setattr(dense, "READ_VALUES", 16 * 37)
-    faiss_index.build_index([vectors[:123], vectors[123:]], tmp_path / "index.faiss", normalize=normalize)
-    index = faiss_index.load(tmp_path / "index.faiss")
-    queries = torch.randn(20, 16)
-    assert index.shape == (300, 16)
-    assert (index.search(queries, 12) == top_items(vectors, queries, 12, normalize)).all()
-    assert index.search(queries, 1000).shape == (20, 300)
-
-
-@needs_faiss
-def test_a_factory_that_needs_training_is_trained(tmp_path):
-    vectors = np.random.default_rng(0).standard_normal((400, 8)).astype(np.float32)
-    path = tmp_path / "index.faiss"
-    faiss_index.build_index([vectors[:150], vectors[150:]], path, factory="IVF4,Flat")
-    found = faiss_index.load(path).search(torch.from_numpy(vectors[:50]), 400)
-    assert (np.sort(found[0][found[0] >= 0])[:-1] < np.sort(found[0][found[0] >= 0])[1:]).all()
-    with pytest.raises(InputError, match="Flatt"):
-        faiss_index.build_index([vectors], path, factory="Flatt")
-
-
-@needs_faiss
-def test_a_missing_or_broken_index_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"index\.faiss"):
-        faiss_index.load(tmp_path / "index.faiss")
-    (tmp_path / "index.faiss").write_bytes(b"not an index")
-    with pytest.raises(InputError, match=r"index\.faiss"):
-        faiss_index.load(tmp_path / "index.faiss")

@@ -1,0 +1,66 @@
+"""Arrays that are stored in parts: several files, one array."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+class Parts:
+    """The rows of `parts`, in order, as one read-only array `[rows, width]` that stays where the parts are.
+
+    `parts` are arrays or memmaps [rows, width] of one dtype and width. Slices, integer arrays (any order, repeats,
+    negative numbers), boolean masks and single rows return numpy arrays in the stored dtype, in memory.
+    """
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self.parts = list(parts)
+        self._offsets = np.cumsum([0] + [len(part) for part in parts])
+        self.shape = (int(self._offsets[-1]), int(parts[0].shape[1]))
+        self.dtype = parts[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
+            return self._range(start, stop) if step == 1 else self._gather(np.arange(start, stop, step))
+        if np.ndim(key) == 0:
+            row = operator.index(key)
+            if not -len(self) <= row < len(self):
+                raise IndexError(f"row {row} of {len(self)}")
+            row %= len(self)
+            return self._range(row, row + 1)[0]
+        indices = np.asarray(key)
+        if indices.dtype == bool:
+            if indices.shape != (len(self),):
+                raise IndexError(f"a mask of shape {indices.shape} over {len(self)} rows")
+            indices = np.flatnonzero(indices)
+        elif indices.size == 0:
+            indices = indices.astype(np.int64)
+        if indices.ndim != 1 or indices.dtype.kind not in "iu":
+            raise IndexError("rows are indexed by a slice, a row number, or a one-dimensional array of them")
+        indices = indices.astype(np.int64, copy=False)
+        if indices.size and (indices.min() < -len(self) or indices.max() >= len(self)):
+            raise IndexError(f"rows {indices.min()} to {indices.max()} of {len(self)}")
+        return self._gather(np.where(indices < 0, indices + len(self), indices))
+
+    def _range(self, start: int, stop: int) -> np.ndarray:
+        out = np.empty((max(stop - start, 0), self.shape[1]), self.dtype)
+        for part, offset in zip(self.parts, self._offsets[:-1], strict=True):
+            low, high = max(start, offset), min(stop, offset + len(part))
+            if low < high:
+                out[low - start : high - start] = part[low - offset : high - offset]
+        return out
+
+    def _gather(self, indices: np.ndarray) -> np.ndarray:
+        if len(self.parts) == 1:
+            return np.asarray(self.parts[0][indices])
+        out = np.empty((len(indices), self.shape[1]), self.dtype)
+        owner = np.searchsorted(self._offsets, indices, side="right") - 1
+        for number in np.unique(owner):
+            here = np.flatnonzero(owner == number)
+            out[here] = self.parts[number][indices[here] - self._offsets[number]]
+        return out
