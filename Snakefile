@@ -33,7 +33,7 @@ rule all:
     input:
         semantic_id_tables,
         "results/tokenizers.csv",
-        "results/offline_eval.csv" if evaluated_datasets() else [],
+        expand("results/{table}.csv", table=["offline_eval", "slices", "comparisons"] if evaluated_datasets() else []),
 
 
 onsuccess:

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from semid.embeddings import EmbeddingStore
-from semid.evaluation import EvaluationSettings, build_queries, evaluate_controls, read_interactions, write_table
+from semid.evaluation import EvaluationSettings, build_queries, evaluate_controls, read_interactions, write_outcomes
 from semid.joblog import job_log
-from semid.retrieval import faiss_index
+from semid.retrieval import faiss_index, read_first_of_identical
 
 with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
@@ -18,14 +18,17 @@ with job_log(snakemake.log[0]):
     index = snakemake.input.get("faiss")
     if not index:
         logging.getLogger("semid").info("no FAISS index: the whole catalogue is searched by exact inner products")
-    rows = evaluate_controls(
+    queries = build_queries(interactions, settings.split, settings.max_users, settings.seed)
+    counts = interactions.training_counts(len(vectors))
+    rows, ranks = evaluate_controls(
         snakemake.wildcards.dataset,
-        build_queries(interactions, settings.split, settings.max_users, settings.seed),
+        queries,
         vectors,
-        interactions.training_counts(len(vectors)),
+        read_first_of_identical(snakemake.input.representatives, len(vectors)),
+        counts,
         settings,
-        engine=faiss_index.load(index, snakemake.threads) if index else None,
+        engine=faiss_index.load(index[0], snakemake.threads) if index else None,
         normalize=snakemake.params.normalize,
         note=snakemake.params.note,
     )
-    write_table(rows, snakemake.output[0])
+    write_outcomes(snakemake.output, rows, ranks, queries, counts, settings)

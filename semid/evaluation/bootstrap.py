@@ -1,28 +1,69 @@
-"""Percentile intervals of a mean over queries, from resampled users."""
+"""Percentile intervals of means over queries, from resampled users."""
 
 import numpy as np
+import torch
 
 BLOCK_DRAWS = 1 << 22
+# a kind of so few users is drawn user by user, which is then cheaper than a binomial
+FEW_USERS = 8
+
+
+def bootstrap_intervals(
+    values: np.ndarray, user: np.ndarray, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> np.ndarray:
+    """float64 [2, metrics]: percentile interval of each column's mean when users are drawn with replacement.
+
+    values: float [queries, metrics]; user: integers [queries], whose query each row is. A user brings all queries, so
+    the statistic is a ratio of sums (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). All metrics are
+    taken from the same resamples.
+    """
+    place = np.unique(user, return_inverse=True)[1]
+    columns = [np.bincount(place, weights=column) for column in values.T]
+    totals = resampled_sums(np.column_stack([*columns, np.bincount(place)]), resamples, seed)
+    return np.quantile(totals[:, :-1] / totals[:, -1:], interval_ends(level), axis=0)
 
 
 def bootstrap_interval(
     values: np.ndarray, user: np.ndarray, resamples: int = 1000, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float]:
-    """Percentile interval of the mean of `values`, float [queries], when users are drawn with replacement.
+    """As :func:`bootstrap_intervals`, of one metric: float [queries]."""
+    low, high = bootstrap_intervals(values[:, None], user, resamples, seed, level)[:, 0].tolist()
+    return low, high
 
-    user: integers [queries], whose query each value is. A user brings all queries, so the statistic is a ratio of
-    sums (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). Users with the same queries and sum are
-    drawn together as one multinomial count, which is the same distribution at the cost of the distinct users only.
+
+def interval_ends(level: float) -> tuple[float, float]:
+    """The two quantiles between which the central share `level` lies."""
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def resampled_sums(rows: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """float64 [resamples, columns]: sums of `rows`, float [users, columns], over users drawn with replacement.
+
+    Users with the same row are drawn together as one multinomial count, which is the same distribution: most users
+    have no hit at all, and most others one of few outcomes. Depends on the seed alone, not on BLOCK_DRAWS.
     """
-    _, place, queries = np.unique(user, return_inverse=True, return_counts=True)
-    sums = np.bincount(place, weights=values)
-    kinds, counts = np.unique(np.column_stack([sums, queries]), axis=0, return_counts=True)
-    rng = np.random.default_rng(seed)
-    means = []
+    kinds, counts = _distinct_rows(rows)
+    few = counts <= FEW_USERS
+    singles = np.repeat(np.flatnonzero(few), counts[few])
+    # the last entry takes what rounding leaves over: it must not be an empty pool of singles
+    shares = np.append(len(singles), counts[~few]) / len(rows)
+    draw_kinds, draw_singles = np.random.default_rng(seed).spawn(2)
+    sums = []
     step = max(1, BLOCK_DRAWS // len(kinds))
     for start in range(0, resamples, step):
-        drawn = rng.multinomial(len(queries), counts / len(queries), size=min(step, resamples - start))
-        totals = (drawn[:, :, None] * kinds).sum(axis=1)
-        means.append(totals[:, 0] / totals[:, 1])
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+        drawn = draw_kinds.multinomial(len(rows), shares, size=min(step, resamples - start))
+        weights = np.zeros((len(drawn), len(kinds)))
+        weights[:, ~few] = drawn[:, 1:]
+        if len(singles):
+            for weight, number in zip(weights, drawn[:, 0], strict=True):
+                chosen = singles[draw_singles.integers(len(singles), size=number)]
+                weight += np.bincount(chosen, minlength=len(kinds))
+        sums.append(torch.from_numpy(weights) @ torch.from_numpy(kinds))
+    return torch.cat(sums).numpy()
+
+
+def _distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct rows as float64, and int64, how often each occurs."""
+    ordered = rows[np.lexsort(rows.T)].astype(np.float64)
+    starts = np.flatnonzero(np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1)))
+    return ordered[starts], np.diff(starts, append=len(rows))

@@ -2,28 +2,32 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 
 from semid.errors import InputError
-from semid.evaluation.bootstrap import bootstrap_interval
+from semid.evaluation.bootstrap import bootstrap_intervals
 from semid.evaluation.metrics import MAX_RANK, METRICS, expected_metric
 from semid.evaluation.queries import QUERIES, SPLITS, Queries, query_vectors
+from semid.evaluation.ranks import Ranks, Strategy, code_columns, code_ranks
 from semid.naming import TokenizerName
 from semid.progress import Progress
 from semid.retrieval.candidates import PAIR_BUDGET, applies, candidate_batches
-from semid.retrieval.dense import PairScorer, Vectors, representatives, top_items
+from semid.retrieval.dense import PairScorer, Vectors, float_rows, top_items
+from semid.retrieval.identical import first_of_identical
 from semid.retrieval.inverted import InvertedIndex
+from semid.retrieval.probe import CodeTree, probe_batches
 from semid.retrieval.ragged import Ragged, distinct_pairs, split_by_budget
 
 RERANKS = ("exact", "decoded")
 QUERY_BLOCK = 1 << 12
 FETCH_SLACK = 32
-INTERVALS = ("recall@10", "ndcg@10")
+PROBE = "probe"
+CONTROLS = "controls"
 log = logging.getLogger(__name__)
 
 
@@ -31,8 +35,9 @@ log = logging.getLogger(__name__)
 class EvaluationSettings:
     """What is asked and how it is ranked.
 
-    `decay` and `history` (items) apply to `query="decay"`; `min_candidates` to the strategy `prefix`. `rerank`:
-    `exact` scores by item vectors, `decoded` by vectors decoded from the codes. Raises InputError for a wrong value.
+    `decay` and `history` (items) apply to `query="decay"`; `min_candidates` to the strategy `prefix`, `budgets` (most
+    candidates a query, each a row) to `probe`. `rerank`: `exact` scores by item vectors, `decoded` by vectors decoded
+    from the codes. Raises InputError for a wrong value.
     """
 
     split: str = "test"
@@ -40,11 +45,13 @@ class EvaluationSettings:
     decay: float = 0.7
     history: int = 10
     max_users: int = 0
-    candidates: tuple[str, ...] = ("exact", "hamming1", "prefix")
+    candidates: tuple[str, ...] = ("exact", "hamming1", "prefix", PROBE)
     rerank: tuple[str, ...] = ("exact",)
     min_candidates: int = 100
+    budgets: tuple[int, ...] = (10, 50, 100, 500, 1000)
     seed: int = 0
     resamples: int = 1000
+    permutations: int = 10_000
 
     def __post_init__(self) -> None:
         for name, value, allowed in (("split", self.split, SPLITS[1:]), ("query", self.query, QUERIES)):
@@ -54,8 +61,17 @@ class EvaluationSettings:
             if name not in RERANKS:
                 raise InputError(f"evaluation: rerank is {name!r}, expected one of {', '.join(RERANKS)}")
         for name in self.candidates:
-            applies(name, num_levels=1)
-        for name, number in (("history", self.history), ("resamples", self.resamples)):
+            if name != PROBE:
+                applies(name, num_levels=1)
+        if PROBE in self.candidates and (not self.budgets or min(self.budgets) < 1):
+            raise InputError(
+                f"evaluation: budgets are {list(self.budgets)}, expected one or more numbers of candidates"
+            )
+        for name, number in (
+            ("history", self.history),
+            ("resamples", self.resamples),
+            ("permutations", self.permutations),
+        ):
             if number < 1:
                 raise InputError(f"evaluation: {name} is {number}, expected 1 or more")
         if not 0 < self.decay <= 1:
@@ -78,23 +94,16 @@ class SearchEngine(Protocol):
         """int64 [queries, k]: item indices, best first, -1 where there are fewer."""
 
 
-@dataclass(eq=False)
-class Ranks:
-    """Where each query's target stands among its unseen candidates, and what it cost.
+Row = dict[str, str | int | float]
 
-    greater, equal, found: as in :func:`semid.evaluation.metrics.expected_metric`; size: int64, unseen candidates.
-    """
 
-    num_queries: int
-    seconds: float = 0.0
-    greater: np.ndarray = field(init=False)
-    equal: np.ndarray = field(init=False)
-    found: np.ndarray = field(init=False)
-    size: np.ndarray = field(init=False)
+@dataclass(frozen=True, eq=False)
+class CodeSpace:
+    """What `probe` needs of a tokenizer: `tree`, the codes that occur; `latent`, from vectors float32 [n, dim] to
+    [n, d'] in the space of its codebooks."""
 
-    def __post_init__(self) -> None:
-        self.greater, self.equal, self.size = np.zeros((3, self.num_queries), np.int64)
-        self.found = np.zeros(self.num_queries, bool)
+    tree: CodeTree
+    latent: Callable[[torch.Tensor], torch.Tensor]
 
 
 def evaluate_tokenizer(
@@ -103,14 +112,17 @@ def evaluate_tokenizer(
     queries: Queries,
     index: InvertedIndex,
     vectors: Vectors,
+    representatives: np.ndarray,
     settings: EvaluationSettings,
+    space: CodeSpace | None = None,
     decoded: Vectors | None = None,
     normalize: bool = False,
     note: str = "",
-) -> list[dict[str, str | int | float]]:
-    """Rows of the table for one tokenizer: a row for each candidate strategy and rerank.
+) -> tuple[list[Row], dict[Strategy, Ranks]]:
+    """Rows of the table for one tokenizer, one for each candidate strategy, budget and rerank, and the ranks behind.
 
     queries: of :func:`build_queries`; index: of all items' codes; vectors: float16 or float32 [items, dim];
+    representatives: integers [items], of :func:`first_of_identical`; space: for the strategy `probe`;
     decoded: float [buckets, dim], what the tokenizer decodes `index.codes` to, for `rerank` `decoded`. `normalize`
     scores by unit vectors. Raises InputError when the inputs are not of one catalogue or no query is left.
     """
@@ -120,37 +132,44 @@ def evaluate_tokenizer(
             f"{name.name} of {dataset} has codes of {index.num_items:,} items, but there are {vectors.shape[0]:,} "
             "embeddings: encode and index the items again"
         )
-    strategies = [strategy for strategy in settings.candidates if applies(strategy, index.num_levels)]
+    strategies = [each for each in settings.candidates if each == PROBE or applies(each, index.num_levels)]
     for strategy in settings.candidates:
         if strategy not in strategies:
             log.info("%s: candidates %s are left out for codes of one level", name.name, strategy)
     scorers: dict[str, PairScorer] = {}
     if "exact" in settings.rerank:
-        scorers["exact"] = PairScorer(vectors, representatives(vectors), normalize)
+        scorers["exact"] = PairScorer(vectors, representatives, normalize)
     if "decoded" in settings.rerank:
         if decoded is None or decoded.shape != (index.num_buckets, vectors.shape[1]):
             raise InputError(f"{name.name}: rerank decoded needs the decoded vector of every code of the index")
-        scorers["decoded"] = PairScorer(decoded, representatives(decoded)[index.bucket_of_item], normalize)
+        scorers["decoded"] = PairScorer(decoded, first_of_identical(decoded)[index.bucket_of_item], normalize)
 
-    ranks = {strategy: {rerank: Ranks(len(queries)) for rerank in scorers} for strategy in strategies}
+    budgets = {strategy: sorted(settings.budgets) if strategy == PROBE else [0] for strategy in strategies}
+    ranks = {
+        Strategy(strategy, budget, rerank): RankedTwice(Ranks(len(queries)), Ranks(len(queries)))
+        for strategy in strategies
+        for rerank in scorers
+        for budget in budgets[strategy]
+    }
     with Progress(len(queries), f"evaluate {name.name}", "queries") as progress:
         for block in _query_blocks(queries.stop - queries.start):
             history = queries.history(block)
             query = _query_vectors(vectors, history, settings, normalize)
             for strategy in strategies:
-                _rank_candidates(
-                    index,
-                    history,
-                    queries.target[block],
-                    query,
-                    strategy,
-                    settings.min_candidates,
-                    scorers,
-                    ranks[strategy],
-                    block.start,
-                )
+                if strategy == PROBE:
+                    if space is None:
+                        raise InputError(f"{name.name}: candidates probe needs the codebooks of the tokenizer")
+                    # distances need the query as long as the items are
+                    last = float_rows(vectors, history.values[history.offsets[1:] - 1]).norm(dim=1, keepdim=True)
+                    batches = probe_batches(
+                        index, space.tree, space.latent(query * last), history, max(settings.budgets)
+                    )
+                else:
+                    batches = candidate_batches(index, history, strategy, settings.min_candidates)
+                own = {key: found for key, found in ranks.items() if key.candidates == strategy}
+                _rank_candidates(index, batches, queries.target[block], query, scorers, own, block.start)
             progress.update(len(history))
-    own: dict[str, str | int | float] = {
+    own_columns: Row = {
         "tokenizer": name.name,
         "method": name.method,
         "variant": name.variant,
@@ -160,27 +179,33 @@ def evaluate_tokenizer(
         "entropy_bits": index.entropy_bits(),
         "seed": name.seed,
     }
-    return [
-        {**own, **_row(dataset, queries, settings, found, note), "candidates": strategy, "rerank": rerank}
-        for strategy in strategies
-        for rerank, found in ranks[strategy].items()
+    rows = [
+        {
+            **own_columns,
+            **_row(dataset, queries, settings, found.items, note),
+            **code_columns(found.items, found.codes),
+            **key._asdict(),
+        }
+        for key, found in ranks.items()
     ]
+    return rows, {key: found.items for key, found in ranks.items()}
 
 
 def evaluate_controls(
     dataset: str,
     queries: Queries,
     vectors: Vectors,
+    representatives: np.ndarray,
     training_counts: np.ndarray,
     settings: EvaluationSettings,
     engine: SearchEngine | None = None,
     normalize: bool = False,
     note: str = "",
-) -> list[dict[str, str | int | float]]:
+) -> tuple[list[Row], dict[Strategy, Ranks]]:
     """Rows that depend on the dataset alone: `all` (the whole catalogue, the ceiling) and `popularity`.
 
-    training_counts: integers [items]. `engine` fetches for `all` (rerank `faiss`); without one the exact search does
-    (rerank `exact`), with the same numbers. Raises InputError as :func:`evaluate_tokenizer`.
+    representatives, training_counts: integers [items]. `engine` fetches for `all` (rerank `faiss`); without one the
+    exact search does (rerank `exact`), with the same numbers. Raises InputError as :func:`evaluate_tokenizer`.
     """
     _check(dataset, queries, vectors)
     if engine is not None and engine.shape != tuple(vectors.shape):
@@ -188,21 +213,23 @@ def evaluate_controls(
             f"the faiss index of {dataset} holds {engine.shape[0]:,} items of width {engine.shape[1]}, the embeddings "
             f"{vectors.shape[0]:,} of width {vectors.shape[1]}: build the index again"
         )
-    dense = rank_in_catalogue(queries, vectors, settings, engine, normalize)
+    dense = rank_in_catalogue(queries, vectors, representatives, settings, engine, normalize)
     popular = rank_by_popularity(queries, training_counts)
+    ranks = {
+        Strategy("all", 0, "exact" if engine is None else "faiss"): dense,
+        Strategy("popularity", 0, "counts"): popular,
+    }
     rows = []
-    for candidates, rerank, query, ranks in (
-        ("all", "exact" if engine is None else "faiss", settings.query_name, dense),
-        ("popularity", "counts", "", popular),
-    ):
-        row = _row(dataset, queries, settings, ranks, note)
-        rows.append({**row, "tokenizer": "controls", "candidates": candidates, "rerank": rerank, "query": query})
-    return rows
+    for strategy, found in ranks.items():
+        row = {**_row(dataset, queries, settings, found, note), **strategy._asdict(), "tokenizer": CONTROLS}
+        rows.append(row if strategy.candidates == "all" else row | {"query": ""})
+    return rows, ranks
 
 
 def rank_in_catalogue(
     queries: Queries,
     vectors: Vectors,
+    representatives: np.ndarray,
     settings: EvaluationSettings,
     engine: SearchEngine | None = None,
     normalize: bool = False,
@@ -212,7 +239,7 @@ def rank_in_catalogue(
     The engine fetches ids only. Fetched ids become groups of identical vectors, scored once and counted with all
     their unseen members, so that a fetch which cuts a group of duplicates changes nothing.
     """
-    scorer = PairScorer(vectors, representatives(vectors), normalize)
+    scorer = PairScorer(vectors, representatives, normalize)
     n = vectors.shape[0]
     group_sizes = np.bincount(scorer.group_of_item, minlength=n)
     ranks = Ranks(len(queries))
@@ -275,34 +302,55 @@ def rank_by_popularity(queries: Queries, training_counts: np.ndarray) -> Ranks:
     return ranks
 
 
+class RankedTwice(NamedTuple):
+    """The same queries ranked among items and among distinct codes."""
+
+    items: Ranks
+    codes: Ranks
+
+
 def _rank_candidates(
     index: InvertedIndex,
-    history: Ragged,
+    batches: Iterator[tuple[slice, Ragged]],
     target: np.ndarray,
     query: torch.Tensor,
-    strategy: str,
-    min_candidates: int,
     scorers: dict[str, PairScorer],
-    ranks: dict[str, Ranks],
+    ranks: dict[Strategy, RankedTwice],
     first: int,
 ) -> None:
-    """Fill `ranks` (by rerank) for the queries of `history`, the first of which is query number `first`."""
+    """Fill `ranks` from batches of candidates of the queries of a block, the first of which is query number `first`.
+
+    Candidates of a query that has a budget come nearest first: what lies beyond the budget is left out.
+    """
     started = time.perf_counter()
-    for users, found in candidate_batches(index, history, strategy, min_candidates):
-        rows = slice(first + users.start, first + users.stop)
-        owner, own_query, own_target = found.owner, query[users], target[users]
+    for users, found in batches:
         searched = time.perf_counter() - started
-        is_target = np.bincount(owner[found.values == own_target[owner]], minlength=len(found)) > 0
+        rows = slice(first + users.start, first + users.stop)
+        own_query, own_target = query[users], target[users]
+        target_bucket = index.bucket_of_item[own_target]
+        place = np.arange(len(found.values)) - np.repeat(found.offsets[:-1], found.lengths)
         for rerank, scorer in scorers.items():
             started = time.perf_counter()
-            scores = scorer.score_pairs(own_query, owner, found.values)
+            all_scores = scorer.score_pairs(own_query, found.owner, found.values)
             # a pair's score does not depend on its batch: this is the target's score among the candidates, too
             target_scores = scorer.score_pairs(own_query, np.arange(len(found)), own_target)
-            filled = ranks[rerank]
-            filled.greater[rows], filled.equal[rows] = _count(owner, scores, target_scores, np.ones(len(owner)))
-            filled.found[rows] = is_target
-            filled.size[rows] = found.lengths
-            filled.seconds += searched + time.perf_counter() - started
+            scored = (time.perf_counter() - started) / max(len(found.values), 1)
+            for strategy, filled in ranks.items():
+                if strategy.rerank != rerank:
+                    continue
+                started = time.perf_counter()
+                kept = place < strategy.budget if strategy.budget else slice(None)
+                owner, values, scores = found.owner[kept], found.values[kept], all_scores[kept]
+                ranked = filled.items
+                ranked.greater[rows], ranked.equal[rows] = _count(owner, scores, target_scores, np.ones(len(owner)))
+                ranked.found[rows] = np.bincount(owner[values == own_target[owner]], minlength=len(found)) > 0
+                ranked.size[rows] = np.bincount(owner, minlength=len(found))
+                # scores are made once for all budgets: each is charged for its own
+                ranked.seconds += searched + scored * len(owner) + time.perf_counter() - started
+                codes = filled.codes
+                codes.greater[rows], codes.equal[rows], codes.found[rows] = code_ranks(
+                    owner, scores, index.bucket_of_item[values], target_bucket
+                )
         started = time.perf_counter()
 
 
@@ -372,11 +420,11 @@ def _query_vectors(vectors: Vectors, history: Ragged, settings: EvaluationSettin
     return query_vectors(vectors, history, settings.query, settings.decay, settings.history, normalize)
 
 
-def _row(
-    dataset: str, queries: Queries, settings: EvaluationSettings, ranks: Ranks, note: str
-) -> dict[str, str | int | float]:
-    values = {metric: expected_metric(metric, ranks.greater, ranks.equal, ranks.found) for metric in METRICS}
-    row: dict[str, str | int | float] = {
+def _row(dataset: str, queries: Queries, settings: EvaluationSettings, ranks: Ranks, note: str) -> Row:
+    values = np.column_stack([expected_metric(name, ranks.greater, ranks.equal, ranks.found) for name in METRICS])
+    low, high = bootstrap_intervals(values, queries.user, settings.resamples, settings.seed)
+    means = values.mean(axis=0)
+    row: Row = {
         "dataset": dataset,
         "split": settings.split,
         "users": queries.num_users,
@@ -384,16 +432,16 @@ def _row(
         "cold_start_skipped": queries.cold_start_skipped,
         "avg_cand_size": float(ranks.size.mean()),
         "cand_recall": float(ranks.found.mean()),
-        **{metric: float(value.mean()) for metric, value in values.items()},
         "query_us": 1e6 * ranks.seconds / len(queries),
         "queries": len(queries),
         "seen_skipped": queries.seen_skipped,
         "untied_users": len(np.unique(queries.user[queries.untied])),
         "note": note,
     }
-    for metric in INTERVALS:
-        interval = bootstrap_interval(values[metric], queries.user, settings.resamples, settings.seed)
-        row[f"{metric}_low"], row[f"{metric}_high"] = interval
-        if queries.untied.any():
-            row[f"{metric}_untied"] = float(values[metric][queries.untied].mean())
+    untied = values[queries.untied].mean(axis=0) if queries.untied.any() else None
+    for column, metric in enumerate(METRICS):
+        row[metric] = float(means[column])
+        row[f"{metric}_low"], row[f"{metric}_high"] = float(low[column]), float(high[column])
+        if untied is not None and metric in ("recall@10", "ndcg@10"):
+            row[f"{metric}_untied"] = float(untied[column])
     return row

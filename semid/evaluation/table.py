@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semid.errors import InputError
-from semid.evaluation.metrics import KS
+from semid.evaluation.metrics import KS, METRICS
+from semid.evaluation.ranks import CODE_METRICS
 from semid.files import whole_file
 
 Row = Mapping[str, str | int | float]
@@ -17,13 +18,16 @@ TABLE_COLUMNS = (
     *(f"ndcg@{k}" for k in KS),
     *("mrr", "recall@10_low", "recall@10_high", "ndcg@10_low", "ndcg@10_high", "query_us"),
     *("queries", "seen_skipped", "untied_users", "recall@10_untied", "ndcg@10_untied", "note"),
+    "budget",
+    *(f"{metric}_{of}" for metric in CODE_METRICS for of in ("code", "inflation")),
+    *(f"{metric}_{end}" for metric in METRICS if metric not in ("recall@10", "ndcg@10") for end in ("low", "high")),
 )
 
 
-def write_table(rows: Sequence[Row], path: str | Path) -> None:
-    """Write rows as CSV with the columns of the table; reals get six significant digits, absent values are empty."""
+def write_table(rows: Sequence[Row], path: str | Path, columns: Sequence[str] = TABLE_COLUMNS) -> None:
+    """Write rows as CSV with these columns; reals get six significant digits, absent values are empty."""
     with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, TABLE_COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
             writer.writerow(
@@ -31,7 +35,7 @@ def write_table(rows: Sequence[Row], path: str | Path) -> None:
             )
 
 
-def read_table(path: str | Path) -> list[dict[str, str]]:
+def read_table(path: str | Path, expected: Sequence[str] = TABLE_COLUMNS) -> list[dict[str, str]]:
     """The rows of a written table, values as text; InputError when the file is missing or has other columns."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -39,14 +43,14 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
             rows, columns = list(reader), tuple(reader.fieldnames or ())
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): run the evaluation again") from error
-    if columns != TABLE_COLUMNS:
-        raise InputError(f"{path} does not have the columns of the results table: run the evaluation again")
+    if columns != tuple(expected):
+        raise InputError(f"{path} does not have the columns of its table: run the evaluation again")
     return rows
 
 
-def collect_tables(paths: Sequence[str | Path], path: str | Path) -> None:
+def collect_tables(paths: Sequence[str | Path], path: str | Path, columns: Sequence[str] = TABLE_COLUMNS) -> None:
     """Write the rows of several tables, in the order given, as one."""
-    write_table([row for part in paths for row in read_table(part)], path)
+    write_table([row for part in paths for row in read_table(part, columns)], path, columns)
 
 
 def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
@@ -76,10 +80,11 @@ def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
 
 def _cells(row: Mapping[str, str]) -> tuple[str, ...]:
     low, high = (f"{float(row[f'recall@10_{end}']):.4f}" for end in ("low", "high"))
+    decoded = ["(decoded)"] if row["rerank"] == "decoded" else []
     return (
         row["dataset"],
         row["tokenizer"],
-        f"{row['candidates']} (decoded)" if row["rerank"] == "decoded" else row["candidates"],
+        " ".join([row["candidates"], *([row["budget"]] if row["budget"] not in ("", "0") else []), *decoded]),
         f"{float(row['avg_cand_size']):,.1f}",
         f"{float(row['cand_recall']):.4f}",
         f"{float(row['recall@10']):.4f} [{low}, {high}]",

@@ -483,10 +483,13 @@ class VectorQuantizedAutoencoder(Tokenizer):
         """Codewords [L, K, d] in the latent space."""
         return torch.stack([level.codebook for level in self.levels_]).detach()
 
+    def latent(self, rows: Tensor) -> Tensor:
+        return self.network_.encode(rows)
+
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
         codebooks = self.codebooks_
         levels = [NearestCodeword(codebook, compute.codeword_block) for codebook in codebooks]
-        return lambda rows: residual_codes(self.network_.encode(rows), levels, codebooks)
+        return lambda rows: residual_codes(self.latent(rows), levels, codebooks)
 
     def _decode_block(self, codes: Tensor) -> Tensor:
         return self.network_.decode(sum_of_codewords(self.codebooks_, codes))

@@ -49,7 +49,7 @@ class RQKMeans(Tokenizer):
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
         rows = self._training_rows(vectors).to(compute.device)
         self._fit_space(rows)
-        rows = self._project(rows)
+        rows = self.latent(rows)
         codebooks, sizes = [], []
         for level in range(self.num_levels):
             started = time.monotonic()
@@ -84,15 +84,15 @@ class RQKMeans(Tokenizer):
         mean, directions = principal_directions(rows, self.pca_dim)
         self.mean_, self.directions_ = mean.to(rows.device), directions.to(rows.device)
 
-    def _project(self, rows: Tensor) -> Tensor:
+    def latent(self, rows: Tensor) -> Tensor:
         return project(rows, self.mean_, self.directions_) if self.pca_dim else rows
 
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
         if self.beam > 1:
             search = BeamSearch(self.codebooks_, self.beam)
-            return lambda rows: search(self._project(rows))
+            return lambda rows: search(self.latent(rows))
         levels = [NearestCodeword(codebook, compute.codeword_block) for codebook in self.codebooks_]
-        return lambda rows: residual_codes(self._project(rows), levels, self.codebooks_)
+        return lambda rows: residual_codes(self.latent(rows), levels, self.codebooks_)
 
     def _decode_block(self, codes: Tensor) -> Tensor:
         vectors = sum_of_codewords(self.codebooks_, codes)

@@ -78,6 +78,10 @@ class Tokenizer:
         """A function from float32 rows [n, dim], which it may overwrite, to codes int64 [n, L]."""
         raise NotImplementedError
 
+    def latent(self, rows: Tensor) -> Tensor:
+        """Rows float32 [n, dim] in the space of the codebooks, [n, d]: where an item's codewords add up to it."""
+        raise NotImplementedError
+
     def _decode_block(self, codes: Tensor) -> Tensor:
         """Vectors float32 [n, dim] that int64 codes [n, L] stand for."""
         raise NotImplementedError

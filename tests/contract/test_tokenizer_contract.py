@@ -64,7 +64,7 @@ def fitted(case: str) -> Tokenizer:
 @torch.no_grad()
 def latent(tokenizer: Tokenizer, vectors: np.ndarray) -> np.ndarray:
     rows = torch.from_numpy(np.array(vectors, np.float32))
-    rows = tokenizer._project(rows) if isinstance(tokenizer, RQKMeans) else tokenizer.network_.encode(rows)
+    rows = tokenizer.latent(rows)
     return rows.double().numpy()
 
 

@@ -10,6 +10,7 @@ import torch
 from semid.errors import InputError
 from semid.evaluation import (
     TABLE_COLUMNS,
+    CodeSpace,
     EvaluationSettings,
     Interactions,
     build_queries,
@@ -19,11 +20,10 @@ from semid.evaluation import (
 from semid.evaluation import evaluate as evaluation
 from semid.evaluation.metrics import METRICS, expected_metric
 from semid.naming import TokenizerName
-from semid.retrieval import InvertedIndex, faiss_index
-from semid.retrieval.dense import representatives
+from semid.retrieval import CodeTree, InvertedIndex, faiss_index, first_of_identical
 
 NAME = TokenizerName.parse("rqkmeans_3x4-pca2-s1")
-ALL_RERANKS = EvaluationSettings(rerank=("exact", "decoded"), min_candidates=20, resamples=50)
+ALL_RERANKS = EvaluationSettings(rerank=("exact", "decoded"), min_candidates=20, budgets=(30, 7), resamples=50)
 needs_faiss = pytest.mark.skipif(not faiss_index.is_available(), reason="faiss is not installed")
 
 
@@ -35,6 +35,7 @@ class World:
         # entries of +-1 and a dimension that is a power of four: norms and products are exact in float32, so that a
         # reference in float64 sees the same ties, of identical vectors and of different ones
         self.vectors = rng.choice([-1.0, 1.0], (num_items, dim)).astype(np.float16)
+        self.representatives = first_of_identical(self.vectors)
         self.codes = rng.integers(0, 4, (num_items, 3)).astype(np.uint16)
         self.index = InvertedIndex.build(self.codes)
         self.decoded = rng.choice([-1.0, 1.0], (self.index.num_buckets, dim)).astype(np.float32)
@@ -49,13 +50,15 @@ class World:
         )
         self.queries = build_queries(self.interactions)
         self.training_counts = self.interactions.training_counts(num_items)
+        self.codebooks = torch.from_numpy(rng.standard_normal((3, 4, dim)).astype(np.float32))
+        self.space = CodeSpace(CodeTree.build(self.index, self.codebooks), lambda rows: rows)
 
 
 def history_of(queries, i: int) -> list[int]:
     return queries.items[queries.start[i] : queries.stop[i]].tolist()
 
 
-def candidates_of(world: World, history: list[int], strategy: str, min_candidates: int) -> list[int]:
+def candidates_of(world: World, history: list[int], strategy: str, budget: int, min_candidates: int) -> list[int]:
     codes = [tuple(row) for row in world.codes.tolist()]
     seen = {codes[h] for h in history}
     unseen = sorted(set(range(len(codes))) - set(history))
@@ -69,6 +72,10 @@ def candidates_of(world: World, history: list[int], strategy: str, min_candidate
         return matching(lambda a, b: sum(x != y for x, y in zip(a, b, strict=True)) <= 1)
     if strategy == "all":
         return unseen
+    if strategy == "probe":
+        sums = sum(world.codebooks[level].double()[world.codes[:, level].astype(int)] for level in range(3)).numpy()
+        distances = ((sums - world.vectors[history[-1]].astype(np.float64)) ** 2).sum(axis=1).round(9)
+        return sorted(unseen, key=lambda i: (distances[i], i))[:budget]
     found: list[int] = []
     for depth in (3, 2, 1):
         found = matching(lambda a, b, depth=depth: a[:depth] == b[:depth])
@@ -77,11 +84,13 @@ def candidates_of(world: World, history: list[int], strategy: str, min_candidate
     return found
 
 
-def reference_metrics(world: World, strategy: str, item_vectors: np.ndarray, normalize: bool) -> dict[str, float]:
+def reference_metrics(
+    world: World, strategy: str, item_vectors: np.ndarray, normalize: bool, budget: int = 0
+) -> dict[str, float]:
     greater, equal, found, size = [], [], [], []
     for i in range(len(world.queries)):
         history, target = history_of(world.queries, i), world.queries.target[i]
-        candidates = np.array(candidates_of(world, history, strategy, ALL_RERANKS.min_candidates), int)
+        candidates = np.array(candidates_of(world, history, strategy, budget, ALL_RERANKS.min_candidates), int)
         query = world.vectors[history[-1]].astype(np.float64)
         rows = item_vectors.astype(np.float64)
         if normalize:
@@ -112,15 +121,25 @@ def assert_row(row, expected: dict[str, float]) -> None:
 @pytest.mark.parametrize("normalize", [False, True])
 def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize):
     world = World(dim=dim)
-    rows = evaluate_tokenizer(
-        "tiny", NAME, world.queries, world.index, world.vectors, ALL_RERANKS, decoded=world.decoded, normalize=normalize
+    rows, ranks = evaluate_tokenizer(
+        "tiny",
+        NAME,
+        world.queries,
+        world.index,
+        world.vectors,
+        world.representatives,
+        ALL_RERANKS,
+        world.space,
+        world.decoded,
+        normalize,
     )
-    assert [(row["candidates"], row["rerank"]) for row in rows] == [
-        (strategy, rerank) for strategy in ("exact", "hamming1", "prefix") for rerank in ("exact", "decoded")
-    ]
+    strategies = [("exact", 0), ("hamming1", 0), ("prefix", 0), ("probe", 7), ("probe", 30)]
+    assert sorted(ranks) == sorted((*each, rerank) for each in strategies for rerank in ("exact", "decoded"))
+    assert [(row["candidates"], row["budget"], row["rerank"]) for row in rows] == list(ranks)
     item_vectors = {"exact": world.vectors, "decoded": world.decoded[world.index.bucket_of_item]}
     for row in rows:
-        assert_row(row, reference_metrics(world, row["candidates"], item_vectors[row["rerank"]], normalize))
+        vectors = item_vectors[row["rerank"]]
+        assert_row(row, reference_metrics(world, row["candidates"], vectors, normalize, row["budget"]))
         assert set(row) == set(TABLE_COLUMNS)
 
 
@@ -128,16 +147,27 @@ def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
     world = World()
 
     def rows():
-        found = evaluate_tokenizer(
-            "tiny", NAME, world.queries, world.index, world.vectors, ALL_RERANKS, decoded=world.decoded
+        found, _ = evaluate_tokenizer(
+            "tiny",
+            NAME,
+            world.queries,
+            world.index,
+            world.vectors,
+            world.representatives,
+            ALL_RERANKS,
+            world.space,
+            world.decoded,
         )
-        found += evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS)
+        found += evaluate_controls(
+            "tiny", world.queries, world.vectors, world.representatives, world.training_counts, ALL_RERANKS
+        )[0]
         return [{key: value for key, value in row.items() if key != "query_us"} for row in found]
 
     whole = rows()
     monkeypatch.setattr("semid.retrieval.dense.SCORE_BATCH", 11)
     monkeypatch.setattr("semid.retrieval.dense.SERIAL_VALUES", 12)
     monkeypatch.setattr("semid.retrieval.dense.READ_VALUES", 4 * 50)
+    monkeypatch.setattr("semid.retrieval.probe.SCORES_AT_ONCE", 500)
     monkeypatch.setattr(evaluation, "PAIR_BUDGET", 1 << 12)
     monkeypatch.setattr(evaluation, "QUERY_BLOCK", 1 << 3)
     assert rows() == whole
@@ -150,7 +180,9 @@ def test_the_exact_search_of_the_whole_catalogue_equals_a_plain_loop_when_the_fe
     world = World(dim=dim)
     # a zero query ties the whole catalogue
     world.vectors[world.queries.items[world.queries.stop[:3] - 1]] = 0
-    (row, _) = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS)
+    (row, _), _ = evaluate_controls(
+        "tiny", world.queries, world.vectors, first_of_identical(world.vectors), world.training_counts, ALL_RERANKS
+    )
     assert (row["candidates"], row["rerank"], row["tokenizer"]) == ("all", "exact", "controls")
     assert_row(row, reference_metrics(world, "all", world.vectors, normalize=False))
 
@@ -165,7 +197,9 @@ def test_different_vectors_that_tie_where_the_fetch_is_cut_are_all_counted():
         user=np.zeros(4, int), item=np.array([60, 3, 350, 340]), timestamp=np.arange(4), split=np.array([0, 0, 0, 2])
     )
     queries = build_queries(interactions)
-    (row, _) = evaluate_controls("ties", queries, vectors, np.zeros(351, int), EvaluationSettings(resamples=10))
+    (row, _), _ = evaluate_controls(
+        "ties", queries, vectors, first_of_identical(vectors), np.zeros(351, int), EvaluationSettings(resamples=10)
+    )
     # item 3 of the first kind and item 60 of the second are seen: 49 above, 299 like the target
     assert row["recall@50"] == pytest.approx(1 / 299)
     assert row["recall@100"] == pytest.approx(51 / 299)
@@ -183,8 +217,13 @@ def test_many_identical_items_above_and_at_the_target_are_all_counted():
         timestamp=np.arange(6),
         split=np.array([0, 0, 2, 0, 0, 2], np.int8),
     )
-    (row, _) = evaluate_controls(
-        "copies", build_queries(interactions), vectors, np.zeros(801, int), EvaluationSettings(resamples=10)
+    (row, _), _ = evaluate_controls(
+        "copies",
+        build_queries(interactions),
+        vectors,
+        first_of_identical(vectors),
+        np.zeros(801, int),
+        EvaluationSettings(resamples=10),
     )
     # 399 unseen copies tie for user 0
     assert row["recall@10"] == pytest.approx((10 / 399 + 0) / 2)
@@ -202,11 +241,13 @@ def test_faiss_and_the_exact_search_give_the_same_rows(normalize, query, tmp_pat
         rng.integers(0, 60, 500)
     ]
     vectors[::7] += np.float16(1e-3)
-    faiss_index.build_index([vectors[:200], vectors[200:]], tmp_path / "index.faiss", normalize=normalize)
+    same = first_of_identical(vectors)
+    faiss_index.train_index(vectors, tmp_path / "trained.index", normalize=normalize)
+    faiss_index.fill_index(tmp_path / "trained.index", vectors, 0, 500, tmp_path / "index.faiss", normalize=normalize)
     engine = faiss_index.load(tmp_path / "index.faiss")
     settings = EvaluationSettings(query=query, resamples=50)
     rows = [
-        evaluate_controls("tiny", world.queries, vectors, world.training_counts, settings, one, normalize)[0]
+        evaluate_controls("tiny", world.queries, vectors, same, world.training_counts, settings, one, normalize)[0][0]
         for one in (None, engine)
     ]
     assert [row.pop("rerank") for row in rows] == ["exact", "faiss"]
@@ -225,14 +266,18 @@ def test_a_target_that_an_approximate_engine_misses_is_not_among_the_first():
         def search(self, queries: torch.Tensor, k: int) -> np.ndarray:
             return np.full((len(queries), k), -1)
 
-    (row, _) = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS, Blind())
+    (row, _), _ = evaluate_controls(
+        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, ALL_RERANKS, Blind()
+    )
     assert row["recall@100"] == row["mrr"] == 0
     assert row["cand_recall"] == 1
 
 
 def test_popularity_equals_a_plain_loop_over_users():
     world = World()
-    (_, row) = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, ALL_RERANKS)
+    (_, row), _ = evaluate_controls(
+        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, ALL_RERANKS
+    )
     assert (row["candidates"], row["tokenizer"], row["query"]) == ("popularity", "controls", "")
     counts = world.training_counts
     greater, equal = [], []
@@ -249,7 +294,9 @@ def test_popularity_equals_a_plain_loop_over_users():
 def test_a_row_says_who_was_evaluated_and_how():
     world = World()
     settings = dataclasses.replace(ALL_RERANKS, query="decay", candidates=("exact",), rerank=("exact",))
-    (row,) = evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, settings, note="a note")
+    (row,), _ = evaluate_tokenizer(
+        "tiny", NAME, world.queries, world.index, world.vectors, world.representatives, settings, note="a note"
+    )
     assert {key: row[key] for key in TABLE_COLUMNS[:8]} == {
         "dataset": "tiny",
         "split": "test",
@@ -268,18 +315,30 @@ def test_a_row_says_who_was_evaluated_and_how():
     assert row["seen_skipped"] == world.queries.seen_skipped
     assert row["recall@10_low"] <= row["recall@10"] <= row["recall@10_high"]
     assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
-    controls = evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, settings)
+    controls, _ = evaluate_controls(
+        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, settings
+    )
     own = {"method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits", "seed"}
+    own |= {name for name in TABLE_COLUMNS if name.endswith(("_code", "_inflation"))}
     assert all(set(row) == set(TABLE_COLUMNS) - own for row in controls)
 
 
 def test_flat_codes_have_no_hamming1_row():
     world = World()
     index = InvertedIndex.build(world.codes[:, :1])
-    rows = evaluate_tokenizer(
-        "tiny", TokenizerName.parse("vqvae_4"), world.queries, index, world.vectors, EvaluationSettings(resamples=10)
+    settings = EvaluationSettings(budgets=(20,), resamples=10)
+    space = CodeSpace(CodeTree.build(index, world.codebooks[:1]), lambda rows: rows)
+    rows, _ = evaluate_tokenizer(
+        "tiny",
+        TokenizerName.parse("vqvae_4"),
+        world.queries,
+        index,
+        world.vectors,
+        world.representatives,
+        settings,
+        space,
     )
-    assert [row["candidates"] for row in rows] == ["exact", "prefix"]
+    assert [row["candidates"] for row in rows] == ["exact", "prefix", "probe"]
 
 
 def test_inputs_that_do_not_belong_together_are_refused():
@@ -287,20 +346,26 @@ def test_inputs_that_do_not_belong_together_are_refused():
     settings = EvaluationSettings()
     index = InvertedIndex.build(world.codes[:-1])
     with pytest.raises(InputError, match="codes of 299 items, but there are 300"):
-        evaluate_tokenizer("tiny", NAME, world.queries, index, world.vectors, settings)
+        evaluate_tokenizer("tiny", NAME, world.queries, index, world.vectors, world.representatives, settings)
     with pytest.raises(InputError, match="decoded"):
-        evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, ALL_RERANKS)
+        evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, world.representatives, ALL_RERANKS)
+    with pytest.raises(InputError, match="probe needs the codebooks"):
+        evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, world.representatives, settings)
     with pytest.raises(InputError, match="item_index"):
-        evaluate_controls("tiny", world.queries, world.vectors[:100], world.training_counts, settings)
+        evaluate_controls(
+            "tiny", world.queries, world.vectors[:100], world.representatives, world.training_counts, settings
+        )
     nobody = build_queries(dataclasses.replace(world.interactions, item=np.full(len(world.interactions.item), -1)))
     with pytest.raises(InputError, match="no query is left"):
-        evaluate_controls("tiny", nobody, world.vectors, world.training_counts, settings)
+        evaluate_controls("tiny", nobody, world.vectors, world.representatives, world.training_counts, settings)
 
     class Other:
         shape = (299, 4)
 
     with pytest.raises(InputError, match="faiss index of tiny holds 299"):
-        evaluate_controls("tiny", world.queries, world.vectors, world.training_counts, settings, Other())
+        evaluate_controls(
+            "tiny", world.queries, world.vectors, world.representatives, world.training_counts, settings, Other()
+        )
 
 
 @pytest.mark.parametrize(
@@ -314,6 +379,9 @@ def test_inputs_that_do_not_belong_together_are_refused():
         ("decay", 0.0),
         ("decay", 1.5),
         ("resamples", 0),
+        ("permutations", 0),
+        ("budgets", ()),
+        ("budgets", (100, 0)),
     ],
 )
 def test_a_wrong_setting_is_named(option, value):
@@ -341,7 +409,8 @@ def test_beauty_gives_its_known_numbers(shared_data):
     assert recall == pytest.approx(0.0115, abs=0.0015)
 
     some = build_queries(queries_of, max_users=2000)
-    ranks = evaluation.rank_in_catalogue(some, vectors, EvaluationSettings())
+    representatives = first_of_identical(vectors)
+    ranks = evaluation.rank_in_catalogue(some, vectors, representatives, EvaluationSettings())
     recall = expected_metric("recall@10", ranks.greater, ranks.equal, ranks.found).mean()
     assert 0.04 < recall < 0.08
-    assert len(np.unique(representatives(vectors))) == len(np.unique(vectors[:], axis=0))
+    assert len(np.unique(representatives)) == len(np.unique(vectors[:], axis=0))

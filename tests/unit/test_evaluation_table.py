@@ -11,7 +11,18 @@ users, query, cold_start_skipped, avg_cand_size, cand_recall, recall@1, recall@5
 recall@100, ndcg@1, ndcg@5, ndcg@10, ndcg@20, ndcg@50, ndcg@100, mrr, recall@10_low, recall@10_high, ndcg@10_low,
 ndcg@10_high, query_us
 """
-APPENDED = "queries, seen_skipped, untied_users, recall@10_untied, ndcg@10_untied, note"
+APPENDED = """
+queries, seen_skipped, untied_users, recall@10_untied, ndcg@10_untied, note, budget, recall@10_code,
+recall@10_inflation, ndcg@10_code, ndcg@10_inflation
+"""
+OTHER_INTERVALS = [
+    f"{metric}_{end}"
+    for metric in (
+        *(f"{name}@{k}" for name in ("recall", "ndcg") for k in (1, 5, 10, 20, 50, 100) if k != 10),
+        "mrr",
+    )
+    for end in ("low", "high")
+]
 
 ROW = {
     "dataset": "sample",
@@ -34,7 +45,8 @@ del CONTROL["entropy_bits"]
 
 
 def test_columns_keep_their_order_and_later_ones_are_appended():
-    assert ", ".join(TABLE_COLUMNS) == " ".join(ISSUE_COLUMNS.split()) + ", " + APPENDED
+    appended = [*" ".join(APPENDED.split()).split(", "), *OTHER_INTERVALS]
+    assert list(TABLE_COLUMNS) == [*" ".join(ISSUE_COLUMNS.split()).split(", "), *appended]
 
 
 def test_a_written_table_has_six_digits_whole_integers_and_empty_cells(tmp_path):
@@ -42,7 +54,8 @@ def test_a_written_table_has_six_digits_whole_integers_and_empty_cells(tmp_path)
     write_table([ROW], path)
     header, line = path.read_text().splitlines()
     assert header == ",".join(TABLE_COLUMNS)
-    cells = dict(zip(TABLE_COLUMNS, [*line.split(',"')[0].split(","), ROW["note"]], strict=True))
+    before, after = line.split(f'"{ROW["note"]}"')
+    cells = dict(zip(TABLE_COLUMNS, [*before.split(",")[:-1], ROW["note"], *after.split(",")[1:]], strict=True))
     assert cells["recall@10"] == "0.0441235"
     assert cells["recall@10_low"] == "0.0416667"
     assert cells["users"] == "1234567"

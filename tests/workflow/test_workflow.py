@@ -260,6 +260,7 @@ def test_without_faiss_the_numbers_are_the_same(tiny_run: tuple[Path, Run], tmp_
         ({"datasets": {"tiny": {"source": "sampel"}}}, ["sampel"]),
         ({"datasets": {"bad": {"source": "table", "items": "x.csv", "colums": {}}}}, ["colums"]),
         ({"faiss": True}, ["faiss"]),
+        ({"faiss": {"on_disk": True}}, ["faiss", "only for a factory with inverted lists (IVF…)"]),
         ({"tokenizers": {"rqkmeans-s1": {"beam": 2}}}, ["rqkmeans-s1"]),
         ({"embeddings": {"vectors": "x.npy", "ids": "x.txt"}}, ["vectors"]),
         ({"embeddings": {"model": "bundled", "dim": 64}}, ["dim"]),

@@ -1,0 +1,143 @@
+"""Probing: the items of the non-empty buckets that lie nearest to a query, up to a budget.
+
+As the inverted multi-index does for two codebooks (Babenko and Lempitsky, 2012), here by a beam over the tree of the
+codes that exist, so that no probe is spent on an empty bucket.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semid.retrieval.inverted import InvertedIndex
+from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs, offsets_of
+
+# nodes of one depth that are compared with every query; deeper, only children of the nearest ones are
+NODES_AT_ONCE = 1 << 16
+# scores held at once, in floats
+SCORES_AT_ONCE = 1 << 23
+
+
+@dataclass(frozen=True, eq=False)
+class CodeTree:
+    """The prefixes that occur, depth by depth, with what their distance to a query needs.
+
+    Entry d − 1 of each: `codes` int64 [nodes, d]; `norms` float32 [nodes], ‖Σ c‖² of the prefix's codewords;
+    `first_child` int64 [nodes + 1], the nodes of depth d + 1 (of depth L: the buckets themselves) below it, which are
+    contiguous. `codebooks` [L, K, d'] are those of the tokenizer.
+    """
+
+    codebooks: Tensor
+    codes: tuple[Tensor, ...]
+    norms: tuple[Tensor, ...]
+    first_child: tuple[np.ndarray, ...]
+
+    @classmethod
+    def build(cls, index: InvertedIndex, codebooks: Tensor) -> "CodeTree":
+        """The tree of an index under the codebooks [L, K, d'] that its codes name."""
+        codes, norms, first_child = [], [], []
+        starts = [groups.offsets[:-1] for groups in index.prefix_groups]
+        for depth, own in enumerate(starts, start=1):
+            prefixes = torch.from_numpy(index.codes[own, :depth].astype(np.int64))
+            codes.append(prefixes)
+            norms.append(_squared_sums(codebooks, prefixes))
+            below = starts[depth] if depth < len(starts) else own
+            first_child.append(np.append(np.searchsorted(below, own), len(below)))
+        return cls(codebooks, tuple(codes), tuple(norms), tuple(first_child))
+
+    def nearest_buckets(self, latent: Tensor, count: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield (slice of queries, int64 [queries, ≤ count] buckets, nearest first; −1 where there are no more).
+
+        latent: queries float32 [n, d'] in the space of the codebooks. Exact where the buckets are few enough to be
+        compared with every query; else the `count` nearest prefixes are kept at every depth.
+        """
+        depth = max([d for d, codes in enumerate(self.codes, start=1) if len(codes) <= NODES_AT_ONCE], default=1)
+        step = max(1, SCORES_AT_ONCE // len(self.codes[depth - 1]))
+        for start in range(0, len(latent), step):
+            rows = slice(start, min(start + step, len(latent)))
+            # −2⟨z, c⟩ of every codeword, [L · K, queries]
+            products = (self.codebooks.flatten(0, 1) @ latent[rows].t()).mul_(-2)
+            nodes, scores = self._nearest_of_all(products, depth, count)
+            for deeper in range(depth + 1, len(self.codes) + 1):
+                nodes, scores = self._nearest_children(products, nodes, scores, deeper, count)
+            yield rows, nodes.numpy()
+
+    def _entries(self, codes: Tensor) -> Tensor:
+        """Rows of the flattened codebooks that codes [n, d] name."""
+        return codes + torch.arange(codes.shape[1]) * self.codebooks.shape[1]
+
+    def _nearest_of_all(self, products: Tensor, depth: int, count: int) -> tuple[Tensor, Tensor]:
+        entries = self._entries(self.codes[depth - 1])
+        scores = torch.nn.functional.embedding_bag(entries, products, mode="sum").add_(self.norms[depth - 1][:, None])
+        values, nodes = scores.t().topk(min(count, len(entries)), dim=1, largest=False)
+        return nodes, values
+
+    def _nearest_children(
+        self, products: Tensor, nodes: Tensor, scores: Tensor, depth: int, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """The nearest nodes of `depth` below the nodes [n, m] (−1: none) of the depth before, and their scores."""
+        n = len(nodes)
+        parents, kept = nodes.numpy(), nodes.numpy() >= 0
+        first = self.first_child[depth - 2]
+        starts, stops = first[parents[kept]], first[parents[kept] + 1]
+        children = torch.from_numpy(concatenated_ranges(starts, stops))
+        owner = torch.from_numpy(np.repeat(np.nonzero(kept)[0], stops - starts))
+        # a child's score: its parent's, less the parent's norm, plus its own norm and the product of its last code
+        carried = scores[nodes >= 0] - self.norms[depth - 2][nodes[nodes >= 0]]
+        last = self.codes[depth - 1][children, -1] + (depth - 1) * self.codebooks.shape[1]
+        own = carried.repeat_interleave(torch.from_numpy(stops - starts))
+        own += self.norms[depth - 1][children] + products[last, owner]
+        lengths = torch.bincount(owner, minlength=n)
+        place = torch.arange(len(owner)) - (lengths.cumsum(0) - lengths)[owner]
+        table = torch.full((n, int(lengths.max())), float("inf"))
+        table[owner, place] = own
+        numbers = torch.full(table.shape, -1)
+        numbers[owner, place] = children
+        values, position = table.topk(min(count, table.shape[1]), dim=1, largest=False)
+        return numbers.gather(1, position), values
+
+
+def probe_batches(
+    index: InvertedIndex, tree: CodeTree, latent: Tensor, history: Ragged, budget: int
+) -> Iterator[tuple[slice, Ragged]]:
+    """Yield (slice of queries, their candidates): at most `budget` unseen items, of the nearest buckets first.
+
+    latent: queries float32 [n, d'] in the space of the codebooks; history: the items a query has seen, left out. The
+    bucket in which the budget ends gives its items in their order.
+    """
+    owner, item = distinct_pairs(history.owner, history.values, index.num_items)
+    # seen items use up places: so many more buckets may be needed, and each holds an item at least
+    wanted = budget + int(np.bincount(owner, minlength=1).max(initial=0))
+    seen_keys = owner * index.num_items + item
+    for rows, buckets in tree.nearest_buckets(latent, wanted):
+        query, place = np.nonzero(buckets >= 0)
+        bucket = buckets[query, place]
+        start, stop = index.offsets[bucket], index.offsets[bucket + 1]
+        # no query needs more than its first `wanted` items
+        before = np.cumsum(stop - start) - (stop - start)
+        first_of_query = np.searchsorted(query, np.arange(rows.stop - rows.start))
+        before -= before[np.minimum(first_of_query, len(before) - 1)][query]
+        kept = before < wanted
+        query, start, stop = query[kept], start[kept], stop[kept]
+        items = index.items[concatenated_ranges(start, stop)].astype(np.int64)
+        query = np.repeat(query, stop - start)
+        keys = (query + rows.start) * index.num_items + items
+        found = np.minimum(np.searchsorted(seen_keys, keys), max(len(seen_keys) - 1, 0))
+        unseen = seen_keys[found] != keys if len(seen_keys) else np.ones(len(keys), bool)
+        query, items = query[unseen], items[unseen]
+        lengths = np.bincount(query, minlength=rows.stop - rows.start)
+        within = np.arange(len(query)) - offsets_of(lengths)[query] < budget
+        yield rows, Ragged(items[within].astype(np.int32), offsets_of(np.minimum(lengths, budget)))
+
+
+def _squared_sums(codebooks: Tensor, codes: Tensor) -> Tensor:
+    """‖Σ c‖² [n] of the codewords that codes [n, d] name in the first d codebooks."""
+    flat = codebooks.flatten(0, 1)
+    offsets = torch.arange(codes.shape[1]) * codebooks.shape[1]
+    parts = [
+        torch.nn.functional.embedding_bag(part + offsets, flat, mode="sum").square_().sum(dim=1)
+        for part in codes.split(1 << 14)
+    ]
+    return torch.cat(parts)

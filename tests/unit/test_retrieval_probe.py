@@ -1,0 +1,77 @@
+"""Probing finds the unseen items of the nearest buckets."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from semid.retrieval import probe as probe_module
+from semid.retrieval.inverted import InvertedIndex
+from semid.retrieval.probe import CodeTree, probe_batches
+from semid.retrieval.ragged import Ragged, offsets_of
+
+
+def problem(items: int, levels: int, size: int, queries: int, seed: int):
+    """Codes [items, L], codebooks, latent queries, and histories of 0 to 3 items."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, size, (items, levels)).astype(np.uint16)
+    codebooks = torch.from_numpy(rng.standard_normal((levels, size, 3)).astype(np.float32))
+    latent = torch.from_numpy(rng.standard_normal((queries, 3)).astype(np.float32))
+    lengths = rng.integers(0, min(4, items + 1), queries)
+    return codes, codebooks, latent, Ragged(rng.integers(0, items, lengths.sum()), offsets_of(lengths))
+
+
+def distances(codes: np.ndarray, codebooks: torch.Tensor, latent: torch.Tensor) -> np.ndarray:
+    """Squared distances float64 [queries, items] of queries to the sums of the items' codewords."""
+    sums = sum(codebooks[level].double()[codes[:, level].astype(int)] for level in range(codes.shape[1]))
+    return (latent.double()[:, None] - sums).square().sum(dim=2).numpy()
+
+
+def check(codes, codebooks, latent, history, budget):
+    index = InvertedIndex.build(codes)
+    far = distances(codes, codebooks, latent)
+    covered = []
+    for rows, found in probe_batches(index, CodeTree.build(index, codebooks), latent, history, budget):
+        covered += range(rows.start, rows.stop)
+        for number, query in enumerate(range(rows.start, rows.stop)):
+            own = found.values[found.offsets[number] : found.offsets[number + 1]]
+            seen = history.values[history.offsets[query] : history.offsets[query + 1]]
+            unseen = np.setdiff1d(np.arange(len(codes)), seen)
+            assert len(own) == len(set(own)) == min(budget, len(unseen))
+            assert not set(own) & set(seen)
+            # nearest first, and nothing nearer was left out
+            assert (np.diff(far[query, own]) >= -1e-4).all()
+            left = np.setdiff1d(unseen, own)
+            if len(left) and len(own):
+                assert far[query, own].max() <= far[query, left].min() + 1e-4
+    assert covered == list(range(len(latent)))
+
+
+shapes = (st.integers(1, 60), st.integers(1, 4), st.integers(1, 7), st.integers(1, 12), st.integers(0, 999))
+
+
+@settings(deadline=None, max_examples=80)
+@given(*shapes, st.integers(1, 70))
+def test_the_unseen_items_of_the_nearest_buckets_are_found_in_order(items, levels, size, queries, seed, budget):
+    check(*problem(items, levels, size, queries, seed), budget)
+
+
+@settings(deadline=None, max_examples=80)
+@given(*shapes)
+def test_a_beam_as_wide_as_the_tree_finds_the_same(items, levels, size, queries, seed):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe_module, "NODES_AT_ONCE", 3)
+        patch.setattr(probe_module, "SCORES_AT_ONCE", 8)
+        check(*problem(items, levels, size, queries, seed), 60)
+
+
+def test_a_narrow_beam_finds_most_of_what_is_nearest(monkeypatch: pytest.MonkeyPatch):
+    codes, codebooks, latent, history = problem(5000, 4, 16, 50, 0)
+    codebooks *= torch.tensor([1, 0.4, 0.2, 0.1])[:, None, None]
+    monkeypatch.setattr(probe_module, "NODES_AT_ONCE", 300)
+    index = InvertedIndex.build(codes)
+    found = [part for _, part in probe_batches(index, CodeTree.build(index, codebooks), latent, history, 100)]
+    nearest = distances(codes, codebooks, latent).argsort(axis=1)[:, :100]
+    values = np.concatenate([part.values for part in found]).reshape(50, 100)
+    assert np.mean([len(np.intersect1d(a, b)) / 100 for a, b in zip(values, nearest, strict=True)]) > 0.9

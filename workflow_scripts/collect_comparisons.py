@@ -1,0 +1,7 @@
+"""Make one table of all paired comparisons."""
+
+from semid.evaluation import COMPARISON_COLUMNS, collect_tables
+from semid.joblog import job_log
+
+with job_log(snakemake.log[0]):
+    collect_tables(snakemake.input, snakemake.output[0], COMPARISON_COLUMNS)
