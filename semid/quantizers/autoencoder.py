@@ -262,7 +262,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         collapsed = [
             level + 1
             for level, (now, most) in enumerate(zip(state["perplexity"], training.highest, strict=True))
-            if now < most / 2 or now < floor <= most
+            if now < most / 2 or (now < floor <= most and now < 0.8 * most)
         ]
         if collapsed:
             self._trained.load_state_dict(training.resumed)

@@ -383,7 +383,7 @@ def test_usage_entropy_has_a_finite_gradient_where_a_code_is_out_of_reach():
 def test_a_usage_weight_raises_the_usage_that_training_ends_with(update: str):
     generator = np.random.default_rng(0)
     centres = 3 * generator.normal(size=(12, DIM))
-    chosen = np.where(generator.random(N) < 0.85, 0, generator.integers(12, size=N))
+    chosen = np.where(generator.random(N) < 0.97, 0, generator.integers(12, size=N))
     skewed = (centres[chosen] + 0.3 * generator.normal(size=(N, DIM))).astype(np.float32)
     arguments = {"num_levels": 2, "codebook_size": 16, **TRAINING, "codebook_dim": 8, "codebook_update": update}
     without, with_weight = (
@@ -393,7 +393,7 @@ def test_a_usage_weight_raises_the_usage_that_training_ends_with(update: str):
         for weight in (0.0, 20.0)
     )
     assert with_weight[0]["usage_entropy"] == without[0]["usage_entropy"]
-    assert with_weight[-1]["usage_entropy"][0] > without[-1]["usage_entropy"][0] + 0.01
+    assert with_weight[-1]["usage_entropy"][0] > without[-1]["usage_entropy"][0] + 0.003
     assert with_weight[-1]["perplexity"][0] > without[-1]["perplexity"][0]
 
 
@@ -530,8 +530,11 @@ def test_half_of_the_highest_perplexity_so_far_is_a_collapse_half_of_the_first_i
 
 
 def test_a_tenth_of_the_codes_is_a_collapse(monkeypatch: pytest.MonkeyPatch):
-    tokenizer, _ = scripted(monkeypatch, [9, 8], None, [1.7, 1.5])  # a tenth of 16 is 1.6
+    tokenizer, _ = scripted(monkeypatch, [9, 8], None, [2.0, 1.5])  # a tenth of 16 is 1.6
     assert tokenizer.rollbacks_ == 1
+    # one that began there has not collapsed
+    tokenizer, _ = scripted(monkeypatch, [9, 8, 7], None, [1.65, 1.7, 1.55])
+    assert tokenizer.rollbacks_ == 0
 
 
 def test_a_real_collapse_is_undone():

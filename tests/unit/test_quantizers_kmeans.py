@@ -102,7 +102,7 @@ def test_one_cluster_is_the_mean():
 @pytest.mark.parametrize("k", [50, 700])  # one row a round, and several
 def test_the_seeds_are_distinct_rows(k: int):
     rows = mixture(800)
-    seeds = module._seed_centroids(rows, k, torch.Generator().manual_seed(0), 1024)
+    seeds = module._seed_centroids(rows, k, torch.Generator().manual_seed(0))
     places = [int(place) for place in (seeds[:, None] == rows).all(dim=2).float().argmax(dim=1)]
     assert torch.equal(rows[places], seeds)
     assert len(set(places)) == k
@@ -111,7 +111,7 @@ def test_the_seeds_are_distinct_rows(k: int):
 def test_the_seeds_are_spread_over_far_groups():
     # uniform seeding would miss the nine small groups
     rows = torch.cat([torch.randn(5_000, 3) * 0.1, *(torch.randn(3, 3) * 0.1 + 100 * (n + 1) for n in range(9))])
-    seeds = module._seed_centroids(rows, 10, torch.Generator().manual_seed(0), 1024)
+    seeds = module._seed_centroids(rows, 10, torch.Generator().manual_seed(0))
     assert len({round(float(seed.mean()) / 100) for seed in seeds}) == 10
 
 
@@ -125,7 +125,7 @@ def test_fewer_distinct_rows_than_clusters_leave_clusters_unused():
 
 def test_rounding_far_from_the_origin_does_not_seed_one_row_twice():
     rows = (mixture(6) + 100).repeat(50, 1)
-    seeds = module._seed_centroids(rows, 10, torch.Generator().manual_seed(0), 1024)
+    seeds = module._seed_centroids(rows, 10, torch.Generator().manual_seed(0))
     assert len(torch.unique(seeds[:6], dim=0)) == 6
     assert torch.equal(seeds[6:], seeds[:1].expand(4, -1))
 
