@@ -12,6 +12,10 @@ from semid.quantizers.autoencoder import VectorQuantizedAutoencoder
 
 @dataclass(kw_only=True, eq=False)
 class RQVAE(VectorQuantizedAutoencoder):
-    """An autoencoder whose latent vector is the sum of one codeword a level; `num_levels` codes a semantic ID."""
+    """An autoencoder whose latent vector is the sum of one codeword a level; `num_levels` codes a semantic ID.
+
+    It trains all `epochs`: as wide as the embeddings it may begin to gain after twenty.
+    """
 
     codebook_dim: int = 32
+    patience: int = 0
