@@ -18,7 +18,7 @@ class NearestCodeword:
     Scores are ‖c‖² − 2⟨x, c⟩, the squared distance less ‖x‖²; among equal scores the lowest code wins across blocks.
     One instance serves many blocks of rows and reuses its buffers. `codes` screens by int8 products where the
     processor has them (see :mod:`semid.quantizers.screening`), with the same codes but for float32 ties; around
-    `center` [d], by default the mean of the codebook.
+    `center` [d], by default the mean of the codebook. Who gives one quantizes rows for many codebooks at once.
     """
 
     def __init__(self, codebook: Tensor, codeword_block: int = 1024, center: Tensor | None = None) -> None:
@@ -30,7 +30,7 @@ class NearestCodeword:
         ]
         self._buffer = codebook.new_empty(0)
         self._screen: ScreenedCodewords | None = None
-        if can_screen(codebook):
+        if can_screen(codebook, quantized_before=center is not None):
             self._screen = ScreenedCodewords(codebook, codebook.mean(dim=0) if center is None else center)
 
     @property

@@ -70,9 +70,12 @@ def quantize_rows(rows: Tensor, center: Tensor) -> QuantizedRows:
     return RowQuantizer(center, min(2048, len(rows))).into(rows, empty_rows(*rows.shape))
 
 
-def can_screen(codebook: Tensor) -> bool:
-    """Whether screening is exact and pays for a codebook [K, d]: on processors with int8 dot products."""
-    if codebook.device.type != "cpu" or len(codebook) < 256 or codebook.shape[1] < 32:
+def can_screen(codebook: Tensor, quantized_before: bool = False) -> bool:
+    """Whether screening is exact and pays for a codebook [K, d]: on processors with int8 dot products.
+
+    Quantizing rows costs as much as a product with 256 codewords saves: fewer than 1,024 pay where it is done before.
+    """
+    if codebook.device.type != "cpu" or codebook.shape[1] < 32 or len(codebook) < (256 if quantized_before else 1024):
         return False
     capabilities = torch.cpu.get_capabilities()
     if not any(capabilities.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8")):
