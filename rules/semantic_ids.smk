@@ -28,6 +28,7 @@ rule score:
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
         catalogue="data/{dataset}/items.parquet",
+        train=lambda wildcards: [f"data/{wildcards.dataset}/train.parquet"] * is_evaluated(wildcards.dataset),
     output:
         scorecard="results/{dataset}/{tokenizer}/scorecard.json",
         page="results/{dataset}/{tokenizer}/codebook.md",
@@ -39,7 +40,14 @@ rule score:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
     params:
-        code=code_digest("semantic_ids", "quantizers", "parts.py"),
+        code=code_digest(
+            "semantic_ids",
+            "quantizers",
+            "parts.py",
+            "evaluation/structure.py",
+            "evaluation/queries.py",
+            "retrieval/dense.py",
+        ),
         note=note,
     script:
         "../workflow_scripts/score.py"

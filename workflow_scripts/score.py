@@ -5,23 +5,37 @@ from pathlib import Path
 import torch
 
 from semid.embeddings import EmbeddingStore
+from semid.evaluation import read_interactions
+from semid.evaluation.structure import structure_figures
 from semid.joblog import job_log
 from semid.quantizers import Tokenizer
 from semid.retrieval import read_first_of_identical
-from semid.semantic_ids import score_tokenizer
+from semid.semantic_ids import category_codes, open_codes, score_tokenizer
 
 with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
+    codes = open_codes(snakemake.input.codes)[:]
     vectors = EmbeddingStore.open(snakemake.input.manifest)
+    first_of_identical = read_first_of_identical(snakemake.input.representatives, len(vectors))
+    tokenizer = Tokenizer.from_pretrained(Path(snakemake.input.model).parent)
+    structure = structure_figures(
+        codes,
+        vectors,
+        first_of_identical,
+        category_codes(snakemake.input.catalogue),
+        tokenizer,
+        read_interactions(Path(snakemake.input.train[0]).parent, "train") if snakemake.input.train else None,
+    )
     score_tokenizer(
         snakemake.input.catalogue,
-        snakemake.input.codes,
+        codes,
         vectors,
-        read_first_of_identical(snakemake.input.representatives, len(vectors)),
-        Tokenizer.from_pretrained(Path(snakemake.input.model).parent),
+        first_of_identical,
+        tokenizer,
         snakemake.wildcards.dataset,
         snakemake.wildcards.tokenizer,
         snakemake.output.scorecard,
         snakemake.output.page,
         snakemake.params.note,
+        structure,
     )

@@ -1,7 +1,7 @@
 """The score stage: one call that writes a tokenizer's scorecard and codebook page."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from semid.files import write_json, write_text
 from semid.naming import TokenizerName
 from semid.quantizers import Tokenizer
 from semid.semantic_ids.codebook import codebook_page, item_blocks
-from semid.semantic_ids.codes import open_codes
 from semid.semantic_ids.scorecard import reconstruction_error, scorecard
 
 logger = logging.getLogger(__name__)
@@ -22,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 def score_tokenizer(
     items_path: str | Path,
-    code_paths: Sequence[str | Path],
+    codes: np.ndarray,
     vectors: Any,
     groups: np.ndarray,
     tokenizer: Tokenizer,
@@ -31,11 +30,13 @@ def score_tokenizer(
     scorecard_path: str | Path,
     page_path: str | Path,
     note: str | None = None,
+    structure: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `scorecard.json` and `codebook.md` of the tokenizer of that name.
 
-    `vectors` [n, dim] are the embeddings, `groups` [n] numbers the distinct ones. Of the catalogue memory holds
-    the codes and, while they are sorted, two int64 an item.
+    `codes` [n, L] are those of the n items, `vectors` [n, dim] the embeddings, `groups` [n] numbers the distinct ones,
+    `structure` as in :func:`scorecard`. Of the catalogue memory holds the codes and, while they are sorted, two int64
+    an item.
     """
     parsed = TokenizerName.parse(name).with_size(tokenizer.num_levels, tokenizer.codebook_size)
     identity = {
@@ -48,7 +49,6 @@ def score_tokenizer(
         "seed": parsed.seed,
         "fit": tokenizer.fit_summary(),
     }
-    codes = open_codes(code_paths)[:]
     in_train = pq.read_table(items_path, columns=["in_train"])["in_train"]
     if not len(in_train) == len(codes) == len(vectors):
         raise InputError(
@@ -57,7 +57,8 @@ def score_tokenizer(
         )
     lost = reconstruction_error(vectors, tokenizer.decode, codes)
     train_items = pc.sum(in_train).as_py() or 0
-    card = scorecard(codes, parsed.codebook_size, train_items, groups, lost, note)
+    external = parsed.method == "external"
+    card = scorecard(codes, parsed.codebook_size, train_items, groups, lost, note, structure, external)
     for warning in card["warnings"]:
         logger.warning("%s", warning)
     heading = f"What the level-1 codes of {name} hold ({dataset})"

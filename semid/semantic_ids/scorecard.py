@@ -64,11 +64,17 @@ def _run_lengths(ordered_columns: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.diff(np.flatnonzero(starts))
 
 
-def _figures_of_buckets(sizes: np.ndarray) -> dict[str, int]:
-    return {"distinct": len(sizes), "items_sharing": int(sizes[sizes > 1].sum()), "largest": int(sizes.max())}
+def _figures_of_buckets(sizes: np.ndarray) -> dict[str, Any]:
+    n = int(sizes.sum())
+    return {
+        "distinct": len(sizes),
+        "items_sharing": int(sizes[sizes > 1].sum()),
+        "largest": int(sizes.max()),
+        "chance": int((sizes * (sizes - 1)).sum()) / (n * (n - 1)) if n > 1 else None,
+    }
 
 
-def _collisions(codes: np.ndarray, groups: np.ndarray) -> list[dict[str, int]]:
+def _collisions(codes: np.ndarray, groups: np.ndarray) -> list[dict[str, Any]]:
     """Items that share the first level, the first two, …, the whole code, and at last the code and the embedding."""
     order = np.lexsort([groups, *codes.T[::-1]]).astype(np.int32)
     return list(map(_figures_of_buckets, _run_lengths(column[order] for column in (*codes.T, groups))))
@@ -80,7 +86,22 @@ def entropy_bits(counts: np.ndarray) -> float:
     return max(0.0, -float((share * np.log2(share)).sum()))
 
 
-def _warnings(card: Mapping[str, Any], codebook_size: int) -> list[str]:
+def gini(counts: np.ndarray) -> float:
+    """Gini coefficient of non-negative counts [K]: 0 when all are equal, 1 - 1/K when one code holds everything.
+
+    FORGE (Fu et al., 2025, arXiv:2509.20904) proposes it as a proxy for the quality of semantic IDs.
+    """
+    k = len(counts)
+    return float(2 * (np.arange(1, k + 1) * np.sort(counts)).sum() / (k * counts.sum()) - (k + 1) / k)
+
+
+def _lifts(shares: Sequence[float], prefixes: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """Shares of pairs with a common prefix over what chance gives; None where no two items have one."""
+    chances = (prefix["chance"] for prefix in prefixes)
+    return [share / chance if chance else None for share, chance in zip(shares, chances, strict=True)]
+
+
+def _warnings(card: Mapping[str, Any], codebook_size: int, external: bool) -> list[str]:
     sentences = []
     if card["train_items_per_code"] < ITEMS_A_CODE:
         sentences.append(
@@ -90,9 +111,11 @@ def _warnings(card: Mapping[str, Any], codebook_size: int) -> list[str]:
     uneven = [level for level in card["levels"] if level["perplexity"] < LOW_PERPLEXITY * codebook_size]
     if uneven:
         perplexities = ", ".join(f"{level['perplexity']:.1f} at level {level['level']}" for level in uneven)
+        # options of a training that was elsewhere cannot be tried
+        advice = "" if external else "; try fewer dimensions (pca_dim, codebook_dim) or codes"
         sentences.append(
             f"Of {codebook_size} codes a few hold most items (perplexity {perplexities}): the codebook collapsed, or "
-            "single outliers took codes of their own; try fewer dimensions (pca_dim, codebook_dim) or codes."
+            f"single outliers took codes of their own{advice}."
         )
     if card["largest_bucket"] > LARGE_BUCKET * card["items"]:
         sentences.append(
@@ -114,14 +137,19 @@ def scorecard(
     groups: np.ndarray,
     reconstruction: Mapping[str, float | None] | None = None,
     note: str | None = None,
+    structure: Mapping[str, Any] | None = None,
+    external: bool = False,
 ) -> dict[str, Any]:
     """Figures of one tokenizer's `codes [n, L]` as a dict that JSON can hold.
 
     `groups [n]` numbers the distinct embeddings (items with identical embeddings have one number): items that share
     both code and embedding collide whatever the tokenizer. `reconstruction` comes from :func:`reconstruction_error` and
-    is None for codes that cannot be decoded. `note` says what kind of data this is.
+    is None for codes that cannot be decoded. `note` says what kind of data this is. `structure` are figures by name, as
+    `semid.evaluation.structure` gives them. `external` codes were made elsewhere: no option here could change them.
 
-    `entropy_bits` is the sum over levels of the entropy of a level's codes; `perplexity` is 2 to that entropy.
+    `entropy_bits` is the sum over levels of the entropy of a level's codes; `perplexity` is 2 to that entropy. Of a
+    prefix `chance` is the probability that two different items drawn at random share it: what a random permutation of
+    the items over the codes gives any pair of them.
     """
     n, num_levels = codes.shape
     if not n:
@@ -139,6 +167,7 @@ def scorecard(
                 "used_codes": int((counts > 0).sum()),
                 "entropy_bits": bits,
                 "perplexity": 2.0**bits,
+                "gini": gini(counts),
             }
         )
     card: dict[str, Any] = {
@@ -157,13 +186,19 @@ def scorecard(
         "prefixes": [{"depth": depth, **prefix} for depth, prefix in enumerate(prefixes, start=1)],
         "levels": levels,
     }
-    card["warnings"] = _warnings(card, codebook_size)
+    if structure is not None:
+        shares = structure["cooccurrence"]
+        lifts = None if shares is None else _lifts(shares, prefixes)
+        card["structure"] = {**structure, "cooccurrence_lift": lifts}
+    else:
+        card["structure"] = None
+    card["warnings"] = _warnings(card, codebook_size, external)
     card["note"] = note
     return card
 
 
 _IDENTITY = ("dataset", "tokenizer", "method", "variant", "num_levels", "codebook_size", "seed")
-_FIGURES = (
+_COUNTS = (
     "bits",
     "entropy_bits",
     "items",
@@ -175,35 +210,56 @@ _FIGURES = (
     "items_in_collisions_identical",
     "largest_bucket",
 )
+_RECONSTRUCTION = {"reconstruction_error": "error", "relative_error": "relative_error"}
+_USAGE = ("used_codes", "perplexity")
 _TRAINING = ("epoch_kept", "rollbacks")
+_STRUCTURE = (
+    "category_level",
+    "category_ami",
+    "cosine_prefix_spearman",
+    "neighbours_same_level1",
+    "neighbours_same_code",
+    "embedding_hitrate@100",
+    "decoded_hitrate@100",
+)
+_COOCCURRENCE = ("cooccurrence", "cooccurrence_chance", "cooccurrence_lift")
+
+SCORECARD_COLUMNS = (
+    *(*_IDENTITY, *_COUNTS, *_RECONSTRUCTION, *_USAGE, "warnings", "note", *_TRAINING),
+    *("gini", *_STRUCTURE, *_COOCCURRENCE),
+)
+# what may tell tokenizers of one dataset apart: a number each, and numbers by level joined by `/`
+SCALAR_FIGURES = tuple(
+    name
+    for name in (*_COUNTS, *_RECONSTRUCTION, *_STRUCTURE)
+    if name not in ("items", "train_items", "category_level", "embedding_hitrate@100")
+)
+LEVEL_FIGURES = (*_USAGE, "gini", *_COOCCURRENCE)
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return "/".join("" if number is None else f"{number:.4g}" for number in value)
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
+
+
+def _row(card: Mapping[str, Any]) -> dict[str, Any]:
+    reconstruction, structure, levels = card["reconstruction"] or {}, card["structure"] or {}, card["levels"]
+    row = {name: card[name] for name in (*_IDENTITY, *_COUNTS, "note")}
+    row |= {column: reconstruction.get(name) for column, name in _RECONSTRUCTION.items()}
+    row |= {name: [level[name] for level in levels] for name in (*_USAGE, "gini")}
+    row |= {name: card["fit"].get(name) for name in _TRAINING}
+    row |= {name: structure.get(name) for name in (*_STRUCTURE, *_COOCCURRENCE)}
+    if row["cooccurrence"] is not None:
+        row["cooccurrence_chance"] = [prefix["chance"] for prefix in card["prefixes"]]
+    row["warnings"] = " ".join(card["warnings"])
+    return {name: _cell(value) for name, value in row.items()}
 
 
 def collect_scorecards(paths: Sequence[str | Path], output_csv: str | Path) -> None:
     """Write one row a scorecard, in the order given, to `output_csv`; figures of levels are joined by `/`."""
-    per_level = ("used_codes", "perplexity")
-    header = [
-        *_IDENTITY,
-        *_FIGURES,
-        "reconstruction_error",
-        "relative_error",
-        *per_level,
-        "warnings",
-        "note",
-        *_TRAINING,
-    ]
     with whole_file(output_csv) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
+        writer = csv.DictWriter(file, SCORECARD_COLUMNS, lineterminator="\n")
+        writer.writeheader()
         for path in paths:
-            card = json.loads(Path(path).read_text(encoding="utf-8"))
-            reconstruction = card["reconstruction"] or {}
-            row = [card[name] for name in (*_IDENTITY, *_FIGURES)]
-            row += [reconstruction.get("error"), reconstruction.get("relative_error")]
-            row += ["/".join(f"{level[name]:.4g}" for level in card["levels"]) for name in per_level]
-            row += [" ".join(card["warnings"]), card["note"]]
-            row += [card["fit"].get(name) for name in _TRAINING]
-            writer.writerow(map(_cell, row))
+            writer.writerow(_row(json.loads(Path(path).read_text(encoding="utf-8"))))

@@ -22,9 +22,9 @@ from semid.semantic_ids import (
     reconstruction_error,
     score_tokenizer,
     scorecard,
-    write_codes,
 )
 from semid.semantic_ids.codebook import codes_to_show, escape_markdown
+from semid.semantic_ids.scorecard import SCORECARD_COLUMNS, gini
 
 # Eight items, two levels of four codes. Items 0, 1, 2 share a code, and 0 and 1 an embedding; 6 and 7 share both.
 CODES = np.array([[0, 1], [0, 1], [0, 1], [0, 2], [1, 0], [1, 3], [2, 2], [2, 2]])
@@ -37,8 +37,8 @@ def test_hand_computed_scorecard() -> None:
     assert card["train_items_per_code"] == 1.5
     assert card["bits"] == 4.0
     assert card["prefixes"] == [
-        {"depth": 1, "distinct": 3, "items_sharing": 8, "largest": 4},
-        {"depth": 2, "distinct": 5, "items_sharing": 5, "largest": 3},
+        {"depth": 1, "distinct": 3, "items_sharing": 8, "largest": 4, "chance": (12 + 2 + 2) / 56},
+        {"depth": 2, "distinct": 5, "items_sharing": 5, "largest": 3, "chance": (6 + 2) / 56},
     ]
     # level 1: shares 4/8, 2/8, 2/8; level 2: one, three, three and one of eight
     first, second = 1.5, 2 * (1 / 8) * 3 + 2 * (3 / 8) * math.log2(8 / 3)
@@ -46,6 +46,8 @@ def test_hand_computed_scorecard() -> None:
     assert [level["entropy_bits"] for level in card["levels"]] == pytest.approx([first, second])
     assert [level["perplexity"] for level in card["levels"]] == pytest.approx([2**first, 2**second])
     assert card["entropy_bits"] == pytest.approx(first + second)
+    # counts 4, 2, 2, 0 and 1, 3, 3, 1: sums of absolute differences of all pairs over twice codes times items
+    assert [level["gini"] for level in card["levels"]] == pytest.approx([24 / 64, 16 / 64])
     assert card["distinct_codes"] == 5
     assert card["unique_codes"] == 5 / 8
     assert card["items_in_collisions"] == 5
@@ -64,7 +66,7 @@ def test_items_of_one_embedding_with_different_codes_do_not_collide() -> None:
 
 def test_a_perfect_codebook_has_perplexity_k() -> None:
     card = scorecard(np.arange(16).reshape(16, 1), 16, 16, groups=np.arange(16))
-    assert card["levels"] == [{"level": 1, "used_codes": 16, "entropy_bits": 4.0, "perplexity": 16.0}]
+    assert card["levels"] == [{"level": 1, "used_codes": 16, "entropy_bits": 4.0, "perplexity": 16.0, "gini": 0.0}]
     assert card["unique_codes"] == 1
     assert card["items_in_collisions"] == 0
     assert card["entropy_bits"] == card["bits"] == 4.0
@@ -94,6 +96,9 @@ def test_scorecard_equals_plain_counting(data: st.DataObject) -> None:
             "distinct": len(sizes),
             "items_sharing": shared,
             "largest": max(sizes.values()),
+            "chance": pytest.approx(sum(size * (size - 1) for size in sizes.values()) / (n * (n - 1)))
+            if n > 1
+            else None,
         }
     pairs = Counter((*row, group) for row, group in zip(codes.tolist(), groups.tolist(), strict=True))
     assert card["items_in_collisions_identical"] == sum(size for size in pairs.values() if size > 1)
@@ -101,6 +106,9 @@ def test_scorecard_equals_plain_counting(data: st.DataObject) -> None:
     for level, figures in enumerate(card["levels"]):
         counts = Counter(codes[:, level].tolist()).values()
         assert figures["used_codes"] == len(counts)
+        of_all = [*counts, *[0] * (size - len(counts))]
+        differences = sum(abs(left - right) for left in of_all for right in of_all)
+        assert figures["gini"] == pytest.approx(differences / (2 * size * n), abs=1e-12)
         entropy = -sum(count / n * math.log2(count / n) for count in counts)
         assert figures["entropy_bits"] == pytest.approx(entropy, abs=1e-9)
 
@@ -129,6 +137,41 @@ def test_what_is_wrong_is_said_in_a_sentence(codes: np.ndarray, size: int, train
     assert len(found) == 1
     assert message in found[0]
     assert found[0].endswith(".")
+
+
+def test_codes_made_elsewhere_get_no_advice_on_our_options() -> None:
+    codes = np.arange(48).reshape(-1, 1) % 12
+    ours, theirs = (
+        scorecard(codes, 128, 256, groups=np.arange(48), external=external)["warnings"] for external in (False, True)
+    )
+    assert "pca_dim" in ours[0]
+    assert "the codebook collapsed" in theirs[0]
+    assert "pca_dim" not in theirs[0]
+    assert "codebook_dim" not in theirs[0]
+    assert theirs[0].endswith(".")
+
+
+def test_one_code_for_everything_has_the_greatest_gini() -> None:
+    assert gini(np.array([0, 9, 0, 0])) == pytest.approx(3 / 4)
+    assert gini(np.array([5])) == pytest.approx(0)
+
+
+def test_lift_is_over_the_mean_of_shuffled_items() -> None:
+    """Chance equals what permuting the items over the codes gives the same pairs, on average."""
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 3, (12, 2))
+    pairs = np.array([(a, b) for a in range(6) for b in range(6, 9)])
+    shared = np.zeros(2)
+    for _ in range(4000):
+        left, right = codes[random.permutation(12)][pairs.T]
+        shared += [(left[:, 0] == right[:, 0]).mean(), (left == right).all(axis=1).mean()]
+    structure = {"cooccurrence": [0.5, 0.25]}
+    card = scorecard(codes, 3, 12, np.arange(12), structure=structure)
+    chance = shared / 4000
+    assert [prefix["chance"] for prefix in card["prefixes"]] == pytest.approx(chance, rel=0.05)
+    assert card["structure"]["cooccurrence_lift"] == pytest.approx([0.5, 0.25] / chance, rel=0.05)
+    unique = scorecard(np.arange(4).reshape(-1, 1), 4, 4, np.arange(4), structure={"cooccurrence": [0.0]})
+    assert unique["structure"]["cooccurrence_lift"] == [None]
 
 
 def test_exactly_two_training_items_a_code_are_enough() -> None:
@@ -256,15 +299,20 @@ def tiny_tokenizer() -> RQKMeans:
     return tokenizer
 
 
-def score_tiny(folder: Path, items: int = 8) -> None:
+STRUCTURE = {
+    **{"category_level": 2, "category_ami": 0.25, "cosine_prefix_spearman": 0.5, "neighbours_same_level1": 0.75},
+    **{"neighbours_same_code": 0.125, "embedding_hitrate@100": 0.5, "decoded_hitrate@100": None},
+    "cooccurrence": [4 / 7, 1 / 14],
+}
+
+
+def score_tiny(folder: Path, items: int = 8, structure: dict[str, object] | None = None) -> None:
     table = {"title": [f"t{n}" for n in range(items)], "categories": [["c"]] * items, "in_train": [True] * items}
     table["in_train"][:2] = [False, False]
     pq.write_table(pa.table(table), folder / "items.parquet")
-    for number, part in enumerate(np.split(CODES, [3])):
-        write_codes(folder / f"codes-{number}.npy", part, 4)
     score_tokenizer(
         folder / "items.parquet",
-        [folder / "codes-0.npy", folder / "codes-1.npy"],
+        CODES,
         np.eye(8, 3, dtype=np.float16),
         GROUPS,
         tiny_tokenizer(),
@@ -273,13 +321,14 @@ def score_tiny(folder: Path, items: int = 8) -> None:
         folder / "scorecard.json",
         folder / "codebook.md",
         note="synthetic data",
+        structure=structure,
     )
 
 
 def test_scores_are_written_and_collected(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    score_tiny(tmp_path / "a")
+    score_tiny(tmp_path / "a", structure=STRUCTURE)
     score_tiny(tmp_path / "b")
     card = json.loads((tmp_path / "a" / "scorecard.json").read_text())
     assert card["tokenizer"] == "rqkmeans_2x4"
@@ -297,7 +346,14 @@ def test_scores_are_written_and_collected(tmp_path: Path) -> None:
     assert first["unique_codes"] == "0.625"
     assert first["entropy_bits"] == f"{card['entropy_bits']:.6g}"
     assert first["reconstruction_error"] == "0.375"
-    assert second == first
+    found = {name: first[name] for name in SCORECARD_COLUMNS[SCORECARD_COLUMNS.index("gini") :]}
+    assert found == {
+        **{"gini": "0.375/0.25", "category_level": "2", "category_ami": "0.25", "cosine_prefix_spearman": "0.5"},
+        **{"neighbours_same_level1": "0.75", "neighbours_same_code": "0.125", "embedding_hitrate@100": "0.5"},
+        **{"decoded_hitrate@100": "", "cooccurrence": "0.5714/0.07143", "cooccurrence_chance": "0.2857/0.1429"},
+        "cooccurrence_lift": "2/0.5",
+    }
+    assert second == {**first, **dict.fromkeys(found, ""), "gini": first["gini"]}
     assert first["used_codes"] == "3/4"
     assert first["perplexity"] == "2.828/3.51"
     assert "fewer than 2 a code" in first["warnings"]
