@@ -33,7 +33,10 @@ rule all:
     input:
         semantic_id_tables,
         "results/tokenizers.csv",
-        expand("results/{table}.csv", table=["offline_eval", "slices", "comparisons"] if evaluated_datasets() else []),
+        expand(
+            "results/{table}.csv",
+            table=["offline_eval", "pareto", "slices", "comparisons", "proxies"] if evaluated_datasets() else [],
+        ),
 
 
 onsuccess:

@@ -342,12 +342,14 @@ FAISS_FILES = [
 ]
 
 
-def faiss_index(wildcards):
-    """The FAISS index where it is wanted and can be built: installed here, or in the rule's conda environment."""
+def uses_faiss():
+    """Whether FAISS is wanted and can be used: installed here, or in the rule's conda environment."""
     by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    if faiss_options()["enabled"] and (by_conda or importlib.util.find_spec("faiss")):
-        return expand(FAISS_FILES, dataset=wildcards.dataset)
-    return []
+    return bool(faiss_options()["enabled"] and (by_conda or importlib.util.find_spec("faiss")))
+
+
+def faiss_index(wildcards):
+    return expand(FAISS_FILES, dataset=wildcards.dataset) if uses_faiss() else []
 
 
 def split_files(wildcards):
@@ -358,6 +360,17 @@ def split_files(wildcards):
 
 def evaluation_options(wildcards):
     return merged_options(wildcards.dataset, "evaluation")
+
+
+def fitted_query(wildcards):
+    """The choice of the query, where the config leaves it to the validation split."""
+    return f"results/{wildcards.dataset}/query.json" if evaluation_options(wildcards)["query"] == "fit" else []
+
+
+def compared_for_cost(wildcards):
+    """The tables of every tokenizer of the run and, where there is FAISS, of its peers, on every evaluated dataset."""
+    names = [*run_tokenizers(), *["peers"] * uses_faiss()]
+    return [f"results/{dataset}/{name}/offline_eval.csv" for dataset in evaluated_datasets() for name in names]
 
 
 def evaluations(file):

@@ -1,11 +1,13 @@
 """Needs splits, embeddings and an inverted index; makes offline_eval.csv, ranks.parquet and slices.csv of each tokenizer
-and of the controls, then results/{offline_eval,slices,comparisons}.csv.
+and of the controls, offline_eval.csv of the peers, query.json where the query is fitted, then
+results/{offline_eval,pareto,slices,comparisons,proxies}.csv.
 """
 
 
 rule evaluate:
     input:
         splits=split_files,
+        query=fitted_query,
         index=multiext(
             "results/{dataset}/{tokenizer}/inverted/",
             "codes.npy",
@@ -39,7 +41,9 @@ rule evaluate:
 rule evaluate_controls:
     input:
         splits=split_files,
+        query=fitted_query,
         faiss=faiss_index,
+        catalogue="data/{dataset}/items.parquet",
         parts=embedding_parts,
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
@@ -55,12 +59,63 @@ rule evaluate_controls:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
     params:
-        code=code_digest("evaluation", "retrieval"),
+        code=code_digest("evaluation", "retrieval", "semantic_ids/categories.py"),
         settings=evaluation_options,
         normalize=faiss_options()["normalize"],
         note=note,
     script:
         "../workflow_scripts/evaluate_controls.py"
+
+
+rule evaluate_peers:
+    input:
+        splits=split_files,
+        query=fitted_query,
+        parts=embedding_parts,
+        manifest="results/{dataset}/embeddings/manifest.json",
+        representatives="results/{dataset}/embeddings/first_of_identical.npy",
+    output:
+        "results/{dataset}/peers/offline_eval.csv",
+    log:
+        "logs/{dataset}/peers/evaluate.log",
+    benchmark:
+        "benchmarks/{dataset}/peers/evaluate.tsv"
+    conda:
+        "../envs/faiss.yaml"
+    threads: COMPUTE["threads"]
+    params:
+        code=code_digest("evaluation", "retrieval"),
+        settings=evaluation_options,
+        normalize=faiss_options()["normalize"],
+        # the same indexes whatever --cores: Snakemake caps `threads`, not this
+        training_threads=COMPUTE["training_threads"],
+        note=note,
+    script:
+        "../workflow_scripts/evaluate_peers.py"
+
+
+rule fit_query:
+    input:
+        # never the test split
+        splits=lambda wildcards: [path for path in split_files(wildcards) if not path.endswith("test.parquet")],
+        parts=embedding_parts,
+        manifest="results/{dataset}/embeddings/manifest.json",
+        representatives="results/{dataset}/embeddings/first_of_identical.npy",
+    output:
+        "results/{dataset}/query.json",
+    log:
+        "logs/{dataset}/fit_query.log",
+    benchmark:
+        "benchmarks/{dataset}/fit_query.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: COMPUTE["threads"]
+    params:
+        code=code_digest("evaluation", "retrieval"),
+        seed=lambda wildcards: evaluation_options(wildcards)["seed"],
+        normalize=faiss_options()["normalize"],
+    script:
+        "../workflow_scripts/fit_query.py"
 
 
 rule collect_evaluations:
@@ -74,9 +129,24 @@ rule collect_evaluations:
     conda:
         "../envs/torch.yaml"
     params:
-        code=code_digest("evaluation/table.py"),
+        code=code_digest("evaluation/table.py", "evaluation/ranks.py"),
     script:
         "../workflow_scripts/collect_evaluations.py"
+
+
+rule collect_pareto:
+    input:
+        compared_for_cost,
+    output:
+        "results/pareto.csv",
+    log:
+        "logs/collect_pareto.log",
+    conda:
+        "../envs/torch.yaml"
+    params:
+        code=code_digest("evaluation/table.py", "evaluation/ranks.py", "evaluation/pareto.py"),
+    script:
+        "../workflow_scripts/collect_pareto.py"
 
 
 rule collect_slices:
@@ -128,3 +198,19 @@ rule collect_comparisons:
         code=code_digest("evaluation/table.py", "evaluation/comparisons.py"),
     script:
         "../workflow_scripts/collect_comparisons.py"
+
+
+rule proxies:
+    input:
+        scorecards="results/tokenizers.csv",
+        evaluations="results/offline_eval.csv",
+    output:
+        "results/proxies.csv",
+    log:
+        "logs/proxies.log",
+    conda:
+        "../envs/torch.yaml"
+    params:
+        code=code_digest("evaluation/table.py", "evaluation/proxies.py", "semantic_ids/scorecard.py"),
+    script:
+        "../workflow_scripts/proxies.py"

@@ -9,7 +9,7 @@ from semid.errors import InputError
 
 RESIDUAL_METHODS = ("rqkmeans", "rqvae")
 METHODS = (*RESIDUAL_METHODS, "vqvae", "external")
-RESERVED = ("embeddings", "faiss", "controls", "bench")
+RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
 
 _VARIANT_AND_SEED = r"(?:-(?P<variant>(?!s\d)[a-z][a-z0-9_]*))?(?:-s(?P<seed>[1-9]\d*))?"
 _RESIDUAL = r"_(?P<num_levels>[1-9]\d*)x(?P<codebook_size>[1-9]\d*)"

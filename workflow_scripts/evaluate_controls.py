@@ -1,4 +1,4 @@
-"""Evaluate what depends on a dataset alone: search of the whole catalogue, and popularity."""
+"""Evaluate what depends on a dataset alone: the whole catalogue, popularity, co-occurrence and categories."""
 
 import logging
 from pathlib import Path
@@ -6,13 +6,22 @@ from pathlib import Path
 import torch
 
 from semid.embeddings import EmbeddingStore
-from semid.evaluation import EvaluationSettings, build_queries, evaluate_controls, read_interactions, write_outcomes
+from semid.evaluation import (
+    Cooccurrence,
+    EvaluationSettings,
+    build_queries,
+    evaluate_controls,
+    fitted_settings,
+    read_interactions,
+    write_outcomes,
+)
 from semid.joblog import job_log
-from semid.retrieval import faiss_index, read_first_of_identical
+from semid.retrieval import InvertedIndex, faiss_index, read_first_of_identical
+from semid.semantic_ids import category_codes
 
 with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
-    settings = EvaluationSettings(**snakemake.params.settings)
+    settings = fitted_settings(EvaluationSettings(**snakemake.params.settings), snakemake.input.get("query"))
     interactions = read_interactions(Path(snakemake.input.splits[0]).parent, settings.split)
     vectors = EmbeddingStore.open(snakemake.input.manifest)
     index = snakemake.input.get("faiss")
@@ -20,14 +29,17 @@ with job_log(snakemake.log[0]):
         logging.getLogger("semid").info("no FAISS index: the whole catalogue is searched by exact inner products")
     queries = build_queries(interactions, settings.split, settings.max_users, settings.seed)
     counts = interactions.training_counts(len(vectors))
+    categories = category_codes(snakemake.input.catalogue)
     rows, ranks = evaluate_controls(
         snakemake.wildcards.dataset,
         queries,
         vectors,
         read_first_of_identical(snakemake.input.representatives, len(vectors)),
         counts,
+        Cooccurrence.build(interactions.training_steps(), len(vectors)),
         settings,
         engine=faiss_index.load(index[0], snakemake.threads) if index else None,
+        categories=InvertedIndex.build(categories) if categories.any() else None,
         normalize=snakemake.params.normalize,
         note=snakemake.params.note,
     )

@@ -27,10 +27,11 @@ def write_outcomes(
     queries: Queries,
     training_counts: np.ndarray,
     settings: EvaluationSettings,
+    table_only: Sequence[Row] = (),
 ) -> None:
     """Write `offline_eval.csv`, `ranks.parquet` and `slices.csv`; rows and ranks are in one order.
 
-    training_counts: integers [items], interactions in training.
+    training_counts: integers [items], interactions in training. `table_only` are more rows for the first file.
     """
     slices = query_slices(queries, training_counts)
     shared = ("dataset", "tokenizer", "seed", "candidates", "budget", "rerank")
@@ -41,4 +42,4 @@ def write_outcomes(
     ]
     write_table(sliced, paths.slices, SLICE_COLUMNS)
     write_ranks(paths.ranks, ranks)
-    write_table(rows, paths.table)
+    write_table([*rows, *table_only], paths.table)

@@ -33,6 +33,14 @@ class Interactions:
         """int64 [num_items]: interactions of every item in the training split."""
         return np.bincount(self.item[(self.split == 0) & (self.item >= 0)], minlength=num_items)
 
+    def training_steps(self) -> np.ndarray:
+        """int64 [steps, 2]: different items that a user had one after the other in the training split."""
+        rows = np.flatnonzero((self.split == 0) & (self.item >= 0))
+        rows = rows[np.argsort(self.user[rows], kind="stable")]
+        user, item = self.user[rows], self.item[rows]
+        steps = np.flatnonzero((user[1:] == user[:-1]) & (item[1:] != item[:-1]))
+        return np.stack([item[steps], item[steps + 1]], axis=1)
+
 
 @dataclass(frozen=True, eq=False)
 class Queries:
@@ -40,8 +48,9 @@ class Queries:
 
     user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], the target and the most
     recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item indices
-    in time order, most recent last. Skipped queries are counted and left out: `cold_start_skipped` had no history or a
-    target that is not in items.parquet, `seen_skipped` a target that is in the history.
+    in time order, most recent last. Skipped queries are counted and left out: `no_history_skipped` had no history,
+    `unknown_target_skipped` one but a target that is not in items.parquet, `seen_skipped` a target that is in the
+    history.
     """
 
     user: np.ndarray
@@ -50,11 +59,17 @@ class Queries:
     items: np.ndarray
     start: np.ndarray
     stop: np.ndarray
-    cold_start_skipped: int
+    no_history_skipped: int
+    unknown_target_skipped: int
     seen_skipped: int
 
     def __len__(self) -> int:
         return len(self.target)
+
+    @property
+    def cold_start_skipped(self) -> int:
+        """Queries without a history or a known target."""
+        return self.no_history_skipped + self.unknown_target_skipped
 
     @property
     def num_users(self) -> int:
@@ -127,7 +142,8 @@ def build_queries(interactions: Interactions, split: str = "test", max_users: in
     usable_before = offsets_of(usable)
     start = usable_before[np.searchsorted(user, user[targets])]
     stop = usable_before[targets]
-    known = (item[targets] >= 0) & (stop > start)
+    has_history = stop > start
+    known = has_history & (item[targets] >= 0)
     seen = known & (_first_row_of_pair(user, item)[targets] < targets)
     kept = known & ~seen
     targets, start, stop = targets[kept], start[kept], stop[kept]
@@ -138,7 +154,8 @@ def build_queries(interactions: Interactions, split: str = "test", max_users: in
         items=item[usable],
         start=start,
         stop=stop,
-        cold_start_skipped=int((~known).sum()),
+        no_history_skipped=int((~has_history).sum()),
+        unknown_target_skipped=int((has_history & ~known).sum()),
         seen_skipped=int(seen.sum()),
     )
 

@@ -28,6 +28,8 @@ SCHEMA = pa.schema(
 OUTCOMES = ("greater", "equal", "found", "size")
 # of metrics among codes
 CODE_METRICS = ("recall@10", "ndcg@10")
+# before the candidates of random codes
+RANDOM = "random:"
 
 
 @dataclass(eq=False)

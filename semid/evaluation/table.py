@@ -6,7 +6,7 @@ from pathlib import Path
 
 from semid.errors import InputError
 from semid.evaluation.metrics import KS, METRICS
-from semid.evaluation.ranks import CODE_METRICS
+from semid.evaluation.ranks import CODE_METRICS, RANDOM
 from semid.files import whole_file
 
 Row = Mapping[str, str | int | float]
@@ -21,6 +21,7 @@ TABLE_COLUMNS = (
     "budget",
     *(f"{metric}_{of}" for metric in CODE_METRICS for of in ("code", "inflation")),
     *(f"{metric}_{end}" for metric in METRICS if metric not in ("recall@10", "ndcg@10") for end in ("low", "high")),
+    *("no_history_skipped", "unknown_target_skipped"),
 )
 
 
@@ -56,9 +57,9 @@ def collect_tables(paths: Sequence[str | Path], path: str | Path, columns: Seque
 def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
     """The table at `path` as plain text for a terminal; below it the notes, and the warnings of `scorecards`.
 
-    `scorecards` is the collected table of the tokenizers.
+    `scorecards` is the collected table of the tokenizers. Rows of random codes are left out.
     """
-    rows = read_table(path)
+    rows = [row for row in read_table(path) if not row["candidates"].startswith(RANDOM)]
     header = (
         *("dataset", "tokenizer", "candidates", "avg_cand_size", "cand_recall", "recall@10 [95 %]"),
         *("ndcg@10", "mrr", "entropy_bits"),

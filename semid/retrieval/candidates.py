@@ -159,6 +159,23 @@ def candidates(index: InvertedIndex, history: Ragged, strategy: str, min_candida
     return Ragged(np.concatenate([part.values for part in parts] or [np.zeros(0, np.int32)]), offsets_of(lengths))
 
 
+def first_unseen(
+    owner: np.ndarray, items: np.ndarray, seen_keys: np.ndarray, num_items: int, users: slice, budget: int
+) -> Ragged:
+    """The first `budget` items of each of `users` that it has not seen, int32, in the order given.
+
+    owner, items: int64 [pairs], sorted by owner, which is counted from `users.start`; seen_keys: int64, ascending,
+    `user * num_items + item` of what users have seen, users counted from 0.
+    """
+    keys = (owner + users.start) * num_items + items
+    found = np.minimum(np.searchsorted(seen_keys, keys), max(len(seen_keys) - 1, 0))
+    unseen = seen_keys[found] != keys if len(seen_keys) else np.ones(len(keys), bool)
+    owner, items = owner[unseen], items[unseen]
+    lengths = np.bincount(owner, minlength=users.stop - users.start)
+    within = np.arange(len(owner)) - offsets_of(lengths)[owner] < budget
+    return Ragged(items[within].astype(np.int32), offsets_of(np.minimum(lengths, budget)))
+
+
 def _of_users(users: slice, owner: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, ...]:
     """Rows of columns sorted by owner that belong to `users`, the owner first and counted from `users.start`."""
     rows = slice(*np.searchsorted(owner, [users.start, users.stop]))

@@ -6,6 +6,7 @@ An index is trained empty, filled once for each shard of the catalogue, and merg
 import errno
 import importlib.util
 import logging
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -42,6 +43,12 @@ class FaissIndex:
         """(items, dim)."""
         return self._index.ntotal, self._index.d
 
+    def probe(self, items: int) -> None:
+        """Let a search visit so many inverted lists as hold `items` on average; an index without lists has none."""
+        lists = _lists_of(self._index)
+        if lists is not None:
+            lists.nprobe = min(lists.nlist, max(1, math.ceil(items * lists.nlist / self._index.ntotal)))
+
     def search(self, queries: torch.Tensor, k: int) -> np.ndarray:
         """int64 [queries, k]: item indices by inner product, best first; -1 where the index found fewer."""
         return self._index.search(queries.numpy(), min(k, self._index.ntotal))[1]
@@ -67,13 +74,7 @@ def train_index(
     import faiss
 
     faiss.omp_set_num_threads(threads)
-    rows, dim = vectors.shape
-    try:
-        index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
-        raise InputError(
-            f"faiss has no inner-product index {factory!r} of {dim} dimensions: use Flat, or a factory string it knows"
-        ) from error
+    index = _empty(factory, vectors.shape[1])
     lists = _lists_of(index)
     # those of fast-scan codes are packed in blocks, which the lists on disk are not
     if on_disk and (lists is None or lists.invlists.code_size != lists.code_size):
@@ -81,14 +82,7 @@ def train_index(
             f"faiss: on_disk keeps inverted lists in a file, and {factory!r} has none that can be: use IVF…,Flat, "
             "IVF…,SQ… or IVF…,PQ…"
         )
-    if not index.is_trained:
-        wanted = max(TRAINING_ROWS, TRAINING_ROWS_A_LIST * lists.nlist if lists is not None else 0)
-        sample = _sample(vectors, min(wanted, rows), normalize, seed)
-        log.info("training %s on %s of %s rows", factory, f"{len(sample):,}", f"{rows:,}")
-        try:
-            index.train(sample)
-        except RuntimeError as error:
-            raise InputError(f"faiss cannot train {factory!r} on {len(sample):,} items: {_reason(error)}") from error
+    _train(index, factory, vectors, np.arange(vectors.shape[0]), normalize, seed)
     if shards > 1 and not _can_be_merged(index):
         raise InputError(
             f"faiss cannot merge {factory!r} from the parts of {shards} shards: use Flat, SQ…, PQ… or IVF…, "
@@ -115,6 +109,59 @@ def fill_index(
 
     faiss.omp_set_num_threads(threads)
     index = _read(trained_path)
+    _fill(index, vectors, start, stop, normalize)
+    _write(index, path)
+
+
+def build_index(
+    vectors: Vectors,
+    factory: str,
+    training_rows: np.ndarray,
+    normalize: bool = False,
+    training_threads: int = 1,
+    threads: int = 1,
+    seed: int = 0,
+) -> FaissIndex:
+    """An inner-product index over all rows of `vectors` [rows, dim], in memory, trained on `training_rows` alone.
+
+    training_rows: int64 [m], of which as many are drawn as :func:`train_index` takes. A search uses `threads`. Raises
+    InputError as :func:`train_index`.
+    """
+    import faiss
+
+    faiss.omp_set_num_threads(training_threads)
+    index = _empty(factory, vectors.shape[1])
+    _train(index, factory, vectors, training_rows, normalize, seed)
+    faiss.omp_set_num_threads(threads)
+    _fill(index, vectors, 0, vectors.shape[0], normalize)
+    return FaissIndex(index)
+
+
+def _empty(factory: str, dim: int) -> Any:
+    import faiss
+
+    try:
+        return faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        raise InputError(
+            f"faiss has no inner-product index {factory!r} of {dim} dimensions: use Flat, or a factory string it knows"
+        ) from error
+
+
+def _train(index: Any, factory: str, vectors: Vectors, rows: np.ndarray, normalize: bool, seed: int) -> None:
+    if index.is_trained:
+        return
+    lists = _lists_of(index)
+    wanted = max(TRAINING_ROWS, TRAINING_ROWS_A_LIST * lists.nlist if lists is not None else 0)
+    sample = _sample(vectors, rows, min(wanted, len(rows)), normalize, seed)
+    log.info("training %s on %s of %s rows", factory, f"{len(sample):,}", f"{len(rows):,}")
+    try:
+        index.train(sample)
+    except RuntimeError as error:
+        raise InputError(f"faiss cannot train {factory!r} on {len(sample):,} items: {_reason(error)}") from error
+
+
+def _fill(index: Any, vectors: Vectors, start: int, stop: int, normalize: bool) -> None:
     # inverted lists store the numbers of their rows; the other kinds count them
     numbered = _lists_of(index) is not None
     _reserve(index, stop - start)
@@ -127,7 +174,6 @@ def fill_index(
             else:
                 index.add(block)
             progress.update(len(block))
-    _write(index, path)
 
 
 def merge_indexes(
@@ -212,9 +258,9 @@ def _reserve(index: Any, rows: int) -> None:
         flat.codes.resize(filled)
 
 
-def _sample(vectors: Vectors, size: int, normalize: bool, seed: int) -> np.ndarray:
-    n, dim = vectors.shape
-    rows = np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
+def _sample(vectors: Vectors, rows: np.ndarray, size: int, normalize: bool, seed: int) -> np.ndarray:
+    dim = vectors.shape[1]
+    rows = np.sort(np.random.default_rng(seed).choice(rows, size, replace=False))
     sample = np.empty((size, dim), np.float32)
     step = block_rows(dim)
     for start in range(0, size, step):

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semid.retrieval.candidates import first_unseen
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs, offsets_of
+from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs
 
 # nodes of one depth that are compared with every query; deeper, only children of the nearest ones are
 NODES_AT_ONCE = 1 << 16
@@ -123,13 +124,7 @@ def probe_batches(
         query, start, stop = query[kept], start[kept], stop[kept]
         items = index.items[concatenated_ranges(start, stop)].astype(np.int64)
         query = np.repeat(query, stop - start)
-        keys = (query + rows.start) * index.num_items + items
-        found = np.minimum(np.searchsorted(seen_keys, keys), max(len(seen_keys) - 1, 0))
-        unseen = seen_keys[found] != keys if len(seen_keys) else np.ones(len(keys), bool)
-        query, items = query[unseen], items[unseen]
-        lengths = np.bincount(query, minlength=rows.stop - rows.start)
-        within = np.arange(len(query)) - offsets_of(lengths)[query] < budget
-        yield rows, Ragged(items[within].astype(np.int32), offsets_of(np.minimum(lengths, budget)))
+        yield rows, first_unseen(query, items, seen_keys, index.num_items, rows, budget)
 
 
 def _squared_sums(codebooks: Tensor, codes: Tensor) -> Tensor:

@@ -18,7 +18,9 @@ PROBE = Strategy("probe", 100, "exact")
 
 def queries_of(user: np.ndarray) -> Queries:
     n = len(user)
-    return Queries(user, np.zeros(n, int), np.ones(n, bool), np.zeros(1, int), np.zeros(n, int), np.ones(n, int), 0, 0)
+    return Queries(
+        user, np.zeros(n, int), np.ones(n, bool), np.zeros(1, int), np.zeros(n, int), np.ones(n, int), 0, 0, 0
+    )
 
 
 def ranks_of(greater: np.ndarray) -> Ranks:

@@ -11,9 +11,11 @@ from semid.errors import InputError
 from semid.evaluation import (
     TABLE_COLUMNS,
     CodeSpace,
+    Cooccurrence,
     EvaluationSettings,
     Interactions,
     build_queries,
+    controls,
     evaluate_controls,
     evaluate_tokenizer,
 )
@@ -50,8 +52,13 @@ class World:
         )
         self.queries = build_queries(self.interactions)
         self.training_counts = self.interactions.training_counts(num_items)
+        self.cooccurrence = Cooccurrence.build(self.interactions.training_steps(), num_items)
         self.codebooks = torch.from_numpy(rng.standard_normal((3, 4, dim)).astype(np.float32))
         self.space = CodeSpace(CodeTree.build(self.index, self.codebooks), lambda rows: rows)
+
+
+def no_steps(num_items: int) -> Cooccurrence:
+    return Cooccurrence.build(np.zeros((0, 2), int), num_items)
 
 
 def history_of(queries, i: int) -> list[int]:
@@ -159,7 +166,13 @@ def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
             world.decoded,
         )
         found += evaluate_controls(
-            "tiny", world.queries, world.vectors, world.representatives, world.training_counts, ALL_RERANKS
+            "tiny",
+            world.queries,
+            world.vectors,
+            world.representatives,
+            world.training_counts,
+            world.cooccurrence,
+            ALL_RERANKS,
         )[0]
         return [{key: value for key, value in row.items() if key != "query_us"} for row in found]
 
@@ -168,7 +181,8 @@ def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
     monkeypatch.setattr("semid.retrieval.dense.SERIAL_VALUES", 12)
     monkeypatch.setattr("semid.retrieval.dense.READ_VALUES", 4 * 50)
     monkeypatch.setattr("semid.retrieval.probe.SCORES_AT_ONCE", 500)
-    monkeypatch.setattr(evaluation, "PAIR_BUDGET", 1 << 12)
+    for module in (evaluation, controls):
+        monkeypatch.setattr(module, "PAIR_BUDGET", 1 << 12)
     monkeypatch.setattr(evaluation, "QUERY_BLOCK", 1 << 3)
     assert rows() == whole
 
@@ -180,8 +194,14 @@ def test_the_exact_search_of_the_whole_catalogue_equals_a_plain_loop_when_the_fe
     world = World(dim=dim)
     # a zero query ties the whole catalogue
     world.vectors[world.queries.items[world.queries.stop[:3] - 1]] = 0
-    (row, _), _ = evaluate_controls(
-        "tiny", world.queries, world.vectors, first_of_identical(world.vectors), world.training_counts, ALL_RERANKS
+    (row, *_), _ = evaluate_controls(
+        "tiny",
+        world.queries,
+        world.vectors,
+        first_of_identical(world.vectors),
+        world.training_counts,
+        world.cooccurrence,
+        ALL_RERANKS,
     )
     assert (row["candidates"], row["rerank"], row["tokenizer"]) == ("all", "exact", "controls")
     assert_row(row, reference_metrics(world, "all", world.vectors, normalize=False))
@@ -197,8 +217,14 @@ def test_different_vectors_that_tie_where_the_fetch_is_cut_are_all_counted():
         user=np.zeros(4, int), item=np.array([60, 3, 350, 340]), timestamp=np.arange(4), split=np.array([0, 0, 0, 2])
     )
     queries = build_queries(interactions)
-    (row, _), _ = evaluate_controls(
-        "ties", queries, vectors, first_of_identical(vectors), np.zeros(351, int), EvaluationSettings(resamples=10)
+    (row, *_), _ = evaluate_controls(
+        "ties",
+        queries,
+        vectors,
+        first_of_identical(vectors),
+        np.zeros(351, int),
+        no_steps(351),
+        EvaluationSettings(resamples=10),
     )
     # item 3 of the first kind and item 60 of the second are seen: 49 above, 299 like the target
     assert row["recall@50"] == pytest.approx(1 / 299)
@@ -217,12 +243,13 @@ def test_many_identical_items_above_and_at_the_target_are_all_counted():
         timestamp=np.arange(6),
         split=np.array([0, 0, 2, 0, 0, 2], np.int8),
     )
-    (row, _), _ = evaluate_controls(
+    (row, *_), _ = evaluate_controls(
         "copies",
         build_queries(interactions),
         vectors,
         first_of_identical(vectors),
         np.zeros(801, int),
+        no_steps(801),
         EvaluationSettings(resamples=10),
     )
     # 399 unseen copies tie for user 0
@@ -247,7 +274,10 @@ def test_faiss_and_the_exact_search_give_the_same_rows(normalize, query, tmp_pat
     engine = faiss_index.load(tmp_path / "index.faiss")
     settings = EvaluationSettings(query=query, resamples=50)
     rows = [
-        evaluate_controls("tiny", world.queries, vectors, same, world.training_counts, settings, one, normalize)[0][0]
+        evaluate_controls(
+            *("tiny", world.queries, vectors, same, world.training_counts, world.cooccurrence, settings, one),
+            normalize=normalize,
+        )[0][0]
         for one in (None, engine)
     ]
     assert [row.pop("rerank") for row in rows] == ["exact", "faiss"]
@@ -266,8 +296,15 @@ def test_a_target_that_an_approximate_engine_misses_is_not_among_the_first():
         def search(self, queries: torch.Tensor, k: int) -> np.ndarray:
             return np.full((len(queries), k), -1)
 
-    (row, _), _ = evaluate_controls(
-        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, ALL_RERANKS, Blind()
+    (row, *_), _ = evaluate_controls(
+        "tiny",
+        world.queries,
+        world.vectors,
+        world.representatives,
+        world.training_counts,
+        world.cooccurrence,
+        ALL_RERANKS,
+        Blind(),
     )
     assert row["recall@100"] == row["mrr"] == 0
     assert row["cand_recall"] == 1
@@ -275,8 +312,14 @@ def test_a_target_that_an_approximate_engine_misses_is_not_among_the_first():
 
 def test_popularity_equals_a_plain_loop_over_users():
     world = World()
-    (_, row), _ = evaluate_controls(
-        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, ALL_RERANKS
+    (_, row, _), _ = evaluate_controls(
+        "tiny",
+        world.queries,
+        world.vectors,
+        world.representatives,
+        world.training_counts,
+        world.cooccurrence,
+        ALL_RERANKS,
     )
     assert (row["candidates"], row["tokenizer"], row["query"]) == ("popularity", "controls", "")
     counts = world.training_counts
@@ -312,15 +355,16 @@ def test_a_row_says_who_was_evaluated_and_how():
     assert row["users"] == len(set(world.queries.user.tolist())) < row["queries"] == len(world.queries)
     assert row["untied_users"] == len(set(world.queries.user[world.queries.untied].tolist()))
     assert row["cold_start_skipped"] == world.queries.cold_start_skipped > 0
+    assert row["cold_start_skipped"] == row["no_history_skipped"] + row["unknown_target_skipped"]
     assert row["seen_skipped"] == world.queries.seen_skipped
     assert row["recall@10_low"] <= row["recall@10"] <= row["recall@10_high"]
     assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
-    controls, _ = evaluate_controls(
-        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, settings
+    rows, _ = evaluate_controls(
+        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, world.cooccurrence, settings
     )
     own = {"method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits", "seed"}
     own |= {name for name in TABLE_COLUMNS if name.endswith(("_code", "_inflation"))}
-    assert all(set(row) == set(TABLE_COLUMNS) - own for row in controls)
+    assert all(set(row) == set(TABLE_COLUMNS) - own for row in rows)
 
 
 def test_flat_codes_have_no_hamming1_row():
@@ -353,18 +397,33 @@ def test_inputs_that_do_not_belong_together_are_refused():
         evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, world.representatives, settings)
     with pytest.raises(InputError, match="item_index"):
         evaluate_controls(
-            "tiny", world.queries, world.vectors[:100], world.representatives, world.training_counts, settings
+            "tiny",
+            world.queries,
+            world.vectors[:100],
+            world.representatives,
+            world.training_counts,
+            world.cooccurrence,
+            settings,
         )
     nobody = build_queries(dataclasses.replace(world.interactions, item=np.full(len(world.interactions.item), -1)))
     with pytest.raises(InputError, match="no query is left"):
-        evaluate_controls("tiny", nobody, world.vectors, world.representatives, world.training_counts, settings)
+        evaluate_controls(
+            "tiny", nobody, world.vectors, world.representatives, world.training_counts, world.cooccurrence, settings
+        )
 
     class Other:
         shape = (299, 4)
 
     with pytest.raises(InputError, match="faiss index of tiny holds 299"):
         evaluate_controls(
-            "tiny", world.queries, world.vectors, world.representatives, world.training_counts, settings, Other()
+            "tiny",
+            world.queries,
+            world.vectors,
+            world.representatives,
+            world.training_counts,
+            world.cooccurrence,
+            settings,
+            Other(),
         )
 
 
@@ -404,13 +463,13 @@ def test_beauty_gives_its_known_numbers(shared_data):
     vectors = np.load(folder / "embeddings_minilm_f16.npy", mmap_mode="r", allow_pickle=False)
     queries = build_queries(queries_of)
     assert len(queries) == 22_332
-    popular = evaluation.rank_by_popularity(queries, queries_of.training_counts(len(items)))
+    popular = controls.rank_by_popularity(queries, queries_of.training_counts(len(items)))
     recall = expected_metric("recall@10", popular.greater, popular.equal, popular.found).mean()
     assert recall == pytest.approx(0.0115, abs=0.0015)
 
     some = build_queries(queries_of, max_users=2000)
     representatives = first_of_identical(vectors)
-    ranks = evaluation.rank_in_catalogue(some, vectors, representatives, EvaluationSettings())
+    ranks = controls.rank_in_catalogue(some, vectors, representatives, EvaluationSettings())
     recall = expected_metric("recall@10", ranks.greater, ranks.equal, ranks.found).mean()
     assert 0.04 < recall < 0.08
     assert len(np.unique(representatives)) == len(np.unique(vectors[:], axis=0))

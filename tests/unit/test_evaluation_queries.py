@@ -49,7 +49,7 @@ def test_every_test_row_is_a_query_with_everything_earlier_as_its_history(folder
         ([1, 2, 5, 7, 8, 2], 9, False),
         ([2], 3, True),
     ]
-    assert queries.cold_start_skipped == 2
+    assert (queries.no_history_skipped, queries.unknown_target_skipped, queries.cold_start_skipped) == (1, 1, 2)
     assert queries.seen_skipped == 2
     assert queries.num_users == 2
     assert len(set(queries.user[:3])) == 1
@@ -62,6 +62,23 @@ def test_valid_queries_see_training_alone_and_ignore_unknown_history_items(folde
     ):
         assert told(queries) == [([1, 2], 5, True), ([3], 6, True)]
         assert (queries.cold_start_skipped, queries.seen_skipped) == (1, 0)
+
+
+def test_a_query_without_history_and_known_target_is_skipped_once():
+    interactions = Interactions(np.array([0, 1, 1]), np.array([-1, -1, 5]), np.arange(3), np.array([2, 0, 2], np.int8))
+    queries = build_queries(interactions)
+    assert (len(queries), queries.no_history_skipped, queries.unknown_target_skipped) == (0, 2, 0)
+
+
+def test_training_steps_join_items_that_follow_each_other_in_training():
+    # interleaved users; user 0 repeats item 3 and has an unknown item, its later rows are not of training
+    interactions = Interactions(
+        user=np.array([0, 1, 0, 1, 0, 0, 0, 0, 1]),
+        item=np.array([2, 7, 3, 2, 3, -1, 4, 9, 8]),
+        timestamp=np.arange(9),
+        split=np.array([0, 0, 0, 0, 0, 0, 0, 1, 2], np.int8),
+    )
+    assert interactions.training_steps().tolist() == [[2, 3], [3, 4], [7, 2]]
 
 
 def test_histories_of_some_queries_are_those_of_all(folder):

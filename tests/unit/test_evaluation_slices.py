@@ -19,7 +19,8 @@ def queries_of(target, lengths, user=None, untied=None) -> Queries:
         items=np.zeros(100, np.int64),
         start=np.zeros(n, np.int64),
         stop=np.asarray(lengths),
-        cold_start_skipped=0,
+        no_history_skipped=0,
+        unknown_target_skipped=0,
         seen_skipped=0,
     )
 

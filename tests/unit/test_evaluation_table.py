@@ -46,6 +46,7 @@ del CONTROL["entropy_bits"]
 
 def test_columns_keep_their_order_and_later_ones_are_appended():
     appended = [*" ".join(APPENDED.split()).split(", "), *OTHER_INTERVALS]
+    appended += ["no_history_skipped", "unknown_target_skipped"]
     assert list(TABLE_COLUMNS) == [*" ".join(ISSUE_COLUMNS.split()).split(", "), *appended]
 
 
@@ -86,7 +87,9 @@ def test_a_row_with_an_unknown_column_is_refused_and_nothing_is_written(tmp_path
 
 
 def test_the_printed_table_shows_intervals_and_notes_once(tmp_path):
-    write_table([ROW, {**ROW, "rerank": "decoded"}, CONTROL], tmp_path / "table.csv")
+    write_table(
+        [ROW, {**ROW, "rerank": "decoded"}, {**ROW, "candidates": "random:prefix"}, CONTROL], tmp_path / "table.csv"
+    )
     text = format_table(tmp_path / "table.csv")
     lines = text.splitlines()
     assert lines[0].split() == [

@@ -91,7 +91,7 @@ def test_training_is_seeded_and_its_sample_has_what_the_lists_need(tmp_path, mon
     monkeypatch.setattr(dense, "READ_VALUES", 16 * 37)
     sizes = []
     sample = faiss_index._sample
-    monkeypatch.setattr(faiss_index, "_sample", lambda *call: sizes.append(call[1]) or sample(*call))
+    monkeypatch.setattr(faiss_index, "_sample", lambda *call: sizes.append(call[2]) or sample(*call))
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         faiss_index.train_index(random_vectors(), tmp_path / name, factory="IVF4,Flat", seed=seed)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -41,11 +41,14 @@ def test_beauty(tmp_path: Path, shared_data: Path) -> None:
     targets = [f"results/{target}/offline_eval.csv" for target in targets]
     run = call_snakemake(directory, "--configfile", HERE / "beauty.yaml", fast, "--", *targets)
     assert run.ok, run.text
-    (whole, popularity), (shuffled, _), (exact, _) = (read_csv(directory / target) for target in targets)
+    controls, (shuffled, *_), (exact, *_) = (read_csv(directory / target) for target in targets)
+    whole, popularity, cooccurrence = controls
     assert whole["users"] == "22332"
     assert float(whole["recall@10"]) >= 0.055
     assert float(shuffled["recall@10"]) >= 0.047
     assert float(popularity["recall@10"]) == pytest.approx(0.011, abs=0.001)
+    assert cooccurrence["candidates"] == "cooccurrence"
+    assert float(cooccurrence["recall@10"]) == pytest.approx(0.0625, abs=0.001)
     assert exact["candidates"] == "exact"
     assert float(exact["recall@10"]) >= 0.75 * float(whole["recall@10"])
     assert float(exact["avg_cand_size"]) < 60

@@ -36,17 +36,49 @@ def test_one_command_makes_the_table(tiny_run: tuple[Path, Run]) -> None:
     rows = read_csv(directory / "results/offline_eval.csv")
     assert tuple(rows[0]) == TABLE_COLUMNS
     found = [(row["tokenizer"], row["candidates"], row["rerank"]) for row in rows]
-    residual = [(c, r) for c in ("exact", "hamming1", "prefix") for r in ("exact", "decoded")]
+    found = list(dict.fromkeys(found))  # a row a budget
+    random = [(f"random:{c}", "exact") for c in ("exact", "prefix", "probe")]
+    residual = [(c, r) for c in ("exact", "hamming1", "prefix", "probe") for r in ("exact", "decoded")] + random
     flat = [(c, r) for c, r in residual if c != "hamming1"]
     assert found == [
         ("controls", "all", "faiss"),
         ("controls", "popularity", "counts"),
+        ("controls", "cooccurrence", "counts"),
+        ("controls", "category:exact", "exact"),
+        ("controls", "category:prefix", "exact"),
         *(("rqkmeans_2x16", *pair) for pair in residual),
         *(("rqvae_2x16", *pair) for pair in residual),
         *(("vqvae_32", *pair) for pair in flat),
     ]
     assert all(0 <= float(row["recall@10"]) <= float(row["cand_recall"]) <= 1 for row in rows)
     assert float(rows[0]["recall@10"]) > float(rows[1]["recall@10"]), "text must beat popularity on the sample"
+
+
+def test_a_fitted_query_is_chosen_on_the_validation_split_for_all(tiny_run: tuple[Path, Run], tmp_path: Path) -> None:
+    directory = tmp_path / "work"
+    shutil.copytree(tiny_run[0], directory)
+    fit = overlay(tmp_path / "fit.yaml", {"evaluation": {"query": "fit"}, "run": {"tokenizers": ["vqvae_32"]}})
+    run = call_snakemake(directory, "--configfile", TINY, fit, "--", "results/pareto.csv", "results/offline_eval.csv")
+    assert run.ok, run.text
+    assert run.rules["fit_query"] == 1
+    choice = json.loads((directory / "results/tiny/query.json").read_text())
+    assert (choice["split"], len(choice["grid"])) == ("valid", 11)
+    best = max(choice["grid"], key=lambda row: (row["recall@10"], row["ndcg@10"]))
+    queries = {row["query"] for row in read_csv(directory / "results/offline_eval.csv")}
+    assert queries == {best["name"], ""}
+    rows = read_csv(directory / "results/pareto.csv")
+    peers = {row["candidates"] for row in rows if row["tokenizer"] == "peers"}
+    assert peers == {"ivf_flat", "pq", "ivf_pq"}
+    assert {row["on_candidates_front"] for row in rows} == {"0", "1"}
+
+
+def test_a_fitted_query_never_reads_the_test_split(tiny_run: tuple[Path, Run], tmp_path: Path) -> None:
+    plan = call_snakemake(
+        *(tiny_run[0], "-n", "--forcerun", "fit_query", "--configfile", TINY, "--", "results/tiny/query.json")
+    )
+    assert plan.ok, plan.text
+    inputs = next(line for line in plan.text.splitlines() if "data/tiny/valid.parquet" in line)
+    assert "data/tiny/test.parquet" not in inputs
 
 
 def test_the_table_is_shown_at_the_end(tiny_run: tuple[Path, Run]) -> None:
@@ -86,7 +118,7 @@ def test_every_stage_writes_its_files(tiny_run: tuple[Path, Run]) -> None:
         assert sorted(members.tolist()) == list(range(len(items)))
         assert {path.name for path in folder.iterdir()} == {
             *("model.safetensors", "config.json", "codes", "items.parquet", "inverted"),
-            *("scorecard.json", "codebook.md", "offline_eval.csv"),
+            *("scorecard.json", "codebook.md", "offline_eval.csv", "ranks.parquet", "slices.csv"),
             *(() if name == "rqkmeans_2x16" else ("training.csv",)),
         }
 
