@@ -23,14 +23,6 @@ def bootstrap_intervals(
     return np.quantile(totals[:, :-1] / totals[:, -1:], interval_ends(level), axis=0)
 
 
-def bootstrap_interval(
-    values: np.ndarray, user: np.ndarray, resamples: int = 1000, seed: int = 0, level: float = 0.95
-) -> tuple[float, float]:
-    """As :func:`bootstrap_intervals`, of one metric: float [queries]."""
-    low, high = bootstrap_intervals(values[:, None], user, resamples, seed, level)[:, 0].tolist()
-    return low, high
-
-
 def interval_ends(level: float) -> tuple[float, float]:
     """The two quantiles between which the central share `level` lies."""
     return (1 - level) / 2, (1 + level) / 2

@@ -74,13 +74,9 @@ class EvaluationSettings:
             raise InputError(
                 f"evaluation: budgets are {list(self.budgets)}, expected one or more numbers of candidates"
             )
-        for name, number in (
-            ("history", self.history),
-            ("resamples", self.resamples),
-            ("permutations", self.permutations),
-        ):
-            if number < 1:
-                raise InputError(f"evaluation: {name} is {number}, expected 1 or more")
+        for name in ("history", "resamples", "permutations"):
+            if getattr(self, name) < 1:
+                raise InputError(f"evaluation: {name} is {getattr(self, name)}, expected 1 or more")
         if not 0 < self.decay <= 1:
             raise InputError(f"evaluation: decay is {self.decay}, expected more than 0 and at most 1")
 

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from semid.evaluation import bootstrap
-from semid.evaluation.bootstrap import FEW_USERS, bootstrap_interval, bootstrap_intervals, resampled_sums
+from semid.evaluation.bootstrap import FEW_USERS, bootstrap_intervals, resampled_sums
 from semid.evaluation.metrics import METRICS, expected_metric
+
+
+def interval(values: np.ndarray, user: np.ndarray, **options) -> tuple[float, float]:
+    """That of one metric, values float [queries]."""
+    low, high = bootstrap_intervals(values[:, None], user, **options)[:, 0].tolist()
+    return low, high
 
 
 def test_intervals_cover_the_truth_at_about_the_stated_rate():
@@ -13,7 +19,7 @@ def test_intervals_cover_the_truth_at_about_the_stated_rate():
     covered = 0
     for trial in range(400):
         values = (rng.random(400) < 0.2).astype(float)
-        low, high = bootstrap_interval(values, np.arange(400), resamples=400, seed=trial)
+        low, high = interval(values, np.arange(400), resamples=400, seed=trial)
         covered += low <= 0.2 <= high
     # 400 trials at 0.95: four standard deviations are 0.044
     assert 0.906 <= covered / 400 <= 0.994
@@ -26,7 +32,7 @@ def test_intervals_cover_when_the_queries_of_a_user_agree():
     for trial in range(300):
         counts = rng.integers(1, 10, 150)
         values = np.repeat((rng.random(150) < 0.4).astype(float), counts)
-        low, high = bootstrap_interval(values, np.repeat(np.arange(150), counts), resamples=300, seed=trial)
+        low, high = interval(values, np.repeat(np.arange(150), counts), resamples=300, seed=trial)
         covered += low <= 0.4 <= high
     assert 0.89 <= covered / 300 <= 0.995
 
@@ -40,30 +46,30 @@ def test_interval_is_that_of_plain_resampling_of_users():
     for _ in range(4000):
         rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
         means.append(values[rows].mean())
-    found = bootstrap_interval(values, user, resamples=4000)
+    found = interval(values, user, resamples=4000)
     np.testing.assert_allclose(found, np.quantile(means, [0.025, 0.975]), atol=0.006)
 
 
 def test_a_user_with_repeated_queries_widens_the_interval():
     values = np.tile([0.0, 1.0], 500)
-    narrow = bootstrap_interval(values, np.arange(1000))
-    wide = bootstrap_interval(np.sort(values), np.repeat(np.arange(10), 100))
+    narrow = interval(values, np.arange(1000))
+    wide = interval(np.sort(values), np.repeat(np.arange(10), 100))
     assert wide[1] - wide[0] > 5 * (narrow[1] - narrow[0])
 
 
 def test_interval_depends_on_the_seed_alone_and_memory_is_cut_into_blocks(monkeypatch):
     rng = np.random.default_rng(3)
     values, user = np.where(rng.random(500) < 0.5, rng.random(500), 0), np.arange(500)
-    whole = bootstrap_interval(values, user, seed=1)
-    assert whole == bootstrap_interval(values, user + 10_000, seed=1)
-    assert whole != bootstrap_interval(values, user, seed=2)
+    whole = interval(values, user, seed=1)
+    assert whole == interval(values, user + 10_000, seed=1)
+    assert whole != interval(values, user, seed=2)
     monkeypatch.setattr(bootstrap, "BLOCK_DRAWS", 250 * 7)
-    np.testing.assert_allclose(bootstrap_interval(values, user, seed=1), whole, atol=1e-12)
+    np.testing.assert_allclose(interval(values, user, seed=1), whole, atol=1e-12)
 
 
 def test_certain_values_have_no_width():
-    assert bootstrap_interval(np.ones(20), np.arange(20)) == (1.0, 1.0)
-    assert bootstrap_interval(np.array([0.5]), np.array([7])) == pytest.approx((0.5, 0.5))
+    assert interval(np.ones(20), np.arange(20)) == (1.0, 1.0)
+    assert interval(np.array([0.5]), np.array([7])) == pytest.approx((0.5, 0.5))
 
 
 def test_every_metric_of_tied_ranks_is_covered_at_about_the_stated_rate():
@@ -87,7 +93,7 @@ def test_intervals_of_many_metrics_are_those_of_each():
     user = rng.integers(0, 400, 1000)
     values = np.column_stack([rng.random(1000) < 0.3, rng.random(1000), np.zeros(1000)])
     together = bootstrap_intervals(values, user, resamples=4000)
-    apart = [bootstrap_interval(column, user, resamples=4000, seed=1) for column in values.T]
+    apart = [interval(column, user, resamples=4000, seed=1) for column in values.T]
     np.testing.assert_allclose(together.T, apart, atol=0.003)
     assert (together[:, 2] == 0).all()
 

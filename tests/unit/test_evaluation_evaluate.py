@@ -119,6 +119,22 @@ def reference_metrics(
     }
 
 
+def evaluated(world: World, settings: EvaluationSettings = ALL_RERANKS, **changes):
+    """Rows and ranks of the tokenizer of `world`, with some arguments changed."""
+    arguments = {
+        "dataset": "tiny",
+        "name": NAME,
+        "queries": world.queries,
+        "index": world.index,
+        "vectors": world.vectors,
+        "representatives": world.representatives,
+        "settings": settings,
+        "space": world.space,
+        "decoded": world.decoded,
+    }
+    return evaluate_tokenizer(**{**arguments, **changes})
+
+
 def assert_row(row, expected: dict[str, float]) -> None:
     for name, value in expected.items():
         assert row[name] == pytest.approx(value, abs=1e-12), name
@@ -128,18 +144,7 @@ def assert_row(row, expected: dict[str, float]) -> None:
 @pytest.mark.parametrize("normalize", [False, True])
 def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize):
     world = World(dim=dim)
-    rows, ranks = evaluate_tokenizer(
-        "tiny",
-        NAME,
-        world.queries,
-        world.index,
-        world.vectors,
-        world.representatives,
-        ALL_RERANKS,
-        world.space,
-        world.decoded,
-        normalize,
-    )
+    rows, ranks = evaluated(world, normalize=normalize)
     strategies = [("exact", 0), ("hamming1", 0), ("prefix", 0), ("probe", 7), ("probe", 30)]
     assert sorted(ranks) == sorted((*each, rerank) for each in strategies for rerank in ("exact", "decoded"))
     assert [(row["candidates"], row["budget"], row["rerank"]) for row in rows] == list(ranks)
@@ -154,17 +159,7 @@ def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
     world = World()
 
     def rows():
-        found, _ = evaluate_tokenizer(
-            "tiny",
-            NAME,
-            world.queries,
-            world.index,
-            world.vectors,
-            world.representatives,
-            ALL_RERANKS,
-            world.space,
-            world.decoded,
-        )
+        found, _ = evaluated(world)
         found += evaluate_controls(
             "tiny",
             world.queries,
@@ -337,9 +332,7 @@ def test_popularity_equals_a_plain_loop_over_users():
 def test_a_row_says_who_was_evaluated_and_how():
     world = World()
     settings = dataclasses.replace(ALL_RERANKS, query="decay", candidates=("exact",), rerank=("exact",))
-    (row,), _ = evaluate_tokenizer(
-        "tiny", NAME, world.queries, world.index, world.vectors, world.representatives, settings, note="a note"
-    )
+    (row,), _ = evaluated(world, settings, note="a note")
     assert {key: row[key] for key in TABLE_COLUMNS[:8]} == {
         "dataset": "tiny",
         "split": "test",
@@ -372,16 +365,7 @@ def test_flat_codes_have_no_hamming1_row():
     index = InvertedIndex.build(world.codes[:, :1])
     settings = EvaluationSettings(budgets=(20,), resamples=10)
     space = CodeSpace(CodeTree.build(index, world.codebooks[:1]), lambda rows: rows)
-    rows, _ = evaluate_tokenizer(
-        "tiny",
-        TokenizerName.parse("vqvae_4"),
-        world.queries,
-        index,
-        world.vectors,
-        world.representatives,
-        settings,
-        space,
-    )
+    rows, _ = evaluated(world, settings, name=TokenizerName.parse("vqvae_4"), index=index, space=space)
     assert [row["candidates"] for row in rows] == ["exact", "prefix", "probe"]
 
 
@@ -390,11 +374,11 @@ def test_inputs_that_do_not_belong_together_are_refused():
     settings = EvaluationSettings()
     index = InvertedIndex.build(world.codes[:-1])
     with pytest.raises(InputError, match="codes of 299 items, but there are 300"):
-        evaluate_tokenizer("tiny", NAME, world.queries, index, world.vectors, world.representatives, settings)
+        evaluated(world, settings, index=index)
     with pytest.raises(InputError, match="decoded"):
-        evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, world.representatives, ALL_RERANKS)
+        evaluated(world, decoded=None)
     with pytest.raises(InputError, match="probe needs the codebooks"):
-        evaluate_tokenizer("tiny", NAME, world.queries, world.index, world.vectors, world.representatives, settings)
+        evaluated(world, settings, space=None)
     with pytest.raises(InputError, match="item_index"):
         evaluate_controls(
             "tiny",

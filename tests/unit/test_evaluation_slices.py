@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from semid.evaluation.bootstrap import bootstrap_interval
+from semid.evaluation.bootstrap import bootstrap_intervals
 from semid.evaluation.evaluate import Ranks
 from semid.evaluation.metrics import expected_metric
 from semid.evaluation.queries import Queries
@@ -87,7 +87,7 @@ def test_rows_are_those_of_the_queries_in_the_slice():
         for metric in ("recall@10", "ndcg@10"):
             values = expected_metric(metric, ranks.greater, ranks.equal, ranks.found)[chosen]
             assert rows[name][metric] == pytest.approx(values.mean())
-            low, high = bootstrap_interval(values, queries.user[chosen], resamples=4000)
+            low, high = bootstrap_intervals(values[:, None], queries.user[chosen], resamples=4000)[:, 0]
             assert rows[name][f"{metric}_low"] == pytest.approx(low, abs=0.25 * (high - low))
             assert rows[name][f"{metric}_high"] == pytest.approx(high, abs=0.25 * (high - low))
         assert set(rows[name]) <= set(SLICE_COLUMNS)
