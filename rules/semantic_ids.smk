@@ -46,7 +46,7 @@ rule score:
             "parts.py",
             "evaluation/structure.py",
             "evaluation/queries.py",
-            "retrieval/dense.py",
+            "retrieval",
         ),
         note=note,
     script:
