@@ -3,7 +3,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,20 @@ LEVELS = 4
 
 
 @dataclass(frozen=True)
+class Large:
+    """A tokenizer of large codebooks: its method, sizes, and what else its constructor takes."""
+
+    method: str
+    levels: int
+    k: int
+    options: Mapping[str, int]
+
+    @property
+    def settings(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.options.items())
+
+
+@dataclass(frozen=True)
 class Sizes:
     """How much is measured."""
 
@@ -36,6 +50,12 @@ class Sizes:
     encoded_rows: int = 1_000_000
     clustered_rows: int = 200_000
     clusters: int = 32_768
+    large: tuple[Large, ...] = (
+        Large("rqkmeans", 3, 8192, {"kmeans_iters": 10}),
+        Large("rqkmeans", 3, 8192, {"kmeans_iters": 10, "pca_dim": 32}),
+        Large("vqvae", 1, 8192, {"kmeans_iters": 10, "epochs": 2}),
+        Large("vqvae", 1, 32_768, {"kmeans_iters": 10, "epochs": 2}),
+    )
     repeats: int = 5
     patience: float = 12.0
 
@@ -49,6 +69,7 @@ QUICK = Sizes(
     encoded_rows=20_000,
     clustered_rows=5_000,
     clusters=1_024,
+    large=(Large("rqkmeans", 3, 1024, {"kmeans_iters": 2}), Large("vqvae", 1, 2048, {"kmeans_iters": 2, "epochs": 1})),
     repeats=2,
     patience=1.0,
 )
@@ -92,11 +113,31 @@ class Bench:
         found = training.run(case, self.sizes.repeats, self.sizes.patience)
         return rows_of("training", self.sizes.training_rows, self.dim, case, found)
 
+    def large(self) -> list[Row]:
+        rows = []
+        for number, large in enumerate(self.sizes.large):
+            folder = str(self.folder / f"large_{number}")
+            options = {"codebook_size": large.k, **large.options}
+            if large.levels > 1:
+                options["num_levels"] = large.levels
+            size = {"n": self.sizes.rows, "k": large.k, "levels": large.levels, "beam": 1, "dim": self.dim}
+            fixed = {"task": "large", "version": version("semid"), "threads": self.threads, "repeats": 1, "failed": ""}
+            fixed |= {"epochs": large.options.get("epochs", 0), "iterations": large.options["kmeans_iters"]}
+            fitted = memory.measure(
+                "fit", self.threads, rows=str(self.rows), method=large.method, folder=folder, **options
+            )
+            encoded = memory.measure("encode", self.threads, rows=str(self.rows), tokenizer=folder)
+            for what, found in (("fit", fitted), ("encode", encoded)):
+                rows.append({**fixed, **size, "method": f"{large.method}, {what}", "settings": large.settings, **found})
+        return rows
+
     def memory(self) -> list[Row]:
         sizes, tokenizer, vectors = self.sizes, self.folder / "tokenizer_for_memory", self.folder / "half_floats.npy"
         self._fit(tokenizer)
         memory.write_half_floats(vectors, np.load(self.rows), max(sizes.encoded_rows, sizes.clustered_rows))
         clustering = {"n": sizes.clustered_rows, "k": sizes.clusters, "iterations": 2}
+        fitting = {"num_levels": 2, "codebook_size": sizes.k, "kmeans_iters": 2}
+        files = {"folder": str(self.folder / "fitted"), "scratch": str(self.folder)}
         measured = [
             (
                 {"method": "encode", "settings": "float16 memmap", "limit_mb": 300.0},
@@ -107,6 +148,11 @@ class Bench:
                 {"method": "k-means", "settings": "with its rows as float32", "limit_mb": 1000.0},
                 {**clustering, "levels": 1, "beam": 1},
                 memory.measure("kmeans", self.threads, rows=str(vectors), **clustering),
+            ),
+            (
+                {"method": "rqkmeans, fit", "settings": "all rows, in a scratch file", "limit_mb": 300.0},
+                {"n": sizes.encoded_rows, "k": sizes.k, "levels": 2, "beam": 1, "iterations": 2},
+                memory.measure("fit", self.threads, rows=str(vectors), method="rqkmeans", **files, **fitting),
             ),
         ]
         fixed = {"task": "memory", "version": version("semid"), "dim": self.dim, "threads": self.threads}

@@ -1,4 +1,4 @@
-"""Anonymous memory (RssAnon, without memmapped pages) that semid adds to the imported library.
+"""Seconds and anonymous memory (RssAnon, without memmapped pages) that semid adds to the imported library.
 
 Each measurement is a fresh process: `python -m bench.memory NAME JSON`.
 """
@@ -67,7 +67,15 @@ def kmeans(rows: str, n: int, k: int, iterations: int) -> Callable[[], object]:
     return run
 
 
-MEASUREMENTS: dict[str, Callable[..., Callable[[], object]]] = {"encode": encode, "kmeans": kmeans}
+def fit(rows: str, method: str, folder: str, scratch: str | None = None, **options: Any) -> Callable[[], object]:
+    """Fit a tokenizer to all rows, as float32 in memory or in a file in `scratch`, and save it in `folder`."""
+    from semid.quantizers import METHODS, Compute
+
+    tokenizer, compute = METHODS[method](**options, max_train=0), Compute(scratch=scratch)
+    return lambda: tokenizer.fit(np.load(rows, mmap_mode="r"), compute).save_pretrained(folder)
+
+
+MEASUREMENTS: dict[str, Callable[..., Callable[[], object]]] = {"encode": encode, "kmeans": kmeans, "fit": fit}
 
 
 def measure(name: str, threads: int, **arguments: Any) -> dict[str, float]:

@@ -196,6 +196,7 @@ def heading(row: Row) -> str:
         "encode": "encode {levels}×{k}, beam {beam}",
         "kmeans": "k-means K={k}, {iterations} iterations",
         "training": "RQ-VAE {levels}×{k}, {epochs} epochs",
+        "large": "large codebooks {levels}×{k}",
         "memory": "memory",
     }
     return f"{texts[row['task']].format(**row)}, {size}"

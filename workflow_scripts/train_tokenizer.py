@@ -17,6 +17,8 @@ with job_log(snakemake.log[0]):
         device=str(resolve_device(snakemake.resources.device)),
         batch_size=snakemake.resources.batch_size,
         codeword_block=snakemake.resources.codeword_block,
+        # all items may be more than memory holds
+        scratch=snakemake.resources.tmpdir if snakemake.params.arguments.get("max_train") == 0 else None,
     )
     store = EmbeddingStore.open(snakemake.input.manifest)
     vectors = Rows(store, training_rows(snakemake.input.catalogue))

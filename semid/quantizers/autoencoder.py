@@ -14,18 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from semid.errors import InputError
-from semid.quantizers.blocks import Vectors
+from semid.quantizers.blocks import Vectors, select_rows
 from semid.quantizers.checkpoint import Checkpoint, digest_of_code, digest_of_options, digest_of_tensors
 from semid.quantizers.ema import EMACodebook
 from semid.quantizers.gradient_estimators import GRADIENT_ESTIMATORS
 from semid.quantizers.history import write_history
-from semid.quantizers.kmeans import kmeans
+from semid.quantizers.kmeans import residual_kmeans, subtract_codewords
 from semid.quantizers.nearest import NearestCodeword, residual_codes
 from semid.quantizers.network import Network
 from semid.quantizers.pca import principal_directions
 from semid.quantizers.rqkmeans import RQKMeans, sum_of_codewords
 from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
-from semid.quantizers.usage import code_counts, n_distinct, perplexity, usage_entropy
+from semid.quantizers.usage import code_counts, distinct_rows, n_distinct, perplexity, usage_entropy
 
 logger = logging.getLogger(__name__)
 
@@ -121,11 +121,11 @@ class VectorQuantizedAutoencoder(Tokenizer):
         same rows, options, code, device and threads continues there, and ends as if it had never been interrupted.
         It stays when training ends: remove it once the tokenizer is saved.
         """
-        rows = self._training_rows(vectors)
+        rows = self._training_rows(vectors, compute)
         generator = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(rows), generator=generator)
         n_held_out = max(1, round(HELD_OUT_SHARE * len(rows))) if len(rows) > 1 else 0
-        held_out, fitted = rows[order[:n_held_out]], rows[order[n_held_out:]]
+        held_out, fitted = (select_rows(rows, part, compute.scratch) for part in order.tensor_split([n_held_out]))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._build(rows.shape[1])
@@ -160,7 +160,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         """Projection and codebooks of `start`, or the principal directions and residual k-means on latent rows."""
         dim, width = rows.shape[1], self.levels_[0].codebook.shape[1]
         if start is not None:
-            codebooks, sizes = list(start.codebooks_), list(start.cluster_sizes_)
+            codebooks, sizes = start.codebooks_, start.cluster_sizes_
             found, expected = tuple(start.codebooks_.shape), (self.num_levels, self.codebook_size, width)
             if start.dim != dim or found != expected or not self.linear_start:
                 raise InputError(
@@ -175,27 +175,18 @@ class VectorQuantizedAutoencoder(Tokenizer):
                 self.network_.start(*principal_directions(rows, width))
             elif self.linear_start:
                 self.network_.start(torch.zeros(dim), torch.eye(dim))
-            codebooks, sizes = self._residual_kmeans(rows, compute)
-        for level, codebook, size in zip(self.levels_, codebooks, sizes, strict=True):
-            level.start(codebook, size, min(self.batch_size, len(rows)))
-
-    def _residual_kmeans(self, rows: Tensor, compute: Compute) -> tuple[list[Tensor], list[Tensor]]:
-        latent = torch.cat([self.network_.encode(part.to(compute.device)) for part in rows.split(compute.batch_size)])
-        codebooks, sizes = [], []
-        for level in range(self.num_levels):
-            found = kmeans(
-                latent,
+            codebooks, sizes = residual_kmeans(
+                self._latent_rows(rows, compute),
+                self.num_levels,
                 self.codebook_size,
                 iterations=self.kmeans_iters,
-                seed=self.seed * 1_000 + level,
+                seed=self.seed,
                 row_block=compute.batch_size,
                 codeword_block=compute.codeword_block,
+                scratch=compute.scratch,
             )
-            logger.info("k-means of level %d: error %.5f after %d iterations", level + 1, found.error, found.iterations)
-            latent = latent - found.centroids[found.labels]
-            codebooks.append(found.centroids)
-            sizes.append(found.sizes)
-        return codebooks, sizes
+        for level, codebook, size in zip(self.levels_, codebooks, sizes, strict=True):
+            level.start(codebook, size, min(self.batch_size, len(rows)))
 
     def _epoch_0(
         self, rows: Tensor, fitted: Tensor, held_out: Tensor, compute: Compute, generator: torch.Generator
@@ -220,7 +211,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         compute: Compute,
         saved: Checkpoint | None,
     ) -> None:
-        distinct = len(torch.unique(rows, dim=0)) if self.keep == "best" else len(rows)
+        distinct = distinct_rows(rows, self.codebook_size) if self.keep == "best" else 0
         while not training.ended and len(self.history_) <= self.epochs:
             started = time.monotonic()
             losses, revived = self._epoch(training, fitted, compute)
@@ -228,7 +219,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
             learning_rate, seconds = training.optimizer.param_groups[0]["lr"], time.monotonic() - started
             self._log(len(self.history_), losses, error, usage, revived, learning_rate, seconds)
             if self.keep == "best":
-                self._judge(training, 0.1 * min(self.codebook_size, distinct))
+                self._judge(training, 0.1 * distinct)
             elif math.isfinite(error):
                 self.epoch_kept_ = len(self.history_) - 1
             else:
@@ -351,22 +342,25 @@ class VectorQuantizedAutoencoder(Tokenizer):
 
         One that serves none moves to a fitted row, drawn without replacement in proportion to its squared error.
         """
-        residual = torch.cat(
-            [self.network_.encode(part.to(compute.device)) for part in fitted.split(compute.batch_size)]
-        )
+        residual = self._latent_rows(fitted, compute)
         for level in self.levels_:
             nearest = NearestCodeword(level.codebook, compute.codeword_block)
             codes = torch.cat([nearest.codes(part) for part in residual.split(compute.batch_size)])
             sizes = torch.bincount(codes, minlength=self.codebook_size)
-            sums = torch.zeros_like(level.codebook).index_add_(0, codes, residual)
+            sums = torch.zeros_like(level.codebook)
+            for part, own in zip(residual.split(compute.batch_size), codes.split(compute.batch_size), strict=True):
+                sums.index_add_(0, own, part)
             codebook = sums / sizes.clamp(min=1)[:, None]
-            left = residual - codebook.index_select(0, codes)
+            errors = [
+                (part - codebook.index_select(0, own)).square().sum(dim=1)
+                for part, own in zip(residual.split(compute.batch_size), codes.split(compute.batch_size), strict=True)
+            ]
             # a row alone in its cluster is drawn last: it would only change its code, and leave the old one unused
-            weights = left.square().sum(dim=1).cpu() / torch.empty(len(left)).exponential_(generator=generator)
-            empty = (sizes == 0).nonzero().flatten()[: len(left)]
+            weights = torch.cat(errors).cpu() / torch.empty(len(residual)).exponential_(generator=generator)
+            empty = (sizes == 0).nonzero().flatten()[: len(residual)]
             codebook[empty] = residual[weights.topk(len(empty)).indices.to(residual.device)]
             level.start(codebook, sizes.clamp(min=1), min(self.batch_size, len(fitted)))
-            residual = left
+            subtract_codewords(residual, codebook, codes, compute.batch_size)
 
     def _report(self) -> None:
         first, kept = self.history_[0], self.history_[self.epoch_kept_]

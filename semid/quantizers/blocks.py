@@ -1,6 +1,9 @@
-"""Any array in, float32 blocks out."""
+"""Any array in, float32 blocks out; and tensors that lie in a file instead of memory."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,13 +75,40 @@ def sample_rows(n: int, size: int, seed: int) -> np.ndarray | None:
     return np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
 
 
-def gather_float32(vectors: Vectors, rows: np.ndarray | None, device: torch.device | str = "cpu") -> Tensor:
-    """The chosen rows (None: all) as one float32 tensor, read 16,384 rows at a time."""
+def empty_tensor(n: int, dim: int, dtype: torch.dtype = torch.float32, scratch: str | Path | None = None) -> Tensor:
+    """An uninitialized tensor [n, dim] on the CPU: in memory or, given a folder, in a file there.
+
+    The file has no name and goes when the tensor goes, also where the process is killed. Its pages are the system's to
+    write out and read again: they need no memory. `OSError` where the folder has no room for it.
+    """
+    if scratch is None or n == 0:
+        return torch.empty(n, dim, dtype=dtype)
+    size = n * dim * dtype.itemsize
+    with NamedTemporaryFile(dir=scratch) as file:
+        try:
+            # without blocks of its own a full disk would kill the process where it writes a page
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            need = f"no room for {size / 1e6:,.0f} MB of training rows: free some, or choose another folder (TMPDIR)"
+            raise OSError(error.errno, f"{error.strerror}: {need}", str(scratch)) from None
+        return torch.from_file(file.name, shared=True, size=n * dim, dtype=dtype).view(n, dim)
+
+
+def gather_float32(vectors: Vectors, rows: np.ndarray | None, scratch: str | Path | None = None) -> Tensor:
+    """The chosen rows (None: all) as one float32 tensor, an :func:`empty_tensor`, read 16,384 rows at a time."""
     n = vectors.shape[0] if rows is None else len(rows)
-    out = torch.empty(n, vectors.shape[1])
+    out = empty_tensor(n, vectors.shape[1], scratch=scratch)
     for start in range(0, n, 16_384):
         stop = min(start + 16_384, n)
         wanted = None if rows is None else rows[start:stop]
         block = _copy_float32(vectors[start:stop] if wanted is None else vectors[wanted], out[start:stop])
         check_finite(block, start, wanted)
-    return out.to(device)
+    return out
+
+
+def select_rows(rows: Tensor, index: Tensor, scratch: str | Path | None = None) -> Tensor:
+    """Rows [m, dim] of a float32 CPU tensor [n, dim] that int64 `index` [m] names, in an :func:`empty_tensor`."""
+    out = empty_tensor(len(index), rows.shape[1], scratch=scratch)
+    for target, part in zip(out.split(16_384), index.split(16_384), strict=True):
+        torch.index_select(rows, 0, part, out=target)
+    return out

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -45,11 +46,13 @@ def kmeans(
     seed: int = 0,
     row_block: int = 2048,
     codeword_block: int = 1024,
+    scratch: str | Path | None = None,
 ) -> KMeans:
     """Cluster float32 rows [n, d] into `k` ≤ n clusters.
 
     Stops early when an update lowers the error by less than `tolerance` of it. The same seed gives the same result
-    whatever the block sizes and threads, as far as float32 products allow.
+    whatever the block sizes and threads, as far as float32 products allow. `scratch`: the folder of a file for the rows
+    as int8; None is memory.
     """
     if not 1 <= k <= len(rows):
         raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
@@ -64,7 +67,7 @@ def kmeans(
     for iteration in range(iterations + 1):
         nearest = NearestCodeword(centroids, codeword_block, center)
         if nearest.screens and quantized is None:
-            quantized = quantize_rows(rows, center)
+            quantized = quantize_rows(rows, center, scratch)
         before, labels = labels, torch.empty_like(labels)
         for start in range(0, len(rows), row_block):
             stop = min(start + row_block, len(rows))
@@ -89,6 +92,52 @@ def kmeans(
         if iteration + 1 < iterations:
             _split_large_clusters(centroids, sizes, errors, _ROUNDING * float(norms.mean()))
     return KMeans(centroids, labels, sizes, _mean_error(rows, centroids, labels, row_block), iteration)
+
+
+def residual_kmeans(
+    rows: Tensor,
+    num_levels: int,
+    k: int,
+    *,
+    iterations: int,
+    tolerance: float = 1e-4,
+    seed: int,
+    row_block: int,
+    codeword_block: int,
+    scratch: str | Path | None,
+) -> tuple[Tensor, Tensor]:
+    """Codebooks [num_levels, k, d] and cluster sizes [num_levels, k]: k-means of rows [n, d], of what it leaves, ….
+
+    Overwrites `rows`. Arguments as of :func:`kmeans`.
+    """
+    codebooks, sizes = [], []
+    for level in range(num_levels):
+        started = time.monotonic()
+        found = kmeans(
+            rows,
+            k,
+            iterations=iterations,
+            tolerance=tolerance,
+            seed=seed * 1_000 + level,
+            row_block=row_block,
+            codeword_block=codeword_block,
+            scratch=scratch,
+        )
+        subtract_codewords(rows, found.centroids, found.labels, row_block)
+        codebooks.append(found.centroids)
+        sizes.append(found.sizes)
+        logger.info(
+            "level %d of %d: error %.5f, %d of %d codes used, %d iterations, %.1f s",
+            *(level + 1, num_levels, found.error, int((found.sizes > 0).sum()), k),
+            *(found.iterations, time.monotonic() - started),
+        )
+    return torch.stack(codebooks), torch.stack(sizes)
+
+
+def subtract_codewords(rows: Tensor, codebook: Tensor, codes: Tensor, row_block: int) -> None:
+    """Subtract from rows [n, d], in place, the codewords of `codebook` [K, d] that codes [n] name."""
+    for part, own in zip(rows.split(row_block), codes.split(row_block), strict=True):
+        part.sub_(codebook.index_select(0, own))
 
 
 def _cluster_sums(rows: Tensor, labels: Tensor, before: Tensor, sums: Tensor, row_block: int) -> Tensor:

@@ -4,8 +4,6 @@ Residual vector quantization: Chen, Guan and Wang, "Approximate nearest neighbor
 quantization" (2010). As semantic IDs: OneRec (2025), where it replaces the RQ-VAE of TIGER (Rajput et al., 2023).
 """
 
-import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,12 +13,10 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.quantizers.blocks import Vectors
-from semid.quantizers.kmeans import kmeans
+from semid.quantizers.kmeans import residual_kmeans
 from semid.quantizers.nearest import BeamSearch, NearestCodeword, residual_codes
 from semid.quantizers.pca import principal_directions, project
 from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,42 +43,30 @@ class RQKMeans(Tokenizer):
         return len(self.mean_)
 
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
-        rows = self._training_rows(vectors).to(compute.device)
-        self._fit_space(rows)
-        rows = self.latent(rows)
-        codebooks, sizes = [], []
-        for level in range(self.num_levels):
-            started = time.monotonic()
-            found = kmeans(
-                rows,
-                self.codebook_size,
-                iterations=self.kmeans_iters,
-                tolerance=self.kmeans_tolerance,
-                seed=self.seed * 1_000 + level,
-                row_block=compute.batch_size,
-                codeword_block=compute.codeword_block,
-            )
-            rows.sub_(found.centroids[found.labels])
-            codebooks.append(found.centroids)
-            sizes.append(found.sizes)
-            logger.info(
-                "level %d of %d: error %.5f, %d of %d codes used, %d iterations, %.1f s",
-                *(level + 1, self.num_levels, found.error, int((found.sizes > 0).sum()), self.codebook_size),
-                *(found.iterations, time.monotonic() - started),
-            )
-        self.codebooks_ = torch.stack(codebooks)
-        self.cluster_sizes_ = torch.stack(sizes)
+        rows = self._training_rows(vectors, compute)
+        self._fit_space(rows, compute.device)
+        rows = self._latent_rows(rows, compute) if self.pca_dim else rows.to(compute.device)
+        self.codebooks_, self.cluster_sizes_ = residual_kmeans(
+            rows,
+            self.num_levels,
+            self.codebook_size,
+            iterations=self.kmeans_iters,
+            tolerance=self.kmeans_tolerance,
+            seed=self.seed,
+            row_block=compute.batch_size,
+            codeword_block=compute.codeword_block,
+            scratch=compute.scratch,
+        )
         return self
 
-    def _fit_space(self, rows: Tensor) -> None:
+    def _fit_space(self, rows: Tensor, device: str) -> None:
         dim = rows.shape[1]
-        if self.pca_dim == 0:
-            self.mean_, self.directions_ = rows.new_zeros(dim), rows.new_zeros(0, dim)
-            return
         if self.pca_dim > dim:
             raise InputError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")
-        mean, directions = principal_directions(rows, self.pca_dim)
-        self.mean_, self.directions_ = mean.to(rows.device), directions.to(rows.device)
+        mean, directions = torch.zeros(dim), torch.zeros(0, dim)
+        if self.pca_dim:
+            mean, directions = principal_directions(rows, self.pca_dim)
+        self.mean_, self.directions_ = mean.to(device), directions.to(device)
 
     def latent(self, rows: Tensor) -> Tensor:
         return project(rows, self.mean_, self.directions_) if self.pca_dim else rows

@@ -8,11 +8,13 @@ are those of float32 distances, at the speed of int8 products: four times that o
 Both sides are taken from one center, which moves no distance and shortens what is rounded.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from semid.quantizers.blocks import empty_tensor
 from semid.quantizers.minima import GROUP, group_minima, members
 
 # float32 rounding of the bounds themselves, as a share of their terms
@@ -61,13 +63,14 @@ class RowQuantizer:
         return out
 
 
-def empty_rows(n: int, dim: int) -> QuantizedRows:
-    return QuantizedRows(torch.empty(n, dim, dtype=torch.int8), torch.empty(n), torch.empty(n), torch.empty(n))
+def empty_rows(n: int, dim: int, scratch: str | Path | None = None) -> QuantizedRows:
+    values = empty_tensor(n, dim, torch.int8, scratch)
+    return QuantizedRows(values, torch.empty(n), torch.empty(n), torch.empty(n))
 
 
-def quantize_rows(rows: Tensor, center: Tensor) -> QuantizedRows:
-    """Rows [n, d], less `center` [d], rounded to int8."""
-    return RowQuantizer(center, min(2048, len(rows))).into(rows, empty_rows(*rows.shape))
+def quantize_rows(rows: Tensor, center: Tensor, scratch: str | Path | None = None) -> QuantizedRows:
+    """Rows [n, d], less `center` [d], rounded to int8; in an :func:`empty_tensor`."""
+    return RowQuantizer(center, min(2048, len(rows))).into(rows, empty_rows(len(rows), len(center), scratch))
 
 
 def can_screen(codebook: Tensor, quantized_before: bool = False) -> bool:

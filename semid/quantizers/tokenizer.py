@@ -16,7 +16,14 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.files import whole_file, write_json
-from semid.quantizers.blocks import Vectors, check_vectors, float32_blocks, gather_float32, sample_rows
+from semid.quantizers.blocks import (
+    Vectors,
+    check_vectors,
+    empty_tensor,
+    float32_blocks,
+    gather_float32,
+    sample_rows,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +33,14 @@ class Compute:
     """Where and in which blocks to compute; changes speed and memory, never what is learnt.
 
     `device`: a torch device; `batch_size`: rows encoded at once; `codeword_block`: codewords compared at once.
+    `scratch`: a folder for the training rows, and what is as large, in files that need no memory; None is memory. On
+    another device than the CPU its own memory holds them.
     """
 
     device: str = "cpu"
     batch_size: int = 2048
     codeword_block: int = 1024
+    scratch: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.codeword_block < 1:
@@ -181,8 +191,8 @@ class Tokenizer:
         if not hasattr(self, "codebooks_"):
             raise InputError(f"this {type(self).__name__} is not fitted: call fit, or read one by from_pretrained")
 
-    def _training_rows(self, vectors: Vectors) -> Tensor:
-        """The training rows as float32 [n, dim]: all, or a seeded sample of `max_train`."""
+    def _training_rows(self, vectors: Vectors, compute: Compute) -> Tensor:
+        """The training rows as float32 [n, dim] on the CPU: all, or a seeded sample of `max_train`."""
         check_vectors(vectors)
         rows = sample_rows(vectors.shape[0], self.max_train, self.seed)
         n = vectors.shape[0] if rows is None else len(rows)
@@ -195,7 +205,16 @@ class Tokenizer:
             logger.warning(
                 "%d training rows for %d codes: fewer than two a code, codes follow single rows", n, self.codebook_size
             )
-        return gather_float32(vectors, rows)
+        return gather_float32(vectors, rows, compute.scratch)
+
+    def _latent_rows(self, rows: Tensor, compute: Compute) -> Tensor:
+        """`latent` of rows [n, dim], block by block, [n, d] on the device."""
+        n, d = len(rows), self.latent(rows[:1].to(compute.device)).shape[1]
+        on_cpu = torch.device(compute.device).type == "cpu"
+        out = empty_tensor(n, d, scratch=compute.scratch) if on_cpu else torch.empty(n, d, device=compute.device)
+        for part, target in zip(rows.split(compute.batch_size), out.split(compute.batch_size), strict=True):
+            target.copy_(self.latent(part.to(compute.device)))
+        return out
 
 
 class DecodedVectors:

@@ -23,6 +23,16 @@ def n_distinct(codes: Tensor, codebook_size: int) -> int:
     return int(groups.max()) + 1
 
 
+def distinct_rows(rows: Tensor, at_most: int, block: int = 16_384) -> int:
+    """How many rows [n, d] differ, counted up to `at_most`, of which memory holds that many and a block."""
+    found = rows[:0]
+    for part in rows.split(block):
+        found = torch.unique(torch.cat([found, part]), dim=0)
+        if len(found) >= at_most:
+            return at_most
+    return len(found)
+
+
 def usage_entropy(residuals: Tensor, codebook: Tensor, temperature: float, block: int = 256) -> Tensor:
     """Entropy in nats of the mean over rows of softmax(−‖r − c‖² / temperature), a scalar; at most log K.
 

@@ -182,12 +182,15 @@ def merge_indexes(
     """Write the index over the rows of all parts of :func:`fill_index`, in the order given, to `path`.
 
     Memory holds the whole index and one part. With `on_disk` the inverted lists go to a file beside `path`, of the
-    same name ending in `.ivfdata`, and are read from there when searched: memory then holds neither.
+    same name ending in `.ivfdata`, and are read from there when searched: memory then holds neither. Without it,
+    those of an index before are removed.
     """
-    parts = [Path(part) for part in part_paths]
+    parts, path = [Path(part) for part in part_paths], Path(path)
     if on_disk:
-        _merge_on_disk(trained_path, parts, Path(path))
-    elif len(parts) == 1:
+        _merge_on_disk(trained_path, parts, path)
+        return
+    path.with_suffix(".ivfdata").unlink(missing_ok=True)
+    if len(parts) == 1:
         # the part is the whole: a second name for it, where the file system has such, costs neither time nor disk
         with whole_file(path) as temporary:
             temporary.unlink()

@@ -260,6 +260,14 @@ def test_codes_do_not_depend_on_block_sizes(case: str, compute: Compute):
 
 
 @every_case
+def test_rows_in_scratch_files_teach_the_same_and_leave_nothing_behind(case: str, tmp_path: Path):
+    from_files, expected = make(case).fit(VECTORS, Compute(scratch=tmp_path)), fitted(case)
+    for name, tensor in expected._state().items():
+        assert torch.equal(from_files._state()[name], tensor), name
+    assert list(tmp_path.iterdir()) == []
+
+
+@every_case
 def test_codes_do_not_depend_on_the_number_of_threads(case: str, threads: None):
     tokenizer, vectors = fitted(case), mixture(5_000, seed=5)
     codes = []

@@ -109,7 +109,7 @@ def test_a_training_that_ended_is_not_trained_again(tmp_path: Path):
 def test_a_checkpoint_before_the_first_epoch_spares_the_kmeans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = RQVAE(**SMALL, epochs=2).fit(VECTORS)
     fit_until(RQVAE(**SMALL, epochs=2), 0, tmp_path)
-    monkeypatch.setattr("semid.quantizers.autoencoder.kmeans", None)
+    monkeypatch.setattr("semid.quantizers.autoencoder.residual_kmeans", None)
     assert_same(RQVAE(**SMALL, epochs=2).fit(VECTORS, checkpoint=tmp_path), whole)
 
 

@@ -72,6 +72,12 @@ def test_lists_on_disk_are_found_wherever_their_folder_is(factory, tmp_path):
     assert (tmp_path / "moved/index.faiss").stat().st_size < memory.stat().st_size
 
 
+def test_an_index_in_memory_takes_the_lists_of_one_on_disk_away(tmp_path):
+    for on_disk in (True, False):
+        build(tmp_path / "index", random_vectors(), 2, on_disk=on_disk, factory="IVF4,SQ8")
+    assert [file.name for file in (tmp_path / "index").iterdir()] == ["index.faiss"]
+
+
 def test_lists_on_disk_do_not_depend_on_shards(tmp_path):
     one, five = (build(tmp_path / str(n), random_vectors(), n, on_disk=True, factory="IVF4,SQ8") for n in (1, 5))
     for name in ("index.faiss", "index.ivfdata"):
