@@ -25,12 +25,21 @@ LEVELS = 4
 
 @dataclass(frozen=True)
 class Large:
-    """A tokenizer of large codebooks: its method, sizes, and what else its constructor takes."""
+    """A tokenizer of large codebooks: its method, sizes, and what else its constructor takes.
+
+    `variant`: what tells it from others of its method and sizes. `beams`: what it encodes with, one after the other.
+    """
 
     method: str
     levels: int
     k: int
     options: Mapping[str, int]
+    variant: str = ""
+    beams: tuple[int, ...] = (1,)
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}-{self.variant}" if self.variant else self.method
 
     @property
     def settings(self) -> str:
@@ -51,8 +60,8 @@ class Sizes:
     clustered_rows: int = 200_000
     clusters: int = 32_768
     large: tuple[Large, ...] = (
-        Large("rqkmeans", 3, 8192, {"kmeans_iters": 10}),
-        Large("rqkmeans", 3, 8192, {"kmeans_iters": 10, "pca_dim": 32}),
+        Large("rqkmeans", 3, 8192, {"kmeans_iters": 10}, beams=(1, 4)),
+        Large("rqkmeans", 3, 8192, {"kmeans_iters": 10, "pca_dim": 32}, variant="pca32"),
         Large("vqvae", 1, 8192, {"kmeans_iters": 10, "epochs": 2}),
         Large("vqvae", 1, 32_768, {"kmeans_iters": 10, "epochs": 2}),
     )
@@ -69,7 +78,10 @@ QUICK = Sizes(
     encoded_rows=20_000,
     clustered_rows=5_000,
     clusters=1_024,
-    large=(Large("rqkmeans", 3, 1024, {"kmeans_iters": 2}), Large("vqvae", 1, 2048, {"kmeans_iters": 2, "epochs": 1})),
+    large=(
+        Large("rqkmeans", 3, 1024, {"kmeans_iters": 2}, beams=(1, 4)),
+        Large("vqvae", 1, 2048, {"kmeans_iters": 2, "epochs": 1}),
+    ),
     repeats=2,
     patience=1.0,
 )
@@ -120,15 +132,18 @@ class Bench:
             options = {"codebook_size": large.k, **large.options}
             if large.levels > 1:
                 options["num_levels"] = large.levels
-            size = {"n": self.sizes.rows, "k": large.k, "levels": large.levels, "beam": 1, "dim": self.dim}
+            size = {"n": self.sizes.rows, "k": large.k, "levels": large.levels, "dim": self.dim}
             fixed = {"task": "large", "version": version("semid"), "threads": self.threads, "repeats": 1, "failed": ""}
             fixed |= {"epochs": large.options.get("epochs", 0), "iterations": large.options["kmeans_iters"]}
-            fitted = memory.measure(
+            fixed |= {"settings": large.settings}
+            found = memory.measure(
                 "fit", self.threads, rows=str(self.rows), method=large.method, folder=folder, **options
             )
-            encoded = memory.measure("encode", self.threads, rows=str(self.rows), tokenizer=folder)
-            for what, found in (("fit", fitted), ("encode", encoded)):
-                rows.append({**fixed, **size, "method": f"{large.method}, {what}", "settings": large.settings, **found})
+            rows.append({**fixed, **size, "method": f"{large.name}, fit", "beam": 1, **found})
+            for beam in large.beams:
+                changed = {"beam": beam} if beam > 1 else {}
+                found = memory.measure("encode", self.threads, rows=str(self.rows), tokenizer=folder, **changed)
+                rows.append({**fixed, **size, "method": f"{large.name}, encode", "beam": beam, **found})
         return rows
 
     def memory(self) -> list[Row]:

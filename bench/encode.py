@@ -1,6 +1,6 @@
 """Codes of rows under given residual codebooks [L, k, dim]."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,24 +37,30 @@ def semid(case: Case) -> Run:
     return lambda rows, seed: {"codes": tokenizer.encode(rows)}
 
 
-def faiss_residual_quantizer(case: Case, lookup_tables: int) -> Run:
+def faiss_encoder(codebooks: np.ndarray, beam: int, lookup_tables: int) -> Callable[[np.ndarray], np.ndarray]:
+    """From rows [n, dim] to codes [n, L] that faiss.ResidualQuantizer finds under codebooks [L, k, dim]."""
     import faiss
 
-    codebooks = np.load(case.codebooks)
-    bits = int(np.log2(case.k))
-    quantizer = faiss.ResidualQuantizer(codebooks.shape[2], case.levels, bits)
+    levels, k, dim = codebooks.shape
+    bits = int(np.log2(k))
+    quantizer = faiss.ResidualQuantizer(dim, levels, bits)
     faiss.copy_array_to_vector(codebooks.ravel(), quantizer.codebooks)
     quantizer.is_trained = True
-    quantizer.max_beam_size = case.beam
+    quantizer.max_beam_size = beam
     quantizer.use_beam_LUT = lookup_tables
     if lookup_tables:
         quantizer.compute_codebook_tables()
 
-    def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    def encode(rows: np.ndarray) -> np.ndarray:
         packed = quantizer.compute_codes(rows)
-        return {"codes": packed if bits == 8 else faiss.unpack_bitstrings(packed, case.levels, bits)}
+        return packed if bits == 8 else faiss.unpack_bitstrings(packed, levels, bits)
 
-    return run
+    return encode
+
+
+def faiss_residual_quantizer(case: Case, lookup_tables: int) -> Run:
+    encode = faiss_encoder(np.load(case.codebooks), case.beam, lookup_tables)
+    return lambda rows, seed: {"codes": encode(rows)}
 
 
 def vector_quantize_pytorch(case: Case) -> Run:

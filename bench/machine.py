@@ -3,8 +3,9 @@
 import os
 import platform
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 # the instructions that decide which matrix kernels a library can use
@@ -21,11 +22,20 @@ def _field(path: str, name: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "unknown")
 
 
+def _versions(*names: str) -> list[str]:
+    """Name and version of those that are installed."""
+    found = []
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return found
+
+
 def describe(threads: int) -> list[str]:
     """Lines on processor, memory, system, versions, threads and date."""
     flags = _field("/proc/cpuinfo", "flags").split()
     memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20
-    versions = [f"{name} {version(name)}" for name in ("torch", "numpy", "faiss-cpu", "scikit-learn")]
+    versions = _versions("torch", "numpy", "faiss-cpu", "scikit-learn")
     wait = os.environ.get("OMP_WAIT_POLICY", "unset")
     return [
         f"{_field('/proc/cpuinfo', 'model name')}, {cores()} cores, {' '.join(f for f in FLAGS if f in flags)}",

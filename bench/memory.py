@@ -47,11 +47,17 @@ def sampled():
         thread.join()
 
 
-def encode(rows: str, tokenizer: str) -> Callable[[], object]:
-    """Read the tokenizer and encode a float16 memmap."""
+def encode(rows: str, tokenizer: str, **options: Any) -> Callable[[], object]:
+    """Read the tokenizer, with `options` in place of its own, and encode a memmap."""
     from semid.quantizers import Tokenizer
 
-    return lambda: Tokenizer.from_pretrained(tokenizer).encode(np.load(rows, mmap_mode="r"))
+    def run() -> object:
+        read = Tokenizer.from_pretrained(tokenizer)
+        for name, value in options.items():
+            setattr(read, name, value)
+        return read.encode(np.load(rows, mmap_mode="r"))
+
+    return run
 
 
 def kmeans(rows: str, n: int, k: int, iterations: int) -> Callable[[], object]:

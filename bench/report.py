@@ -1,6 +1,7 @@
 """Rows of the tables, their ratios, and the Markdown page."""
 
 import csv
+import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -43,11 +44,15 @@ def rows_of(task: str, n: int, dim: int, case: Case, measured: Iterable[Measured
     return rows
 
 
+def _sizes(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in GROUP)
+
+
 def groups(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows that may be compared with each other: same task, same sizes."""
     together: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        together.setdefault(tuple(row.get(name) for name in GROUP), []).append(row)
+        together.setdefault(_sizes(row), []).append(row)
     return list(together.values())
 
 
@@ -92,77 +97,90 @@ def as_csv(rows: Sequence[Row]) -> str:
 class Bar:
     """A number that the project means to hold.
 
-    `value`: from the counted rows of a group and all rows to the measured number, None in a group without one.
+    `value`: from the rows of a group, and all rows, to the measured number: infinity where semid failed or never got as
+    far, None in a group that has nothing to compare it with.
     """
 
     task: str
     what: str
     at_most: float
-    value: Callable[[dict[str, Row], Sequence[Row]], float | None]
+    value: Callable[[Sequence[Row], Sequence[Row]], float | None]
 
 
-def _share_of_products(counted: dict[str, Row], _: Sequence[Row]) -> float | None:
-    semid, products = counted.get("semid"), counted.get("bare products")
-    return semid["seconds"] / products["seconds"] if semid and products and semid["beam"] == 1 else None
+def _counted(group: Sequence[Row], method: str) -> Row | None:
+    """The row of a method that counts; None where it was not measured."""
+    return next((row for row in group if row["counted"] and row["method"] == method), None)
 
 
-def _share_of_faiss(counted: dict[str, Row], _: Sequence[Row]) -> float | None:
-    semid, faiss = counted.get("semid"), counted.get("faiss.ResidualQuantizer")
-    return semid["seconds"] / faiss["seconds"] if semid and faiss and semid["beam"] == 1 else None
+def _share(semid: Row | None, peer: Row) -> float:
+    return semid["seconds"] / peer["seconds"] if semid else math.inf
 
 
-def _share_of_beam_one(counted: dict[str, Row], rows: Sequence[Row]) -> float | None:
-    semid = counted.get("semid")
-    one = [row for row in rows if row["method"] == "semid" and row["beam"] == 1 and "seconds" in row]
-    return semid["seconds"] / one[0]["seconds"] if semid and semid["beam"] == 4 and one else None
+def _share_of(method: str) -> Callable[[Sequence[Row], Sequence[Row]], float | None]:
+    """Over the time of another method, with beam 1."""
+
+    def value(group: Sequence[Row], _: Sequence[Row]) -> float | None:
+        peer = _counted(group, method)
+        return _share(_counted(group, "semid"), peer) if peer and peer["beam"] == 1 else None
+
+    return value
 
 
-def _over_peers_as_good(large: bool, slack: float) -> Callable[[dict[str, Row], Sequence[Row]], float | None]:
+def _share_of_beam_one(group: Sequence[Row], rows: Sequence[Row]) -> float | None:
+    """With beam 4, over the time with beam 1 of the same sizes."""
+    if group[0]["beam"] != 4:
+        return None
+    one = _counted([row for row in rows if _sizes(row) == _sizes({**group[0], "beam": 1})], "semid")
+    return _share(_counted(group, "semid"), one) if one else None
+
+
+def _over_peers_as_good(large: bool, slack: float) -> Callable[[Sequence[Row], Sequence[Row]], float | None]:
     """Over the fastest whose error is at most `slack` times semid's; 0 where there is none."""
 
-    def value(counted: dict[str, Row], _: Sequence[Row]) -> float | None:
-        semid = counted.get("semid")
-        if semid is None or (semid["k"] >= LARGE_K) != large:
+    def value(group: Sequence[Row], _: Sequence[Row]) -> float | None:
+        peers, semid = _peers(group), _counted(group, "semid")
+        if not peers or (group[0]["k"] >= LARGE_K) != large:
             return None
-        return max((semid["seconds"] / row["seconds"] for row in _peers(counted, slack * semid["error"])), default=0.0)
+        if semid is None:
+            return math.inf
+        return max((_share(semid, row) for row in peers if row["error"] <= slack * semid["error"]), default=0.0)
 
     return value
 
 
-def _over_peers_at_their_error(large: bool) -> Callable[[dict[str, Row], Sequence[Row]], float | None]:
-    """Until semid has a peer's error, over the peer's time; of all peers whose error it reaches the worst."""
+def _over_peers_at_their_error(large: bool) -> Callable[[Sequence[Row], Sequence[Row]], float | None]:
+    """Until semid has a peer's error, over the peer's time; of all peers the worst."""
 
-    def value(counted: dict[str, Row], _: Sequence[Row]) -> float | None:
-        semid = counted.get("semid")
-        if semid is None or (semid["k"] >= LARGE_K) != large:
-            return None
-        reached = [row for row in _peers(counted) if row["semid_seconds_to_this_error"] is not None]
-        return max((row["semid_seconds_to_this_error"] / row["seconds"] for row in reached), default=None)
+    def value(group: Sequence[Row], _: Sequence[Row]) -> float | None:
+        peers = _peers(group) if (group[0]["k"] >= LARGE_K) == large else []
+        return max((_share_until_error(row) for row in peers), default=None)
 
     return value
 
 
-def _peers(counted: dict[str, Row], error: float = float("inf")) -> list[Row]:
-    """The counted rows that are neither semid nor bare products, of at most this error."""
-    return [row for name, row in counted.items() if name not in ("semid", "bare products") and row["error"] <= error]
+def _share_until_error(peer: Row) -> float:
+    reached = peer["semid_seconds_to_this_error"]
+    return math.inf if reached is None else reached / peer["seconds"]
 
 
-def _share_of_trained_peer(counted: dict[str, Row], _: Sequence[Row]) -> float | None:
-    peer = counted.get("vector-quantize-pytorch")
-    reached = peer and peer["semid_seconds_to_this_error"]
-    return reached / peer["seconds"] if peer and reached else None
+def _peers(group: Sequence[Row]) -> list[Row]:
+    """The rows that count and are neither semid nor bare products."""
+    return [row for row in group if row["counted"] and row["method"] not in ("semid", "bare products")]
 
 
-def _seconds_to_uniqueness(counted: dict[str, Row], _: Sequence[Row]) -> float | None:
-    semid = counted.get("semid")
-    if semid is None:
-        return None
-    return semid["seconds"] if semid["unique_codes"] >= 0.975 else float("inf")
+def _share_of_trained_peer(group: Sequence[Row], _: Sequence[Row]) -> float | None:
+    peer = _counted(group, "vector-quantize-pytorch")
+    return _share_until_error(peer) if peer else None
+
+
+def _seconds_to_uniqueness(group: Sequence[Row], _: Sequence[Row]) -> float | None:
+    semid = _counted(group, "semid")
+    return semid["seconds"] if semid and semid["unique_codes"] >= 0.975 else math.inf
 
 
 BARS = (
-    Bar("encode", "beam 1: time over that of the bare products", 1 / 0.75, _share_of_products),
-    Bar("encode", "beam 1: time over that of faiss.ResidualQuantizer", 1 / 1.7, _share_of_faiss),
+    Bar("encode", "beam 1: time over that of the bare products", 1 / 0.75, _share_of("bare products")),
+    Bar("encode", "beam 1: time over that of faiss.ResidualQuantizer", 1 / 1.7, _share_of("faiss.ResidualQuantizer")),
     Bar("encode", "beam 4: time over that of beam 1", 3.0, _share_of_beam_one),
     Bar("kmeans", "time over that of the fastest with no larger error", 1.0, _over_peers_as_good(False, 1.0)),
     Bar("kmeans", "time to another's error over its time, the worst", 1.0, _over_peers_at_their_error(False)),
@@ -177,9 +195,8 @@ def bars(rows: Sequence[Row]) -> list[Row]:
     """Each bar in each group that it speaks of: `what`, `value`, `at_most`."""
     found = []
     for group in groups(rows):
-        counted = {row["method"]: row for row in group if row["counted"]}
         for bar in BARS:
-            value = bar.value(counted, rows) if bar.task == group[0]["task"] else None
+            value = bar.value(group, rows) if bar.task == group[0]["task"] else None
             if value is not None:
                 found.append({"what": f"{heading(group[0])}: {bar.what}", "value": value, "at_most": bar.at_most})
     for row in rows:
@@ -196,7 +213,7 @@ def heading(row: Row) -> str:
         "encode": "encode {levels}×{k}, beam {beam}",
         "kmeans": "k-means K={k}, {iterations} iterations",
         "training": "RQ-VAE {levels}×{k}, {epochs} epochs",
-        "large": "large codebooks {levels}×{k}",
+        "large": "large codebooks {levels}×{k}, beam {beam}",
         "memory": "memory",
     }
     return f"{texts[row['task']].format(**row)}, {size}"
@@ -242,7 +259,7 @@ def as_markdown(described: Sequence[str], rows: Sequence[Row]) -> str:
         lines += ["## Bars", "", "| what | measured | at most | holds |", "| --- | ---: | ---: | --- |"]
         for bar in held:
             holds = "yes" if bar["value"] <= bar["at_most"] else "no"
-            value = f"{bar['value']:.3g}" if bar["value"] else "none is as good"
+            value = {0.0: "none is as good", math.inf: "not reached"}.get(bar["value"], f"{bar['value']:.3g}")
             lines.append(f"| {bar['what']} | {value} | {bar['at_most']:.3g} | {holds} |")
         lines.append("")
     failed = [row for row in rows if row["failed"]]

@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--without-growth", action="store_true", help="leave out the four million items")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    described = machine.describe(arguments.cores)
 
     def snakemake(*targets: str) -> float:
         started = time.monotonic()
@@ -51,7 +52,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (arguments.out / "scale.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(with_header)
-    page = as_markdown(machine.describe(arguments.cores), seconds, rows)
+    page = as_markdown(described, seconds, rows)
     write_text(arguments.out / "scale.md", page)
     print(page)
 

@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,7 +22,8 @@ from semid.quantizers.history import write_history
 from semid.quantizers.kmeans import residual_kmeans, subtract_codewords
 from semid.quantizers.nearest import NearestCodeword, residual_codes
 from semid.quantizers.network import Network
-from semid.quantizers.pca import principal_directions
+from semid.quantizers.options import check_choice, check_counts, check_numbers, check_options, is_count, plain
+from semid.quantizers.pca import distant_mean, principal_directions
 from semid.quantizers.rqkmeans import RQKMeans, sum_of_codewords
 from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
 from semid.quantizers.usage import code_counts, distinct_rows, n_distinct, perplexity, usage_entropy
@@ -93,16 +94,19 @@ class VectorQuantizedAutoencoder(Tokenizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.hidden = tuple(self.hidden)
-        for name in ("kmeans_iters", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if min(self.epochs, self.codebook_dim, self.patience) < 0:
-            raise InputError("epochs, codebook_dim and patience must be at least 0")
-        if self.codebook_update not in ("ema", "gradient") or self.keep not in ("best", "last"):
-            raise InputError("codebook_update must be ema or gradient, keep must be best or last")
-        if self.gradient_estimator not in GRADIENT_ESTIMATORS:
-            raise InputError(f"gradient_estimator must be {' or '.join(GRADIENT_ESTIMATORS)}")
+        if isinstance(self.hidden, Iterable):
+            self.hidden = tuple(plain(width) for width in self.hidden)
+        check_options(self, "one or more whole numbers of at least 1", _are_widths, "hidden")
+        check_options(self, "true or false", lambda value: isinstance(value, bool), "linear_start")
+        check_counts(self, 1, "kmeans_iters", "batch_size")
+        check_counts(self, 0, "codebook_dim", "epochs", "patience")
+        check_numbers(self, "above 0", lambda value: value > 0, "eps", "usage_temperature", "learning_rate")
+        check_numbers(self, "of at least 0", lambda value: value >= 0, "commitment_weight", "usage_weight")
+        check_numbers(self, "above 0 and below 1", lambda value: 0 < value < 1, "decay")
+        check_numbers(self, "from 0 to 1", lambda value: 0 <= value <= 1, "threshold_ema_dead_code")
+        check_choice(self, ("ema", "gradient"), "codebook_update")
+        check_choice(self, tuple(GRADIENT_ESTIMATORS), "gradient_estimator")
+        check_choice(self, ("best", "last"), "keep")
 
     @property
     def dim(self) -> int:
@@ -146,6 +150,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         width = self.codebook_dim or dim
         if self.linear_start and width > dim:
             raise InputError(f"codebook_dim is {width}, more than the {dim} columns of the vectors")
+        self._forget()
         self.network_ = Network(dim, width, self.hidden, self.linear_start)
         self.levels_ = [
             EMACodebook(self.codebook_size, width, self.decay, self.eps, self.threshold_ema_dead_code)
@@ -170,11 +175,15 @@ class VectorQuantizedAutoencoder(Tokenizer):
                 )
             directions = start.directions_ if start.pca_dim else torch.eye(dim)
             self.network_.start(start.mean_, directions)
+            if start.beam > 1:
+                logger.info("the start has a beam of %d: epoch 0 has its codewords, chosen greedily", start.beam)
         else:
             if self.linear_start and width < dim:
                 self.network_.start(*principal_directions(rows, width))
             elif self.linear_start:
-                self.network_.start(torch.zeros(dim), torch.eye(dim))
+                self.network_.start(distant_mean(rows), torch.eye(dim))
+            else:
+                self.network_.mean.copy_(distant_mean(rows))
             codebooks, sizes = residual_kmeans(
                 self._latent_rows(rows, compute),
                 self.num_levels,
@@ -420,12 +429,13 @@ class VectorQuantizedAutoencoder(Tokenizer):
     @torch.inference_mode()
     def _code_usage(self, rows: Tensor, held_out: Tensor, compute: Compute) -> dict[str, Any]:
         """Distinct codes over the rows; used codes, perplexity, and usage entropy on held-out rows, level by level."""
-        residual = self.network_.encode(held_out[: compute.batch_size].to(compute.device))
+        residual = self._latent_rows(held_out, compute)
         entropies = []
         for level in self.levels_:
             entropies.append(float(usage_entropy(residual, level.codebook, self.usage_temperature)))
-            code = NearestCodeword(level.codebook, compute.codeword_block).codes(residual)
-            residual = residual - level.codebook.index_select(0, code)
+            nearest = NearestCodeword(level.codebook, compute.codeword_block)
+            own = torch.cat([nearest.codes(part) for part in residual.split(compute.batch_size)])
+            subtract_codewords(residual, level.codebook, own, compute.batch_size)
         codes = self._codes(rows, compute)
         sizes = code_counts(codes, self.codebook_size)
         return {
@@ -497,12 +507,17 @@ class VectorQuantizedAutoencoder(Tokenizer):
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
         self._build(fitted["dim"])
         self.epoch_kept_, self.rollbacks_ = fitted["epoch_kept"], fitted["rollbacks"]
-        self.cluster_sizes_ = state.pop("cluster_sizes")
+        cluster_sizes = state.pop("cluster_sizes")
         self._trained.load_state_dict(state)
+        self.cluster_sizes_ = cluster_sizes
 
     def to(self, device: str) -> Self:
         self._trained.to(device)
         return self
+
+
+def _are_widths(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) > 0 and all(is_count(width, 1) for width in value)
 
 
 def _mean_square(differences: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from semid.errors import InputError
 
+# of a value: squared, and summed over a million rows of width 1,000, it stays below the largest float32
+LARGEST = 2.0**46
+
 
 class Vectors(Protocol):
     """What `vectors` must offer: a two-dimensional shape, and slices and integer arrays as indices."""
@@ -43,28 +46,47 @@ def _copy_float32(block: Any, out: Tensor) -> Tensor:
     return rows
 
 
-def check_finite(block: Tensor, first_row: int = 0, rows: np.ndarray | None = None) -> None:
-    """Raise `InputError` that names the first row holding NaN or infinity.
+def check_values(block: Tensor, first_row: int = 0, rows: np.ndarray | None = None) -> None:
+    """Raise `InputError` that names the first row holding NaN, infinity or a value too large to square.
 
     `first_row` is the number of the block's first row; `rows` the number of each, where they are not contiguous.
     """
-    # the sum is finite when every value is, and costs a fraction of a test of each value
-    if block.numel() == 0 or bool(torch.isfinite(block.sum())):
+    if block.numel() == 0:
         return
-    bad = (~torch.isfinite(block)).any(dim=1).nonzero().flatten()
-    if len(bad):
-        position = int(bad[0])
-        row = first_row + position if rows is None else int(rows[position])
-        raise InputError(f"row {row} of the vectors holds NaN or infinity: every value must be finite")
+    # both are NaN where a value is, and cost a fraction of a test of each value
+    smallest, largest = torch.aminmax(block)
+    if float(smallest) >= -LARGEST and float(largest) <= LARGEST:
+        return
+    # not `>`, which is false of NaN
+    position = int((~(block.abs() <= LARGEST)).any(dim=1).nonzero()[0])
+    row = first_row + position if rows is None else int(rows[position])
+    if bool(torch.isfinite(block[position]).all()):
+        raise InputError(
+            f"row {row} of the vectors holds {float(block[position].abs().max()):.3g}: float32 distances need values "
+            f"of at most {LARGEST:.3g}, divide all vectors by a constant"
+        )
+    raise InputError(f"row {row} of the vectors holds NaN or infinity: every value must be finite")
+
+
+def check_codes(codes: Any, num_levels: int, codebook_size: int) -> Tensor:
+    """Codes as int64 [n, num_levels]; `InputError` unless they are integers of this shape below `codebook_size`."""
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[1] != num_levels:
+        raise InputError(f"codes have shape {codes.shape}: expected [rows, {num_levels}]")
+    if codes.dtype.kind not in "iu":
+        raise InputError(f"codes are {codes.dtype}: expected integers")
+    if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < codebook_size:
+        raise InputError(f"codes must lie between 0 and {codebook_size - 1}, found {codes.min()} to {codes.max()}")
+    return torch.from_numpy(codes.astype(np.int64))
 
 
 def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "cpu") -> Iterator[tuple[int, Tensor]]:
-    """Yield `(first row, float32 [rows, dim])` for consecutive blocks of finite vectors; each overwrites the last."""
+    """Yield `(first row, float32 [rows, dim])` for consecutive blocks of vectors; each overwrites the last."""
     n, dim = vectors.shape
     buffer = torch.empty(min(block, n), dim)
     for start in range(0, n, block):
         rows = _copy_float32(vectors[start : min(start + block, n)], buffer)
-        check_finite(rows, start)
+        check_values(rows, start)
         yield start, rows.to(device)
 
 
@@ -102,7 +124,7 @@ def gather_float32(vectors: Vectors, rows: np.ndarray | None, scratch: str | Pat
         stop = min(start + 16_384, n)
         wanted = None if rows is None else rows[start:stop]
         block = _copy_float32(vectors[start:stop] if wanted is None else vectors[wanted], out[start:stop])
-        check_finite(block, start, wanted)
+        check_values(block, start, wanted)
     return out
 
 

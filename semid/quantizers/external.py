@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from semid.errors import InputError
-from semid.quantizers.blocks import Vectors, check_vectors, float32_blocks
+from semid.quantizers.blocks import Vectors, check_codes, check_vectors, float32_blocks
 from semid.quantizers.rqkmeans import sum_of_codewords
 from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
 
@@ -46,7 +45,7 @@ class ExternalCodes(Tokenizer):
 
         Both are read in blocks, once a level, and summed on the CPU in float64; memory holds the codebooks. `progress`
         is called with the number of rows after each block. `InputError` when codes are missing, are not as many as the
-        vectors or lie outside the codebooks.
+        vectors, are no integers or lie outside the codebooks.
         """
         check_vectors(vectors)
         n, dim = vectors.shape
@@ -58,9 +57,7 @@ class ExternalCodes(Tokenizer):
         for level in range(self.num_levels):
             sums = torch.zeros(self.codebook_size, dim, dtype=torch.float64)
             for start, rows in float32_blocks(vectors, compute.batch_size):
-                block = torch.from_numpy(codes[start : start + len(rows)].astype(np.int64))
-                if not 0 <= int(block.min()) <= int(block.max()) < self.codebook_size:
-                    raise InputError(f"codes must lie between 0 and {self.codebook_size - 1}")
+                block = check_codes(codes[start : start + len(rows)], self.num_levels, self.codebook_size)
                 if level:
                     rows.sub_(sum_of_codewords(codebooks[:level], block))
                 sums.index_add_(0, block[:, level], rows.double())

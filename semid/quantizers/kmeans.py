@@ -50,6 +50,7 @@ def kmeans(
 ) -> KMeans:
     """Cluster float32 rows [n, d] into `k` ≤ n clusters.
 
+    Rows much farther from the origin than from each other should come less their mean: their distances are rounding.
     Stops early when an update lowers the error by less than `tolerance` of it. The same seed gives the same result
     whatever the block sizes and threads, as far as float32 products allow. `scratch`: the folder of a file for the rows
     as int8; None is memory.
@@ -91,6 +92,9 @@ def kmeans(
         # a split in the last update would leave both halves off their mean
         if iteration + 1 < iterations:
             _split_large_clusters(centroids, sizes, errors, _ROUNDING * float(norms.mean()))
+    unused = int((sizes == 0).sum())
+    if unused:
+        logger.warning("%d of %d clusters stay unused", unused, k)
     return KMeans(centroids, labels, sizes, _mean_error(rows, centroids, labels, row_block), iteration)
 
 
@@ -220,7 +224,8 @@ def _seed_centroids(rows: Tensor, k: int, generator: torch.Generator) -> Tensor:
         distinct = int((weights > 0).sum())
         left = k - len(centroids)
         if distinct == 0:
-            logger.warning("fewer distinct rows than clusters: %d of %d clusters will stay unused", left, k)
+            where = "there are" if size == len(rows) else f"the sample of {size:,} rows to start from has"
+            logger.warning("%s fewer distinct rows than clusters: %d of %d clusters start empty", where, left, k)
             return torch.cat([centroids, centroids[:1].expand(left, -1)])
         drawn = torch.multinomial(weights, min(max(SEEDS_DRAWN, per_round), distinct), generator=generator)
         candidates = sample[drawn.to(rows.device)]

@@ -10,6 +10,8 @@ from semid.quantizers.screening import QuantizedRows, ScreenedCodewords, can_scr
 _TABLES_AT_MOST = 1 << 24
 # scores of a beam held at once, in floats: they are read three times and should stay in cache
 _SCORES_AT_ONCE = 1 << 18
+# rows of a beam without tables, at least: every block of rows reads each codebook anew
+_ROWS_AT_LEAST = 64
 
 
 class NearestCodeword:
@@ -101,6 +103,8 @@ class BeamSearch:
         if n_levels * (n_levels - 1) // 2 * k * k <= _TABLES_AT_MOST:
             # of a level: 2⟨c_j, c⟩ of the codewords of all levels before it, [level · K, K]
             self._tables = [2 * codebooks[:level].flatten(0, 1) @ codebooks[level].t() for level in range(n_levels)]
+        else:
+            self._rows_at_once = max(_ROWS_AT_LEAST, self._rows_at_once)
         self._offsets = torch.arange(n_levels, device=codebooks.device) * k
 
     def __call__(self, rows: Tensor) -> Tensor:

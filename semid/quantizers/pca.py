@@ -1,9 +1,12 @@
-"""Exact principal components of vectors that need not fit in memory."""
+"""Where vectors that need not fit in memory lie: exact principal components, and their mean where it is far."""
 
 import torch
 from torch import Tensor
 
 from semid.quantizers.blocks import Vectors, float32_blocks
+
+# the squared length of a mean over the variance, from which vectors count as far from the origin
+FAR = 16
 
 
 def principal_directions(vectors: Vectors, n_directions: int, block: int = 4096) -> tuple[Tensor, Tensor]:
@@ -24,6 +27,21 @@ def principal_directions(vectors: Vectors, n_directions: int, block: int = 4096)
     directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)[:, :n_directions].t()
     largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
     return mean.float(), (directions * largest.sign()).float().contiguous()
+
+
+def distant_mean(vectors: Vectors, block: int = 4096) -> Tensor:
+    """The mean, float32 [dim], of vectors [n, dim] where ‖mean‖² > 16 · mean ‖x − mean‖²; elsewhere zeros.
+
+    float32 distances are differences of squared lengths: so far from the origin little but rounding is left of them.
+    """
+    n, dim = vectors.shape
+    mean, length = torch.zeros(dim, dtype=torch.float64), 0.0
+    for _, rows in float32_blocks(vectors, block):
+        mean += rows.sum(dim=0, dtype=torch.float64)
+        length += float(rows.square().sum(dim=1).sum(dtype=torch.float64))
+    mean /= n
+    squared = float(mean.square().sum())
+    return mean.float() if squared > FAR * (length / n - squared) else torch.zeros(dim)
 
 
 def project(rows: Tensor, mean: Tensor, directions: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from semid.errors import InputError
 from semid.quantizers.blocks import Vectors
 from semid.quantizers.kmeans import residual_kmeans
 from semid.quantizers.nearest import BeamSearch, NearestCodeword, residual_codes
-from semid.quantizers.pca import principal_directions, project
+from semid.quantizers.options import check_counts, check_numbers
+from semid.quantizers.pca import distant_mean, principal_directions, project
 from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
 
 
@@ -23,9 +24,10 @@ from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
 class RQKMeans(Tokenizer):
     """k-means on the residuals, level by level, in the input space or along its principal directions.
 
-    `pca_dim`: principal directions to keep, 0 for the input space; decode restores
-    the mean. `kmeans_iters`, `kmeans_tolerance`: at most so many Lloyd updates a level, stopping when one lowers the
-    error by less than this share. `beam`: partial codes kept a row while encoding; 1 is greedy.
+    `pca_dim`: principal directions to keep, 0 for the input space. The directions are taken around the mean, and so is
+    the input space where the mean is far from the origin (:func:`distant_mean`); decode restores it. `kmeans_iters`,
+    `kmeans_tolerance`: at most so many Lloyd updates a level, stopping when one lowers the error by less than this
+    share. `beam`: partial codes kept a row while encoding; 1 is greedy.
     """
 
     pca_dim: int = 0
@@ -35,8 +37,9 @@ class RQKMeans(Tokenizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.pca_dim < 0 or self.kmeans_iters < 1 or self.beam < 1:
-            raise InputError("pca_dim must be at least 0, kmeans_iters and beam at least 1")
+        check_counts(self, 0, "pca_dim")
+        check_counts(self, 1, "kmeans_iters", "beam")
+        check_numbers(self, "of at least 0", lambda value: value >= 0, "kmeans_tolerance")
 
     @property
     def dim(self) -> int:
@@ -45,7 +48,7 @@ class RQKMeans(Tokenizer):
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
         rows = self._training_rows(vectors, compute)
         self._fit_space(rows, compute.device)
-        rows = self._latent_rows(rows, compute) if self.pca_dim else rows.to(compute.device)
+        rows = self._latent_rows(rows, compute) if self.pca_dim else rows.to(compute.device).sub_(self.mean_)
         self.codebooks_, self.cluster_sizes_ = residual_kmeans(
             rows,
             self.num_levels,
@@ -63,16 +66,20 @@ class RQKMeans(Tokenizer):
         dim = rows.shape[1]
         if self.pca_dim > dim:
             raise InputError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")
-        mean, directions = torch.zeros(dim), torch.zeros(0, dim)
+        self._forget()
         if self.pca_dim:
             mean, directions = principal_directions(rows, self.pca_dim)
+        else:
+            mean, directions = distant_mean(rows), torch.zeros(0, dim)
         self.mean_, self.directions_ = mean.to(device), directions.to(device)
 
     def latent(self, rows: Tensor) -> Tensor:
-        return project(rows, self.mean_, self.directions_) if self.pca_dim else rows
+        if self.pca_dim:
+            return project(rows, self.mean_, self.directions_)
+        return rows - self.mean_ if self.mean_.any() else rows
 
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
-        if self.beam > 1:
+        if self.beam > 1 and self.num_levels > 1:
             search = BeamSearch(self.codebooks_, self.beam)
             return lambda rows: search(self.latent(rows))
         levels = [NearestCodeword(codebook, compute.codeword_block) for codebook in self.codebooks_]
@@ -80,7 +87,7 @@ class RQKMeans(Tokenizer):
 
     def _decode_block(self, codes: Tensor) -> Tensor:
         vectors = sum_of_codewords(self.codebooks_, codes)
-        return vectors @ self.directions_ + self.mean_ if self.pca_dim else vectors
+        return (vectors @ self.directions_ if self.pca_dim else vectors) + self.mean_
 
     def _state(self) -> dict[str, Tensor]:
         return {

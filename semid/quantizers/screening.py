@@ -8,8 +8,9 @@ are those of float32 distances, at the speed of int8 products: four times that o
 Both sides are taken from one center, which moves no distance and shortens what is rounded.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -80,7 +81,8 @@ def can_screen(codebook: Tensor, quantized_before: bool = False) -> bool:
     """
     if codebook.device.type != "cpu" or codebook.shape[1] < 32 or len(codebook) < (256 if quantized_before else 1024):
         return False
-    capabilities = torch.cpu.get_capabilities()
+    # a torch too old to tell costs time, no result
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     if not any(capabilities.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8")):
         return False
     # larger ones would overflow the bounds of a row of zeros, smaller ones underflow their own squares

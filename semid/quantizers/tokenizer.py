@@ -15,26 +15,31 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from semid.errors import InputError
-from semid.files import whole_file, write_json
+from semid.files import whole_file, write_text
 from semid.quantizers.blocks import (
     Vectors,
+    check_codes,
     check_vectors,
     empty_tensor,
     float32_blocks,
     gather_float32,
     sample_rows,
 )
+from semid.quantizers.options import check_counts, check_options, is_count, plain
 
 logger = logging.getLogger(__name__)
+
+# JSON readers agree on integers below it, and the thousandfold, of which each level of k-means takes one, fits 64 bits
+SEEDS = 2**53
 
 
 @dataclass(frozen=True)
 class Compute:
     """Where and in which blocks to compute; changes speed and memory, never what is learnt.
 
-    `device`: a torch device; `batch_size`: rows encoded at once; `codeword_block`: codewords compared at once.
-    `scratch`: a folder for the training rows, and what is as large, in files that need no memory; None is memory. On
-    another device than the CPU its own memory holds them.
+    `device`: a torch device; `batch_size`: rows encoded at once; `codeword_block`: codewords compared at once, except
+    by a beam, which compares fewer rows with all of a level. `scratch`: a folder for the training rows, and what is as
+    large, in files that need no memory; None is memory. On another device than the CPU its own memory holds them.
     """
 
     device: str = "cpu"
@@ -43,8 +48,7 @@ class Compute:
     scratch: str | Path | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1 or self.codeword_block < 1:
-            raise InputError("batch_size and codeword_block must be at least 1")
+        check_counts(self, 1, "batch_size", "codeword_block")
 
 
 ON_CPU = Compute()
@@ -55,8 +59,9 @@ class Tokenizer:
     """Turns vectors [n, dim] into codes [n, num_levels] of values 0 … codebook_size − 1, and back.
 
     `num_levels`: codes a semantic ID. `codebook_size`: values a code may take. `max_train`: rows that training sees,
-    a seeded sample of them when there are more; 0 takes all. `seed`: fixes sample, initial values and order. State
-    learnt by `fit` ends in an underscore: `codebooks_` [L, K, d] and `cluster_sizes_` [L, K], training rows a code.
+    a seeded sample of them when there are more; 0 takes all. `seed`, below 2^53: fixes sample, initial values and
+    order. `metadata`: anything that JSON can hold. State learnt by `fit` ends in an underscore: `codebooks_` [L, K, d]
+    and `cluster_sizes_` [L, K], training rows a code.
     """
 
     num_levels: int = 4
@@ -72,8 +77,13 @@ class Tokenizer:
         Tokenizer._classes[cls.__name__] = cls
 
     def __post_init__(self) -> None:
-        if self.num_levels < 1 or self.codebook_size < 1:
-            raise InputError("num_levels and codebook_size must be at least 1")
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, plain(getattr(self, field.name)))
+        check_counts(self, 1, "num_levels", "codebook_size")
+        check_counts(self, 0, "max_train")
+        check_options(
+            self, f"a whole number from 0 to {SEEDS - 1}", lambda seed: is_count(seed, 0) and seed < SEEDS, "seed"
+        )
 
     @property
     def dim(self) -> int:
@@ -138,20 +148,18 @@ class Tokenizer:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""
         self._check_fitted()
-        codes = np.asarray(codes)
-        if codes.ndim != 2 or codes.shape[1] != self.num_levels:
-            raise InputError(f"codes have shape {codes.shape}: expected [rows, {self.num_levels}]")
-        if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < self.codebook_size:
-            raise InputError(f"codes must lie between 0 and {self.codebook_size - 1}")
+        checked = check_codes(codes, self.num_levels, self.codebook_size)
         device = next(iter(self._state().values())).device
         with torch.inference_mode():
-            return self._decode_block(torch.from_numpy(codes.astype(np.int64)).to(device)).cpu().numpy()
+            return self._decode_block(checked.to(device)).cpu().numpy()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` (class, constructor arguments, metadata) and `model.safetensors` (learnt tensors)."""
+        """Write `config.json` (class, constructor arguments, metadata) and `model.safetensors` (learnt tensors).
+
+        `InputError`, and what is in the folder stays, when JSON cannot hold the metadata.
+        """
         self._check_fitted()
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
         metadata = arguments.pop("metadata")
         config = {
@@ -160,12 +168,19 @@ class Tokenizer:
             "fitted": self.fit_summary(),
             "metadata": metadata,
         }
+        try:
+            text = json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"metadata and options must be what JSON can hold, text, finite numbers, lists and maps: {error}"
+            ) from error
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
+        folder.mkdir(parents=True, exist_ok=True)
         # without its config.json a folder is no tokenizer: an interruption never pairs a new file with an old one
         (folder / "config.json").unlink(missing_ok=True)
         with whole_file(folder / "model.safetensors") as temporary:
             save_file(tensors, temporary)
-        write_json(folder / "config.json", config)
+        write_text(folder / "config.json", text)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -188,8 +203,12 @@ class Tokenizer:
         return tokenizer
 
     def _check_fitted(self) -> None:
-        if not hasattr(self, "codebooks_"):
+        if not hasattr(self, "cluster_sizes_"):
             raise InputError(f"this {type(self).__name__} is not fitted: call fit, or read one by from_pretrained")
+
+    def _forget(self) -> None:
+        """Count as not fitted from here until `fit` sets `cluster_sizes_`, last."""
+        vars(self).pop("cluster_sizes_", None)
 
     def _training_rows(self, vectors: Vectors, compute: Compute) -> Tensor:
         """The training rows as float32 [n, dim] on the CPU: all, or a seeded sample of `max_train`."""

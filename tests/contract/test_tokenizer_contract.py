@@ -3,12 +3,15 @@
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from mixtures import mixture
 
 from semid.embeddings import EmbeddingStore, Rows
 from semid.errors import InputError
@@ -43,14 +46,7 @@ def make(case: str, **changes) -> Tokenizer:
     return kind(**{**arguments, **changes})
 
 
-def mixture(n: int = N, seed: int = 0) -> np.ndarray:
-    """Rows of a mixture of twelve Gaussians, off the origin."""
-    generator = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).normal(size=(12, DIM)) + 0.5
-    return (centres[generator.integers(12, size=n)] + 0.3 * generator.normal(size=(n, DIM))).astype(np.float32)
-
-
-VECTORS = mixture()
+VECTORS = mixture(N, DIM)
 _fitted: dict[str, Tokenizer] = {}
 
 
@@ -151,9 +147,8 @@ def test_decode_of_the_codes_is_the_quantised_output(case: str):
     codebooks = tokenizer.codebooks_.numpy()
     quantised = sum(codebooks[level][codes[:, level]] for level in range(tokenizer.num_levels))
     if isinstance(tokenizer, RQKMeans):
-        expected = quantised
-        if tokenizer.pca_dim:
-            expected = quantised @ tokenizer.directions_.numpy() + tokenizer.mean_.numpy()
+        expected = quantised @ tokenizer.directions_.numpy() if tokenizer.pca_dim else quantised
+        expected = expected + tokenizer.mean_.numpy()
     else:
         with torch.no_grad():
             expected = tokenizer.network_.decode(torch.from_numpy(quantised)).numpy()
@@ -162,6 +157,15 @@ def test_decode_of_the_codes_is_the_quantised_output(case: str):
     np.testing.assert_allclose(decoded, expected, rtol=1e-5, atol=1e-5)
     error, variance = np.square(decoded - VECTORS).sum(), np.square(VECTORS - VECTORS.mean(axis=0)).sum()
     assert error < 0.7 * variance
+
+
+@every_case
+def test_a_catalogue_far_from_the_origin_is_coded_as_well_as_one_near_it(case: str):
+    far = VECTORS + np.float32(1_000)
+    tokenizer = make(case).fit(far)
+    error = np.square(tokenizer.decode(tokenizer.encode(far)).astype(np.float64) - far).sum()
+    near = np.square(fitted(case).decode(fitted(case).encode(VECTORS)) - VECTORS).sum()
+    assert error < 1.02 * near
 
 
 @every_case
@@ -325,9 +329,15 @@ def test_infinities_that_cancel_are_refused_too(case: str):
         fitted(case).encode(vectors)
 
 
-def test_large_but_finite_values_are_no_infinity():
-    vectors = np.full((4, DIM), 3e38, np.float32)
-    assert RQKMeans(num_levels=1, codebook_size=1).fit(VECTORS).encode(vectors).shape == (4, 1)
+@every_case
+def test_values_whose_squares_overflow_are_refused_with_their_row_and_smaller_ones_work(case: str):
+    vectors = VECTORS.copy()
+    vectors[437, 3] = -2e14
+    for call in (make(case).fit, fitted(case).encode):
+        with pytest.raises(InputError, match=r"row 437 of the vectors holds 2e\+14: .* at most 7.04e\+13"):
+            call(vectors)
+    vectors[437, 3] = -(2.0**46)
+    assert np.isfinite(fitted(case).decode(fitted(case).encode(vectors))).all()
 
 
 @every_case
@@ -361,8 +371,11 @@ def test_codes_of_another_shape_or_outside_the_codebook_are_refused(case: str):
     with pytest.raises(ValueError, match=rf"\(5, {levels + 1}\).*{levels}\]"):
         tokenizer.decode(np.zeros((5, levels + 1), np.uint16))
     for value in (-1, 16):
-        with pytest.raises(ValueError, match="between 0 and 15"):
+        with pytest.raises(ValueError, match=f"between 0 and 15, found {value} to {value}"):
             tokenizer.decode(np.full((1, levels), value))
+    for other in (np.full((5, levels), 1.5), np.ones((5, levels), bool)):
+        with pytest.raises(InputError, match=f"codes are {other.dtype}: expected integers"):
+            tokenizer.decode(other)
     assert tokenizer.decode(np.zeros((0, levels), np.uint16)).shape == (0, DIM)
 
 
@@ -388,37 +401,83 @@ def test_sizes_below_one_are_refused(case: str, change: dict):
         with pytest.raises(TypeError):
             VQVAE(num_levels=2)
         return
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(InputError, match=f"^{next(iter(change))} must be a whole number of at least 1, got 0$"):
         make(case, **change)
 
 
-@pytest.mark.parametrize(
-    ("kind", "change"),
-    [
-        *((RQKMeans, change) for change in ({"pca_dim": -1}, {"kmeans_iters": 0}, {"beam": 0})),
-        *(
-            (RQVAE, change)
-            for change in (
-                {"epochs": -1},
-                {"patience": -1},
-                {"codebook_dim": -1},
-                {"batch_size": 0},
-                {"kmeans_iters": 0},
-            )
-        ),
-        *((VQVAE, change) for change in ({"codebook_update": "mean"}, {"keep": "first"})),
-    ],
-    ids=str,
-)
-def test_options_out_of_range_are_refused_by_name(kind: type[Tokenizer], change: dict):
-    with pytest.raises(ValueError, match=next(iter(change))):
-        kind(**change)
+SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "schemas" / "config.schema.yaml").read_text())["$defs"]
+OPTIONS = [
+    (kind, option)
+    for kind, method in ((RQKMeans, "rqkmeans"), (RQVAE, "rqvae"), (VQVAE, "vqvae"))
+    for option in SCHEMA[method]["properties"]
+    if option != "init"  # of the workflow
+]
+
+
+def values_at_the_bounds(rule: dict) -> tuple[list, list]:
+    """Values that a rule of the schema only just allows, and values that it refuses."""
+    rule = SCHEMA[rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
+    if "enum" in rule:
+        return rule["enum"], ["unheard"]
+    if rule["type"] == "boolean":
+        return [True, False], ["False", 1]
+    if rule["type"] == "array":
+        allowed, refused = values_at_the_bounds(rule["items"])
+        return [[value] for value in allowed], [[], *([value] for value in refused), 3]
+    step = 1 if rule["type"] == "integer" else 1e-9
+    refused = [1.5, True, "1"] if rule["type"] == "integer" else [np.nan, True, "0.5"]
+    allowed = []
+    for bound, outwards in (("inimum", -step), ("aximum", step)):
+        if f"m{bound}" in rule:
+            allowed.append(rule[f"m{bound}"])
+            refused.append(rule[f"m{bound}"] + outwards)
+        if f"exclusiveM{bound}" in rule:
+            allowed.append(rule[f"exclusiveM{bound}"] - outwards)
+            refused.append(rule[f"exclusiveM{bound}"])
+    assert allowed
+    return allowed, refused
+
+
+@pytest.mark.parametrize(("kind", "option"), OPTIONS)
+def test_options_have_the_range_of_the_workflow_and_are_refused_by_name_and_value(kind: type[Tokenizer], option: str):
+    method = kind.__name__.lower()
+    allowed, refused = values_at_the_bounds(SCHEMA[method]["properties"][option])
+    for value in allowed:
+        kind(**{option: value})
+    for value in refused:
+        shown = re.escape(repr(tuple(value) if isinstance(value, list) else value))
+        with pytest.raises(InputError, match=f"^{option} must be .*, got {shown}$"):
+            kind(**{option: value})
+
+
+@every_case
+def test_seeds_from_0_to_2_to_the_53_are_taken(case: str):
+    make(case, seed=2**53 - 1).fit(VECTORS)
+    for seed in (-1, 2**53, 0.5):
+        with pytest.raises(InputError, match=rf"^seed must be a whole number from 0 to 9007199254740991, got {seed}$"):
+            make(case, seed=seed)
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 0}, {"codeword_block": 0}, {"batch_size": -5}], ids=str)
 def test_blocks_below_one_are_refused(change: dict):
-    with pytest.raises(ValueError, match=f"{next(iter(change))}.*at least 1"):
+    ((name, value),) = change.items()
+    with pytest.raises(InputError, match=f"^{name} must be a whole number of at least 1, got {value}$"):
         Compute(**change)
+
+
+@every_case
+def test_a_failed_fit_leaves_no_tokenizer(case: str, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    first, again = make(case), make(case).fit(VECTORS)
+    for module in ("rqkmeans", "autoencoder"):
+        monkeypatch.setattr(f"semid.quantizers.{module}.residual_kmeans", broken)
+    for tokenizer in (first, again):
+        with pytest.raises(MemoryError):
+            tokenizer.fit(VECTORS + 1)
+        with pytest.raises(InputError, match="not fitted"):
+            tokenizer.encode(VECTORS)
 
 
 # small and degenerate catalogues
@@ -537,6 +596,33 @@ def test_saving_again_replaces_the_old_tokenizer(case: str, tmp_path: Path):
     loaded = Tokenizer.from_pretrained(tmp_path)
     assert loaded.seed == 0
     np.testing.assert_array_equal(loaded.encode(VECTORS), fitted(case).encode(VECTORS))
+
+
+@every_case
+def test_metadata_that_json_cannot_hold_are_refused_and_leave_what_was_there(case: str, tmp_path: Path):
+    tokenizer = dataclasses.replace(fitted(case)).fit(VECTORS)
+    tokenizer.save_pretrained(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    for value in (np.float32(0.5), np.arange(3), float("nan")):
+        tokenizer.metadata = {"space": value}
+        with pytest.raises(InputError, match="metadata and options must be what JSON can hold"):
+            tokenizer.save_pretrained(tmp_path)
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_numpy_numbers_as_options_are_those_of_python(tmp_path: Path):
+    options = {
+        "codebook_size": np.int64(16),
+        "seed": np.uint8(3),
+        "codebook_dim": np.int8(8),
+        "epochs": np.int16(1),
+        "decay": np.float64(0.9),
+    }
+    tokenizer = RQVAE(**options, hidden=np.array([24, 8]), linear_start=np.bool_(True), learning_rate=np.float32(0.5))
+    tokenizer.fit(VECTORS, checkpoint=tmp_path / "checkpoint").save_pretrained(tmp_path)
+    loaded = RQVAE.from_pretrained(tmp_path)
+    assert (loaded.codebook_size, loaded.seed, loaded.epochs, loaded.decay) == (16, 3, 1, 0.9)
+    assert (loaded.hidden, loaded.linear_start, loaded.learning_rate) == ((24, 8), True, 0.5)
 
 
 def test_a_failed_save_leaves_no_half_written_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_tokenizer_contract import CASES, VECTORS, N, every_case, fitted, latent, make
 
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
-from semid.quantizers import rqkmeans as rqkmeans_module
+from semid.quantizers import kmeans as kmeans_module
 from semid.quantizers.kmeans import kmeans
 from semid.quantizers.nearest import NearestCodeword
 
@@ -150,7 +150,7 @@ def test_encode_assigns_the_training_rows_as_k_means_did(
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rqkmeans_module, "kmeans", recorded)
+        patch.setattr(kmeans_module, "kmeans", recorded)
         tokenizer = RQKMeans(
             num_levels=num_levels, codebook_size=codebook_size, pca_dim=pca_dim, kmeans_iters=3, seed=seed
         )
@@ -185,9 +185,10 @@ def test_in_the_latent_space_a_distinct_codeword_is_its_own_code(case: str, data
 @given(st.data())
 def test_the_mean_error_of_any_catalogue_does_not_rise_with_a_level(data: st.DataObject):
     vectors = data.draw(catalogues())
-    size, power = data.draw(st.integers(1, min(len(vectors), 12))), np.square(vectors, dtype=np.float64).sum(axis=1)
+    size = data.draw(st.integers(1, min(len(vectors), 12)))
     tokenizer = RQKMeans(num_levels=4, codebook_size=size).fit(vectors)
-    codes, left = tokenizer.encode(vectors), vectors.astype(np.float64)
+    codes, left = tokenizer.encode(vectors), latent(tokenizer, vectors)
+    power = np.square(left).sum(axis=1)
     errors = [power.mean()]
     for level, codebook in enumerate(tokenizer.codebooks_.double().numpy()):
         left = left - codebook[codes[:, level]]

@@ -1,13 +1,17 @@
 """The benchmark's own arithmetic; it measures nothing here."""
 
 import csv
+import math
+import re
+from importlib.metadata import PackageNotFoundError
 from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bench import encode, processes
+from bench import encode, machine, processes
+from bench.__main__ import Sizes
 from bench.data import grow, mixture, vectors_for
 from bench.methods import Case, Method
 from bench.processes import Measured, Worker, measure
@@ -75,6 +79,78 @@ def test_bars_compare_with_peers_of_no_larger_error():
     assert over_fastest(worse, slower, within) == 0.5
     assert over_fastest(worse, slower, within, k=4096) == 1.25
     assert over_fastest(worse) == 0.0
+
+
+def value_of(what: str, task: str, *found: Measured, **sizes: int) -> float | None:
+    """The measured number of the bar that begins with `what`; None where the bar is not there."""
+    held = {bar["what"].partition(": ")[2]: bar["value"] for bar in bars(rows_with_ratios(task, *found, **sizes))}
+    return next((value for name, value in held.items() if name.startswith(what)), None)
+
+
+FAILED = measured("semid", failed="MemoryError")
+
+
+@pytest.mark.parametrize(
+    ("what", "task", "peer", "sizes"),
+    [
+        ("beam 1: time over that of the bare", "encode", "bare products", {}),
+        ("beam 1: time over that of faiss", "encode", "faiss.ResidualQuantizer", {}),
+        ("time over that of the fastest with no", "kmeans", "peer", {}),
+        ("time to another's error", "kmeans", "peer", {}),
+        ("time over that of the fastest within", "kmeans", "peer", {"k": 4096}),
+        ("time to another's error", "kmeans", "peer", {"k": 4096}),
+        ("time to the error of vector-quantize", "training", "vector-quantize-pytorch", {}),
+    ],
+)
+def test_a_bar_is_missed_where_semid_failed_and_absent_where_its_peer_did(what: str, task: str, peer: str, sizes: dict):
+    figures = {"error": 0.5, "unique_codes": 1.0}
+    semid, other = measured("semid", 2.0, **figures), measured(peer, 4.0, **figures)
+    assert value_of(what, task, semid, other, **sizes) == 0.5
+    assert value_of(what, task, FAILED, other, **sizes) == math.inf
+    assert value_of(what, task, semid, measured(peer, failed="no wheel"), **sizes) is None
+
+
+@pytest.mark.parametrize(("task", "peer"), [("kmeans", "peer"), ("training", "vector-quantize-pytorch")])
+def test_an_error_that_semid_never_reaches_is_a_missed_bar(task: str, peer: str):
+    runs = measured("semid", 2.0, error=0.5, unique_codes=1.0), measured(peer, 4.0, error=0.4, unique_codes=1.0)
+    assert value_of("time to", task, *runs) == math.inf
+    page = as_markdown([], rows_with_ratios(task, *runs))
+    assert re.search(r"time to .*\| not reached \| .* \| no \|", page)
+
+
+def test_unique_codes_that_semid_never_has_are_a_missed_bar():
+    for semid in (FAILED, measured("semid", 2.0, error=0.5, unique_codes=0.9)):
+        assert value_of("seconds, with", "training", semid) == math.inf
+    assert value_of("seconds, with", "training", measured("semid", 2.0, error=0.5, unique_codes=0.98)) == 2.0
+
+
+def test_a_beam_is_compared_with_beam_one_of_the_same_task_and_sizes():
+    def over_beam_one(*four: Measured) -> list[float]:
+        rows = rows_with_ratios("kmeans", measured("semid", 9.0, error=0.5))
+        rows += rows_with_ratios("encode", measured("semid", 5.0), levels=2)
+        rows += rows_with_ratios("encode", measured("semid", 2.0), levels=4)
+        rows += rows_with_ratios("encode", *four, levels=4, beam=4)
+        return [bar["value"] for bar in bars(rows) if "beam 4: time over" in bar["what"]]
+
+    assert over_beam_one(measured("semid", 3.0)) == [1.5]
+    assert over_beam_one(FAILED) == [math.inf]
+    assert over_beam_one(FAILED, measured("bare products", 1.0)) == [math.inf]
+
+
+def test_no_two_large_tokenizers_of_a_size_share_a_name():
+    names = [(large.name, large.levels, large.k) for large in Sizes().large]
+    assert len(set(names)) == len(names)
+
+
+def test_a_library_that_is_not_installed_is_left_out_of_what_describes_the_machine(monkeypatch: pytest.MonkeyPatch):
+    def version(name: str) -> str:
+        if name == "faiss-cpu":
+            raise PackageNotFoundError(name)
+        return "1.2"
+
+    monkeypatch.setattr(machine, "version", version)
+    (versions,) = (line for line in machine.describe(2) if line.startswith("Python"))
+    assert versions.endswith(", torch 1.2, numpy 1.2, scikit-learn 1.2")
 
 
 def test_the_csv_has_every_column_and_leaves_empty_what_is_not_known():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mixtures import mixture
 from torch import Tensor
 
 from semid.errors import InputError
@@ -22,13 +23,7 @@ SMALL = {"num_levels": 3, "codebook_size": 16}
 TRAINING = {"batch_size": 128, "hidden": (24,)}
 
 
-def mixture(n: int = N, seed: int = 0) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).normal(size=(12, DIM)) + 0.5
-    return (centres[generator.integers(12, size=n)] + 0.4 * generator.normal(size=(n, DIM))).astype(np.float32)
-
-
-VECTORS = mixture()
+VECTORS = mixture(N, DIM)
 
 
 def mean_error(tokenizer, vectors: np.ndarray) -> float:
@@ -107,6 +102,16 @@ def test_a_start_from_vectors_of_another_width_is_refused():
     begin = RQKMeans(**SMALL, pca_dim=8).fit(VECTORS[:, :12])
     with pytest.raises(ValueError, match=r"12 wide.* 16"):
         RQVAE(**SMALL, **TRAINING, codebook_dim=8).fit(VECTORS, start=begin)
+
+
+def test_a_start_with_a_beam_gives_its_codewords_and_is_said_to_be_encoded_greedily(caplog):
+    start = RQKMeans(**SMALL, pca_dim=8, beam=4).fit(VECTORS)
+    with caplog.at_level("INFO", logger="semid"):
+        tokenizer = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=0).fit(VECTORS, start=start)
+    assert "the start has a beam of 4: epoch 0 has its codewords, chosen greedily" in caplog.text
+    assert (tokenizer.encode(VECTORS) != start.encode(VECTORS)).any()
+    start.beam = 1
+    np.testing.assert_array_equal(tokenizer.encode(VECTORS), start.encode(VECTORS))
 
 
 def test_codewords_that_served_held_out_rows_alone_are_put_to_use_again():
@@ -377,6 +382,18 @@ def test_usage_entropy_has_a_finite_gradient_where_a_code_is_out_of_reach():
     entropy = usage_entropy(residuals, codebook, 0.1)
     assert float(entropy.detach()) == pytest.approx(float(usage_entropy(residuals.detach(), codebook[:2], 0.1)))
     assert bool(torch.isfinite(torch.autograd.grad(entropy, residuals)[0]).all())
+
+
+def test_the_usage_entropy_of_the_history_is_that_of_all_held_out_rows():
+    vectors = mixture(2_000)
+    arguments = {**SMALL, **TRAINING, "codebook_dim": 8, "epochs": 0}
+    whole, blocked = (RQVAE(**arguments).fit(vectors, Compute(batch_size=size)) for size in (2048, 7))
+    np.testing.assert_allclose(whole.history_[0]["usage_entropy"], blocked.history_[0]["usage_entropy"], rtol=1e-3)
+    held_out = vectors[torch.randperm(2_000, generator=torch.Generator().manual_seed(0))[:100]]
+    with torch.no_grad():
+        latent = whole.latent(torch.from_numpy(held_out))
+    expected = float(direct_entropy(latent, whole.codebooks_[0], whole.usage_temperature))
+    assert whole.history_[0]["usage_entropy"][0] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("update", ["ema", "gradient"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mixtures import mixture
 from safetensors import safe_open
 
 import semid
@@ -20,15 +21,8 @@ from semid.errors import InputError
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
 from semid.quantizers.checkpoint import Checkpoint, digest_of_tensors
 
-DIM = 16
 SMALL = {"num_levels": 3, "codebook_size": 16, "batch_size": 128, "hidden": (24,), "codebook_dim": 8}
 FILE = "training.safetensors"
-
-
-def mixture(n: int = 600) -> np.ndarray:
-    generator = np.random.default_rng(0)
-    centres = np.random.default_rng(99).normal(size=(12, DIM)) + 0.5
-    return (centres[generator.integers(12, size=n)] + 0.4 * generator.normal(size=(n, DIM))).astype(np.float32)
 
 
 VECTORS = mixture()

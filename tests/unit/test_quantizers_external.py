@@ -104,5 +104,7 @@ def test_codes_must_fit_vectors_and_codebooks(vectors: np.ndarray, codes: np.nda
         tokenizer.fit(vectors, codes=codes[1:])
     with pytest.raises(InputError, match="codes must lie between 0 and 4"):
         ExternalCodes(num_levels=LEVELS, codebook_size=5).fit(vectors, codes=codes)
+    with pytest.raises(InputError, match="codes are float64: expected integers"):
+        tokenizer.fit(vectors, codes=codes + 0.5)
     with pytest.raises(InputError, match="not fitted"):
         tokenizer.decode(codes)

@@ -115,12 +115,24 @@ def test_the_seeds_are_spread_over_far_groups():
     assert len({round(float(seed.mean()) / 100) for seed in seeds}) == 10
 
 
-def test_fewer_distinct_rows_than_clusters_leave_clusters_unused():
+def test_fewer_distinct_rows_than_clusters_leave_clusters_unused_which_is_said(caplog: pytest.LogCaptureFixture):
     rows = mixture(6).repeat(50, 1)
     found = kmeans(rows, 10)
     assert int((found.sizes > 0).sum()) == 6
+    assert [record.message for record in caplog.records] == [
+        "there are fewer distinct rows than clusters: 4 of 10 clusters start empty",
+        "4 of 10 clusters stay unused",
+    ]
     assert found.error <= 1e-5 * float(rows.square().sum(dim=1).mean())
     assert bool(torch.isfinite(found.centroids).all())
+
+
+def test_a_sample_with_too_few_distinct_rows_leaves_no_cluster_unused(caplog: pytest.LogCaptureFixture):
+    rows = torch.cat([torch.ones(40_000, 6), mixture(1_000)])
+    found = kmeans(rows, 512)
+    assert bool((found.sizes > 0).all())
+    (warning,) = (record.message for record in caplog.records)
+    assert warning.startswith("the sample of 12,288 rows to start from has fewer distinct rows than clusters: ")
 
 
 def test_rounding_far_from_the_origin_does_not_seed_one_row_twice():

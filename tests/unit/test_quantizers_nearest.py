@@ -98,6 +98,14 @@ def test_a_beam_finds_the_same_codes_with_and_without_tables(beam: int, monkeypa
     )
 
 
+def test_codebooks_too_large_for_tables_are_read_for_64_rows_or_more(monkeypatch: pytest.MonkeyPatch):
+    blocks: list[int] = []
+    search = BeamSearch(normal(2, 4200, 3), 64)
+    monkeypatch.setattr(search, "_codes", lambda part: blocks.append(len(part)) or part)
+    search(normal(100, 3))
+    assert blocks == [64, 36]
+
+
 def test_a_beam_of_one_is_greedy():
     codebooks, rows = normal(3, 7, 5), normal(20, 5, seed=1)
     greedy = residual_codes(rows.clone(), levels_of(codebooks), codebooks)

@@ -3,20 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from mixtures import mixture
 from torch import Tensor
 
+from bench.encode import faiss_encoder
 from semid.quantizers import RQKMeans
 from semid.quantizers.ema import EMACodebook
 from semid.quantizers.nearest import NearestCodeword
 
 # of a row's squared length: codewords whose squared distances are this close may be told apart by rounding alone
 NEAR_TIE = 1e-5
-
-
-def mixture(n: int, dim: int, seed: int = 0) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    centres = generator.normal(size=(40, dim)) + 0.5
-    return (centres[generator.integers(40, size=n)] + 0.5 * generator.normal(size=(n, dim))).astype(np.float32)
 
 
 # moving averages against vector-quantize-pytorch
@@ -93,18 +89,8 @@ def test_the_codes_that_are_revived_are_those_of_vector_quantize_pytorch():
 
 def faiss_codes(tokenizer: RQKMeans, rows: np.ndarray, beam: int, lookup_tables: int) -> np.ndarray:
     """Codes [n, L] that faiss.ResidualQuantizer finds under the codebooks of the tokenizer."""
-    faiss = pytest.importorskip("faiss", reason="needs faiss: pip install faiss-cpu")
-    codebooks = tokenizer.codebooks_.numpy()
-    n_levels, size, dim = codebooks.shape
-    bits = size.bit_length() - 1
-    quantizer = faiss.ResidualQuantizer(dim, n_levels, bits)
-    faiss.copy_array_to_vector(codebooks.ravel(), quantizer.codebooks)
-    quantizer.is_trained = True
-    quantizer.max_beam_size = beam
-    quantizer.use_beam_LUT = lookup_tables
-    if lookup_tables:
-        quantizer.compute_codebook_tables()
-    return faiss.unpack_bitstrings(quantizer.compute_codes(rows), n_levels, bits)
+    pytest.importorskip("faiss", reason="needs faiss: pip install faiss-cpu")
+    return faiss_encoder(tokenizer.codebooks_.numpy(), beam, lookup_tables)(rows)
 
 
 def first_margins(tokenizer: RQKMeans, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -135,7 +121,7 @@ def squared_errors(tokenizer: RQKMeans, rows: np.ndarray, codes: np.ndarray) -> 
     [(4, 256, 32), (3, 16, 5), (1, 64, 8), (6, 2, 12), (2, 1024, 48)],  # the last is screened where int8 products are
 )
 def test_greedy_codes_equal_faiss_near_ties_exempt(num_levels: int, codebook_size: int, dim: int, lookup_tables: int):
-    rows = mixture(4_000, dim)
+    rows = mixture(4_000, dim, clusters=40)
     tokenizer = RQKMeans(num_levels=num_levels, codebook_size=codebook_size, kmeans_iters=5).fit(rows[:2_500])
     codes = tokenizer.encode(rows)
     expected = faiss_codes(tokenizer, rows, 1, lookup_tables)
@@ -147,7 +133,7 @@ def test_greedy_codes_equal_faiss_near_ties_exempt(num_levels: int, codebook_siz
 @pytest.mark.parametrize("lookup_tables", [0, 1])
 @pytest.mark.parametrize("beam", [4, 16])
 def test_beams_end_with_the_error_of_faiss(beam: int, lookup_tables: int):
-    rows = mixture(2_000, 24)
+    rows = mixture(2_000, 24, clusters=40)
     greedy = RQKMeans(num_levels=4, codebook_size=64, kmeans_iters=5).fit(rows)
     without = squared_errors(greedy, rows, greedy.encode(rows)).sum()
     greedy.beam = beam

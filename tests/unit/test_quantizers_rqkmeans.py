@@ -1,24 +1,23 @@
 """RQ-KMeans: residuals, principal directions, beams, and its figures on real data."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mixtures import mixture
 
-from semid.quantizers import RQKMeans
-
-
-def mixture(n: int = 600, dim: int = 16, seed: int = 0) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    centres = generator.normal(size=(12, dim)) + 0.5
-    return (centres[generator.integers(12, size=n)] + 0.4 * generator.normal(size=(n, dim))).astype(np.float32)
+from semid.errors import InputError
+from semid.quantizers import VQVAE, RQKMeans, Tokenizer
+from semid.quantizers import rqkmeans as module
+from semid.quantizers.nearest import BeamSearch
 
 
-def mean_error(tokenizer: RQKMeans, vectors: np.ndarray) -> float:
+def mean_error(tokenizer: Tokenizer, vectors: np.ndarray) -> float:
     decoded = tokenizer.decode(tokenizer.encode(vectors))
-    return float(np.square(decoded - vectors.astype(np.float32)).sum(axis=1).mean())
+    return float(np.square(decoded - vectors.astype(np.float64)).sum(axis=1).mean())
 
 
 def test_the_error_falls_with_every_level():
@@ -68,6 +67,68 @@ def test_a_beam_lowers_the_error_and_changes_nothing_else():
     beam = RQKMeans(num_levels=4, codebook_size=16, beam=8).fit(vectors)
     assert torch.equal(beam.codebooks_, greedy.codebooks_)
     assert mean_error(beam, vectors) < 0.99 * mean_error(greedy, vectors)
+
+
+@pytest.mark.parametrize("num_levels", [1, 3])
+def test_a_beam_searches_where_there_is_more_than_one_level(num_levels: int, monkeypatch: pytest.MonkeyPatch):
+    vectors = mixture()
+    tokenizer = RQKMeans(num_levels=num_levels, codebook_size=16, beam=4).fit(vectors)
+    searches = []
+    monkeypatch.setattr(module, "BeamSearch", lambda *arguments: searches.append(1) or BeamSearch(*arguments))
+    codes = tokenizer.encode(vectors)
+    assert len(searches) == (num_levels > 1)
+    tokenizer.beam = 1
+    assert (tokenizer.encode(vectors) == codes).all() == (num_levels == 1)
+
+
+# far from the origin
+
+
+def blobs() -> np.ndarray:
+    generator = np.random.default_rng(0)
+    centres = 3 * generator.normal(size=(20, 64))
+    return centres[generator.integers(20, size=5_000)] + generator.normal(size=(5_000, 64))
+
+
+@pytest.mark.parametrize("shift", [300, 1_000, 3_000, 100_000])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: RQKMeans(num_levels=1, codebook_size=64), lambda: VQVAE(codebook_size=64, epochs=0)],
+    ids=["rqkmeans", "vqvae"],
+)
+def test_rows_far_from_the_origin_are_clustered_as_those_near_it(
+    make: Callable[[], Tokenizer], shift: int, caplog: pytest.LogCaptureFixture
+):
+    near, far = blobs().astype(np.float32), (blobs() + shift).astype(np.float32)
+    expected = mean_error(make().fit(near), near)
+    tokenizer = make().fit(far)
+    assert mean_error(tokenizer, far) == pytest.approx(expected, rel=0.005)
+    assert int((tokenizer.cluster_sizes_ > 0).sum()) == 64
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(("length", "subtracted"), [(3.9, False), (4.1, True)])
+def test_the_mean_is_subtracted_where_it_is_longer_than_four_standard_deviations(length: float, subtracted: bool):
+    vectors = blobs() - blobs().mean(axis=0)
+    mean = length * np.sqrt(np.square(vectors).sum(axis=1).mean()) * np.eye(64)[0]
+    vectors = (vectors + mean).astype(np.float32)
+    tokenizer = RQKMeans(num_levels=2, codebook_size=16, kmeans_iters=3).fit(vectors)
+    np.testing.assert_allclose(tokenizer.mean_, mean * subtracted, atol=1e-3)
+    assert bool(tokenizer.mean_.any()) == subtracted
+    np.testing.assert_allclose(tokenizer.decode(tokenizer.encode(vectors)).mean(axis=0), mean, atol=0.2)
+
+
+def test_large_values_are_clustered_as_their_fractions_and_too_large_ones_refused():
+    vectors = mixture()
+    tokenizer = RQKMeans(num_levels=2, codebook_size=16).fit(vectors)
+    large = vectors * np.float32(2.0**42)
+    np.testing.assert_array_equal(
+        RQKMeans(num_levels=2, codebook_size=16).fit(large).encode(large), tokenizer.encode(vectors)
+    )
+    vectors[437, 3], vectors[512, 0] = -3e38, np.nan
+    for call in (RQKMeans(codebook_size=16).fit, tokenizer.encode):
+        with pytest.raises(InputError, match=r"row 437 of the vectors holds 3e\+38: float32 .* at most 7.04e\+13"):
+            call(vectors)
 
 
 def test_beauty_keeps_the_figures_of_the_design(shared_data: Path):

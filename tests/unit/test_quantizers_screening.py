@@ -67,6 +67,14 @@ def test_no_codeword_is_nearer_than_the_one_found(rows_kind, codes_kind, n, k, d
     assert (found <= distances.amin(dim=1) + rounding).all()
 
 
+def test_a_torch_that_cannot_tell_the_processor_compares_in_float32(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    codebook = normal(1024, 32)
+    nearest = NearestCodeword(codebook)
+    assert not nearest.screens
+    assert nearest.codes(codebook).tolist() == list(range(1024))
+
+
 @needs_int8
 @pytest.mark.parametrize("kind", ["normal", "sparse", "scales", "repeated"])
 def test_ordinary_rows_are_screened(kind: str):
