@@ -1,35 +1,94 @@
 """Files that appear whole: written beside their name, renamed when complete."""
 
+import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from semid.errors import InputError
 
+# file systems of clusters may be mounted without locks
+NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; rename it to `path` on success, remove it on failure."""
+    """Yield a temporary path in the folder of `path`; rename it to `path` on success, remove it on failure.
+
+    What a killed process left of the same file is removed first. A full disk is an `OSError` that names `path`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_behind(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        # locked as long as this process lives: by that others tell it from what a killed one left
+        with open(handle, "r+b") as file, full_disk_names(path, temporary):
+            lock(file)
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Remove the temporary files of `path` that nobody writes any more."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}.partial"):
+        # gone meanwhile, another user's, or still being written
+        with suppress(FileNotFoundError, PermissionError, BlockingIOError), open(temporary, "r+b") as file:
+            if lock(file):
+                temporary.unlink()
+
+
+def lock(file: IO[Any]) -> bool:
+    """Lock an open file until it is closed or the process dies; False where the file system has no locks.
+
+    Raises `BlockingIOError` while another process has the lock.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error comes from a full disk or a quota; what C++ and Rust raise tells it in the message alone."""
+    return getattr(error, "errno", None) in NO_ROOM or any(os.strerror(number) in str(error) for number in NO_ROOM)
+
+
+@contextmanager
+def full_disk_names(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Make what a full disk raises in the block an `OSError` that names `path`, unless it names a file already.
+
+    `temporary` is not worth naming: what stands for `path` while it is written.
+    """
+    try:
+        yield
+    except Exception as error:
+        named = getattr(error, "filename", None) not in (None, str(temporary))
+        if named or not is_full_disk(error):
+            raise
+        number = errno.EDQUOT if os.strerror(errno.EDQUOT) in str(error) else errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -41,6 +100,23 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, content: Any) -> None:
     """Write `content` as indented JSON, whole or not at all; NaN is refused."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write `array` as `.npy` in C order, whole or not at all."""
+    array = np.ascontiguousarray(array)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        # not np.save: of a full disk it says no more than how many values were written
+        file.write(array.data)
+
+
+def with_found_files(settings: Mapping[str, Any], files: Any) -> dict[str, Any]:
+    """`settings` of a dataset with each file, or list of files, where it was found: `files.get("raw_<key>")` says."""
+    return {
+        key: with_found_files(value, files) if isinstance(value, Mapping) else files.get(f"raw_{key}", value)
+        for key, value in settings.items()
+    }
 
 
 def sha256_of(path: str | Path) -> str:

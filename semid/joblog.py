@@ -1,24 +1,33 @@
 """One job's log: everything it prints, native libraries and children included, and a clear last word when it fails."""
 
+import errno
 import logging
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from semid.errors import InputError
+from semid.files import is_full_disk
+
+REMEDIES = "docs/troubleshooting.md"
+LACK_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc")
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_END = 10.0
 
 
 @contextmanager
 def job_log(path: str | Path) -> Iterator[None]:
     """Send file descriptors 1 and 2 and the `semid` logger to `path` for the length of the block.
 
-    An `InputError` or an `OSError` (a full disk, a missing file) ends the process with status 1 and its message as the
-    log's last line; any other exception keeps its traceback.
+    An `InputError`, an `OSError` (a full disk, a missing file), too little memory or a package that is not installed
+    ends the process with status 1 and a message as the log's last line; any other exception keeps its traceback. The
+    process also ends when the one that started it dies.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +35,7 @@ def job_log(path: str | Path) -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
@@ -38,26 +47,76 @@ def job_log(path: str | Path) -> Iterator[None]:
     # a batch system ends jobs by SIGTERM: as an exception it lets temporary files be removed
     before = signal.signal(signal.SIGTERM, _exit)
     try:
-        yield
+        with _ends_with_parent(logger):
+            yield
         logger.info("done in %.1f s", time.monotonic() - started)
-    except (InputError, OSError) as error:
-        logger.error("error: %s", error)
-        raise SystemExit(1) from None
     except KeyboardInterrupt:
         logger.error("interrupted: type the same command again to go on")
         raise SystemExit(130) from None
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if message := _message(error):
+            logger.error("error: %s", message)
+        else:
+            traceback.print_exc()
         raise SystemExit(1) from None
     finally:
         signal.signal(signal.SIGTERM, before)
         logger.removeHandler(handler)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.dup2(saved[0], 1)
-        os.dup2(saved[1], 2)
-        os.close(saved[0])
-        os.close(saved[1])
+        _give_back(saved)
+
+
+def _message(error: Exception) -> str:
+    """What a user can do something about, in one line; empty for a fault of the program."""
+    said = str(error)
+    # torch and faiss raise a RuntimeError, whose text alone tells
+    failed_allocation = isinstance(error, RuntimeError) and any(sign in said for sign in LACK_OF_MEMORY)
+    if isinstance(error, MemoryError) or failed_allocation or getattr(error, "errno", None) == errno.ENOMEM:
+        first_line = next(iter(said.splitlines()), type(error).__name__)
+        return f"out of memory ({first_line}): give the job more, or make it need less: see {REMEDIES}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{said}: install requirements.txt for the Python that runs this, or use --sdm conda"
+    if is_full_disk(error):
+        return f"{said}: make room on that disk and type the same command again"
+    return said if isinstance(error, InputError | OSError) else ""
+
+
+@contextmanager
+def _ends_with_parent(logger: logging.Logger) -> Iterator[None]:
+    """End this process when its parent dies in the block: after `kill -9` of Snakemake the job would go on, and later
+    write over what the next run makes.
+
+    Files that are being written are removed, unless some long call keeps Python from it for `SECONDS_TO_END`.
+    """
+    parent, over = os.getppid(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(SECONDS_BETWEEN_LOOKS):
+            if os.getppid() != parent:
+                logger.error("error: what started this job is gone, so it ends: type the same command again")
+                os.kill(os.getpid(), signal.SIGTERM)
+                if not over.wait(SECONDS_TO_END):
+                    os._exit(1)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _give_back(saved: tuple[int, int]) -> None:
+    """Undo the redirection of descriptors 1 and 2 to `saved`; what a full disk kept out of the log goes there."""
+    for stream in (sys.stdout, sys.stderr):
+        # the text stays in its buffer
+        with suppress(OSError):
+            stream.flush()
+    for number, own in enumerate(saved, start=1):
+        os.dup2(own, number)
+        os.close(own)
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _exit(signum: int, frame: object) -> None:

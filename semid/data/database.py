@@ -8,14 +8,16 @@ blank ones; truncated gzip streams are errors.
 
 import codecs
 import csv
+import errno
 import glob
 import gzip
 import io
+import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from semid.errors import InputError
+from semid.files import full_disk_names, lock
 
+LOCK = "lock"
 ROWS_A_BATCH = 100_000
 ROWS_SEARCHED_FOR_KEYS = 10_000
 
@@ -66,17 +70,19 @@ class Database:
     def close(self) -> None:
         self._connection.close()
 
-    def execute(self, sql: str) -> None:
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run a statement; too little memory is an InputError that says which setting to raise."""
         try:
-            self._connection.execute(sql)
+            return self._connection.execute(sql)
         except duckdb.OutOfMemoryException as error:
+            if "max_temp_directory_size" in str(error):  # by default what the disk has
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
             raise InputError(
                 f"{self.memory_limit} MB are too few here: raise duckdb_mb under compute ({_first_line(error)})"
             ) from None
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql).fetchall()
+        return self.execute(sql).fetchall()
 
     def row(self, sql: str) -> tuple[Any, ...]:
         return self.rows(sql)[0]
@@ -86,7 +92,7 @@ class Database:
 
     def integers(self, sql: str) -> list[NDArray[np.int32]]:
         """Return the columns of a query, none with NULLs, as arrays in the query's order."""
-        columns = self._connection.execute(sql).fetchnumpy()
+        columns = self.execute(sql).fetchnumpy()
         return [np.asarray(column, dtype=np.int32) for column in columns.values()]
 
     def add_table(self, name: str, column: str, kind: pa.DataType, values: Iterable[Any]) -> None:
@@ -132,21 +138,33 @@ def _first_line(error: BaseException) -> str:
 
 @contextmanager
 def temporary_database(beside: Path, memory_limit: int, threads: int) -> Iterator[Database]:
-    """Open a database in a new folder in `beside`, which is removed at the end whatever happens."""
+    """Open a database in a new folder in `beside`, which is removed at the end whatever happens.
+
+    A full disk is an OSError that names the folder.
+    """
     if "?" in str(beside.resolve()):
         raise InputError(f"{beside}: DuckDB cannot work in a folder with '?' in its path; choose another one")
     beside.mkdir(parents=True, exist_ok=True)
-    for left_by_a_killed_job in beside.glob(".preprocess-*"):
-        shutil.rmtree(left_by_a_killed_job)
+    _remove_left_behind(beside)
     folder = Path(tempfile.mkdtemp(prefix=".preprocess-", dir=beside)).resolve()
     try:
-        database = Database(folder, memory_limit, threads)
-        try:
-            yield database
-        finally:
-            database.close()
+        with (folder / LOCK).open("wb") as file, full_disk_names(folder):
+            lock(file)
+            database = Database(folder, memory_limit, threads)
+            try:
+                yield database
+            finally:
+                database.close()
     finally:
         shutil.rmtree(folder)
+
+
+def _remove_left_behind(beside: Path) -> None:
+    """Remove the folders of killed jobs; a job that goes on without its parent keeps its own until it ends."""
+    for folder in beside.glob(".preprocess-*"):
+        with suppress(BlockingIOError), (folder / LOCK).open("ab") as file:
+            lock(file)
+            shutil.rmtree(folder)
 
 
 class RawFile:

@@ -1,7 +1,5 @@
 """Official files over HTTP: resumed where they stopped, and checked before they get their name."""
 
-import errno
-import fcntl
 import hashlib
 import logging
 import re
@@ -19,13 +17,11 @@ from urllib3.util import Retry
 
 from semid.amazon2023 import OfficialFile
 from semid.errors import InputError
-from semid.files import write_json
+from semid.files import is_full_disk, lock, write_json
 from semid.progress import Progress
 
 CHUNK_BYTES = 1 << 18
 LONGEST_WAIT = 60.0
-# file systems of clusters may be mounted without locks
-NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 # the request may succeed later: time-out, too early, too many requests; so may any 5xx
 PASSING_STATUSES = (408, 425, 429)
 
@@ -83,7 +79,7 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
                 )
             partial.move_to(path)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         raise InputError(f"{path}: the disk is full; make room and run again: it goes on where it stopped") from None
 
@@ -121,14 +117,11 @@ class _Partial:
         self._file = self.path.open("ab")
         try:
             # a killed run may have left a job behind that still writes
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock(self._file):
+                logger.warning("%s cannot be locked: see that nothing else downloads it now", self.path)
         except BlockingIOError:
             self._file.close()
             raise InputError(f"{self.path}: another process is writing it; wait until it ends, or end it") from None
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            logger.warning("%s: %s: see that nothing else downloads it now", self.path, error.strerror)
         found = self.path.stat().st_size
         if found > self.size:
             logger.warning("%s: longer than the file it should become; starting anew", self.path)

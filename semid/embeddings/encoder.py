@@ -60,7 +60,8 @@ def _source(settings: EncoderSettings) -> tuple[str, dict[str, Any]]:
 def _load(settings: EncoderSettings, loader: Any, **more: Any) -> Any:
     source, options = _source(settings)
     try:
-        return loader.from_pretrained(source, **options, **more)
+        # by default transformers asks in the terminal whether to run code that comes with a model
+        return loader.from_pretrained(source, trust_remote_code=False, **options, **more)
     except Exception as error:  # transformers raises many kinds for a model that is not there or is not one
         where = f"revision {settings.revision!r} of " if settings.revision else ""
         first_line = next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,7 +1,5 @@
 """A part that outlives an interruption: rows go in order to a file beside it, with a record of how many stand."""
 
-import errno
-import fcntl
 import json
 import logging
 import os
@@ -15,7 +13,7 @@ import numpy as np
 
 from semid.embeddings.store import create_array
 from semid.errors import InputError
-from semid.files import write_json
+from semid.files import lock, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -73,15 +71,12 @@ def _locked(partial: Path) -> Iterator[None]:
     """Hold the lock on a file, which is created when absent; the system drops the lock of a process that dies."""
     with partial.open("ab") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock(file):
+                logger.warning("%s cannot be locked: no other process may write it now", partial)
         except BlockingIOError:
             raise InputError(
                 f"{partial}: another process is writing this part; wait until it ends, or stop it"
             ) from None
-        except OSError as error:
-            if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
-                raise
-            logger.warning("%s cannot be locked (%s): no other process may write it now", partial, error)
         yield
 
 

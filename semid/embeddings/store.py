@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.files import open_array, sha256_of, whole_file, write_json
+from semid.files import full_disk_names, open_array, sha256_of, whole_file, write_json
 from semid.parts import Parts
 from semid.progress import Progress
 
@@ -59,14 +59,12 @@ def cast(vectors: np.ndarray, dtype: str, rows: np.ndarray, item_ids: Any = None
 
 def create_array(path: str | Path, rows: int, dim: int, dtype: str) -> np.memmap:
     """A writable memmap `[rows, dim]` of a new `.npy` file; `OSError` when the disk has no room for it."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=(rows, dim))
-    # a disk that fills up later would end the process by SIGBUS; macOS cannot reserve room in this way
-    if hasattr(os, "posix_fallocate"):
-        with open(path, "r+b") as file:
-            try:
+    with full_disk_names(Path(path)):
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=(rows, dim))
+        # a disk that fills up later would end the process by SIGBUS; macOS cannot reserve room in this way
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)
-            except OSError as error:  # it does not say which file
-                raise OSError(error.errno, error.strerror, str(path)) from None
     return array
 
 

@@ -230,7 +230,7 @@ def _merge_on_disk(trained_path: str | Path, parts: Sequence[Path], path: Path) 
         # looked up beside the index, wherever their folder is by then
         lists: Any = faiss.downcast_InvertedLists(_lists_of(index).invlists)
         lists.filename = lists_path.name
-        faiss.write_index(index, str(temporary))
+        _save(index, temporary)
     log.info("%s: %s rows, lists in %s", path, f"{index.ntotal:,}", lists_path.name)
 
 
@@ -291,11 +291,17 @@ def _read(path: str | Path, flags: int = 0) -> Any:
 
 
 def _write(index: Any, path: str | Path) -> None:
+    with whole_file(path) as temporary:
+        _save(index, temporary)
+    log.info("%s: %s rows", path, f"{index.ntotal:,}")
+
+
+def _save(index: Any, path: Path) -> None:
     import faiss
 
-    with whole_file(path) as temporary:
-        faiss.write_index(index, str(temporary))
-    log.info("%s: %s rows", path, f"{index.ntotal:,}")
+    # to an open file: where faiss opens it, a disk too full for the last few bytes leaves a cut file and no error
+    with path.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 
 
 def _reason(error: RuntimeError) -> str:

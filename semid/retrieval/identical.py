@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from semid.errors import InputError
-from semid.files import whole_file
+from semid.files import write_array
 from semid.progress import Progress
 from semid.retrieval.dense import Vectors, block_rows
 
@@ -37,9 +37,7 @@ def first_of_identical(vectors: Vectors) -> np.ndarray:
 
 def write_first_of_identical(vectors: Vectors, path: str | Path) -> None:
     """Write :func:`first_of_identical` to `path` as `.npy`."""
-    first = first_of_identical(vectors)
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, first, allow_pickle=False)
+    write_array(path, first_of_identical(vectors))
 
 
 def read_first_of_identical(path: str | Path, rows: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from semid.errors import InputError
-from semid.files import whole_file
+from semid.files import write_array
 from semid.semantic_ids.scorecard import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
@@ -72,8 +72,7 @@ class InvertedIndex:
     def save(self, folder: str | Path) -> None:
         """Write `codes.npy`, `offsets.npy` and `items.npy` into `folder`, each whole."""
         for field in FIELDS:
-            with whole_file(Path(folder) / f"{field}.npy") as temporary, open(temporary, "wb") as file:
-                np.save(file, getattr(self, field), allow_pickle=False)
+            write_array(Path(folder) / f"{field}.npy", getattr(self, field))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

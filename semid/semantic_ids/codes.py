@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from semid.errors import InputError
-from semid.files import open_array, whole_file
+from semid.files import open_array, write_array
 from semid.parts import Parts
 
 REMEDY = "; run the encode step again"
@@ -20,8 +20,7 @@ def write_codes(path: str | Path, codes: np.ndarray, codebook_size: int) -> None
         raise ValueError(f"codes must be integers [rows, L], not {codes.dtype} {list(codes.shape)}")
     if codes.size and not (codes.min() >= 0 and codes.max() < codebook_size):
         raise ValueError(f"codes run from {codes.min()} to {codes.max()}, outside a codebook of {codebook_size}")
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.save(file, codes.astype(np.uint16 if codebook_size <= 1 << 16 else np.uint32), allow_pickle=False)
+    write_array(path, codes.astype(np.uint16 if codebook_size <= 1 << 16 else np.uint32))
 
 
 def open_codes(paths: Sequence[str | Path]) -> Parts:

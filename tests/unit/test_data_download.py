@@ -248,7 +248,7 @@ def test_a_file_system_without_locks_will_do(
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
-    monkeypatch.setattr("semid.data.download.fcntl.flock", refuse)
+    monkeypatch.setattr("semid.files.fcntl.flock", refuse)
     with caplog.at_level(logging.WARNING, "semid"):
         download_file(FILE, path, settings)
     assert_whole(path)

@@ -1,15 +1,20 @@
 """Files appear whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from semid.files import sha256_of, whole_file, write_json, write_text
+from semid.files import sha256_of, whole_file, write_array, write_json, write_text
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -73,6 +78,62 @@ def test_two_writers_of_one_file_do_not_share_a_temporary_file(tmp_path: Path):
         first.write_text("first")
         second.write_text("second")
     assert path.read_text() == "first"
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path):
+    script = (
+        "import os, signal\nfrom semid.files import whole_file\n"
+        "with whole_file('file.txt') as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.read_text() == "half"
+    others = [
+        tmp_path / name for name in (".file.txt.rows.partial", ".file.txt.partial", ".other.txt.12345678.partial")
+    ]
+    for other in others:
+        other.touch()
+    with whole_file(tmp_path / "file.txt"):
+        assert not left.exists()
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "file.txt"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("write error in index: 0 != 1 (No space left on device)"),
+    ],
+    ids=["no name", "quota", "of a library"],
+)
+def test_a_full_disk_names_the_file(tmp_path: Path, error: Exception):
+    with pytest.raises(OSError, match=r"(No space left on device|quota exceeded): '.*/file\.txt'"):
+        write_half(tmp_path / "file.txt", error)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_keeps_the_name_it_has(tmp_path: Path):
+    with pytest.raises(OSError, match=r"device: 'elsewhere\.npy'"):
+        write_half(tmp_path / "file.txt", OSError(errno.ENOSPC, "No space left on device", "elsewhere.npy"))
+
+
+@pytest.mark.parametrize("array", [np.arange(6).reshape(2, 3), np.arange(5, dtype=np.uint16), np.zeros((0, 4))])
+def test_arrays_are_written_as_numpy_writes_them(tmp_path: Path, array: np.ndarray):
+    write_array(tmp_path / "ours.npy", array)
+    np.save(tmp_path / "numpy.npy", array)
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+
+
+def test_columns_are_written_as_rows(tmp_path: Path):
+    columns = np.asfortranarray(np.arange(6).reshape(2, 3))
+    write_array(tmp_path / "file.npy", columns)
+    written = np.load(tmp_path / "file.npy")
+    np.testing.assert_array_equal(written, columns)
+    assert written.flags.c_contiguous
 
 
 def test_text_is_utf8_whatever_the_locale(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,11 @@ def test_a_second_run_replaces_the_log_of_the_first(tmp_path: Path):
         ("from semid.naming import TokenizerName\nTokenizerName.parse('rq_4')", "'rq_4' is no tokenizer name"),
         ("from semid.errors import InputError\nraise InputError('items.csv: no column title')", "no column title"),
         ("open('missing.npy')", "missing.npy"),
+        ("import numpy as np\nnp.zeros(1 << 50)", "out of memory (Unable to allocate 8.00 PiB"),
+        ("import torch\ntorch.empty(1 << 50)", "out of memory ("),
+        ("import not_there", "No module named 'not_there': install requirements.txt"),
     ],
-    ids=["InputError of semid", "InputError of a script", "OSError"],
+    ids=["InputError of semid", "InputError of a script", "OSError", "numpy's memory", "torch's memory", "no package"],
 )
 def test_an_error_of_the_user_ends_with_its_message_and_no_traceback(tmp_path: Path, body: str, message: str):
     done, log = run(body, tmp_path)
@@ -115,3 +119,24 @@ def test_a_batch_system_may_end_a_job_and_leave_nothing_half_written(tmp_path: P
     )
     assert done.returncode == 128 + 15
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["and tidies up", "though a long call keeps it"])
+def test_a_job_ends_when_what_started_it_is_killed(tmp_path: Path, answers: bool):
+    job = (
+        "import os, signal, sys, time\nfrom semid import joblog\nfrom semid.files import whole_file\n"
+        "joblog.SECONDS_BETWEEN_LOOKS, joblog.SECONDS_TO_END = 0.1, 0.5\n"
+        "with joblog.job_log('job.log'), whole_file('result.txt') as temporary:\n"
+        f"    {'pass' if answers else 'signal.signal(signal.SIGTERM, signal.SIG_IGN)'}\n"
+        "    os.kill(os.getppid(), signal.SIGKILL)\n"
+        "    time.sleep(60)"
+    )
+    starter = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {job!r}])"
+    started = time.monotonic()
+    # its output ends with the last of the two
+    done = subprocess.run([sys.executable, "-c", starter], cwd=tmp_path, capture_output=True)
+    assert done.returncode == -9
+    assert time.monotonic() - started < 50
+    assert "what started this job is gone" in (tmp_path / "job.log").read_text()
+    left = {path.suffix for path in tmp_path.iterdir()}
+    assert left == ({".log"} if answers else {".log", ".partial"})

@@ -4,12 +4,10 @@ import gzip
 import hashlib
 import os
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from loopback import serve
 from snake import call_snakemake, overlay
 
 from semid.data import SampleSettings, generate_sample
@@ -41,17 +39,8 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(mirror: Path) -> Iterator[str]:
     """Where the mirror is served."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=mirror)) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve(mirror) as address:
+        yield address
 
 
 def config_of(directory: Path, mirror: Path, base_url: str, category: str | list[str] = "Toys") -> Path:
