@@ -2,6 +2,7 @@
 # make test   the same set-up and every check
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
 # make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
+# make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names (docs/findings.md)
 # make clean  remove results, logs, caches and .venv; data/, where your own files may be, stays
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
@@ -9,7 +10,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 BIN := .venv/bin
 SOURCES := semid tests workflow_scripts bench
 
-.PHONY: run test bench scale clean
+.PHONY: run test bench scale sweep clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores all results/offline_eval.csv
@@ -27,6 +28,9 @@ bench: .venv/bench
 
 scale: .venv/bench
 	$(BIN)/python -m bench.scale
+
+sweep: .venv/installed
+	$(BIN)/snakemake --cores all --configfile config/sweep.yaml
 
 # semantic-id asks for numpy 2 and rectokens for triton, and both run without: apart from .venv and its pins
 .venv/bench: .venv/installed

@@ -9,6 +9,8 @@ configfile: workflow.source_path("config.yaml")
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
+include: "rules/manifests.smk"
 include: "rules/data.smk"
 include: "rules/embeddings.smk"
 include: "rules/tokenizers.smk"
@@ -29,7 +31,8 @@ for dataset in config["datasets"]:
 
 
 rule all:
-    default_target: True
+    # a workflow that uses this one as a module has a default of its own
+    default_target: workflow.modifier.is_main_snakefile()
     input:
         semantic_id_tables,
         "results/tokenizers.csv",

@@ -8,14 +8,22 @@ import time
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import relevance
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import update_config
+from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+if not (ROOT / "semid").is_dir():
+    raise WorkflowError(
+        f"{ROOT}: the rules need the package semid beside them, and an address brings only the rules: clone the repository "
+        "and name its Snakefile by path"
+    )
 sys.path.insert(0, str(ROOT))
 
 from semid.amazon2023 import (
@@ -42,7 +50,7 @@ def check_config():
     faults = []
     for error in errors:
         message = error.message
-        if error.validator in ("oneOf", "anyOf", "not") and "description" in error.schema:
+        if error.validator in ("oneOf", "anyOf", "not", "pattern") and "description" in error.schema:
             message = f"{error.instance!r}: {error.schema['description']}"
         if error.validator == "additionalProperties" and "properties" in error.schema:
             message += f"; the keys here are {', '.join(error.schema['properties'])}"
@@ -53,6 +61,15 @@ def check_config():
         raise WorkflowError("The configuration is wrong (config.yaml explains every key).\n" + "\n".join(faults))
 
 
+def with_defaults(given):
+    """The config of a module's user over config.yaml, which Snakemake does not read for a module that is given one."""
+    defaults = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    update_config(defaults, given)
+    return defaults
+
+
+if not workflow.modifier.is_main_snakefile():
+    config = with_defaults(config)
 check_config()
 STARTED = time.time()
 COMPUTE = config["compute"]
@@ -68,6 +85,28 @@ def code_digest(*places):
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def given(paths):
+    """A path that the config names, or a list of them, as an input: it starts at the working directory whatever prefix
+    a module has, and an address is fetched by one of Snakemake's storage plugins.
+    """
+    if not isinstance(paths, str):
+        return [given(path) for path in paths]
+    if "://" not in paths:
+        return local(paths)
+    host = urlsplit(paths).netloc
+    if "@" in host:
+        raise WorkflowError(
+            f"an address at {host.rpartition('@')[2]} names a user, whom logs would show: leave it to the settings of the "
+            "storage plugin (--storage-http-auth)"
+        )
+    if not any(plugin.storage_provider.is_valid_query(paths) for plugin in StoragePluginRegistry().plugins.values()):
+        raise WorkflowError(
+            f"{paths}: no storage plugin that is installed reads this address; install that of its kind, such as "
+            "snakemake-storage-plugin-s3 (s3://) or snakemake-storage-plugin-http (https://), with pip or conda"
+        )
+    return storage(paths)
 
 
 def dataset_options(dataset):
@@ -143,11 +182,6 @@ def downloads(dataset, paths):
     return [f"data/raw/{dataset}/{path}" for path in paths]
 
 
-def with_records(files):
-    """Official files, each with the record that it was found to be what it should be."""
-    return [*files, *(f"{file}.verified" for file in files)]
-
-
 def any_of(texts):
     return "|".join(map(re.escape, texts))
 
@@ -159,9 +193,9 @@ def missing_downloads():
     the rule's script is younger.
     """
     datasets = [dataset for dataset in config["datasets"] if is_downloaded(dataset)]
-    present = [
-        f"{dataset}/{path}" for dataset in datasets for path in release() if Path(f"data/raw/{dataset}/{path}").exists()
-    ]
+    # where a module's prefix puts it
+    raw = workflow.modifier.modify_path("data/raw/")
+    present = [f"{dataset}/{path}" for dataset in datasets for path in release() if Path(raw, dataset, path).exists()]
     if not datasets:
         return "(?!)"
     return rf"(?!({any_of(present)})$)({any_of(datasets)})/(raw|benchmark)/.+\.(jsonl|csv)"
@@ -198,8 +232,9 @@ def source_options(wildcards):
 
 
 def own_vector_files(dataset):
+    """The files of a dataset's own vectors, named as in raw_files."""
     options = dataset_options(dataset).get("embeddings", {})
-    return [options[key] for key in ("vectors", "ids", "table") if key in options]
+    return {f"raw_{key}": given(options[key]) for key in ("vectors", "ids", "table") if key in options}
 
 
 def catalogue_embeddings(wildcards):
@@ -210,12 +245,15 @@ def catalogue_embeddings(wildcards):
 
 
 def raw_files(wildcards):
+    """What a dataset is made from, each file named raw_<its key in the config>: `items` would be no name for an input."""
     options = source_options(wildcards)
-    files = own_vector_files(wildcards.dataset) if catalogue_embeddings(wildcards) else []
-    keys = [options.get(key, []) for key in ("reviews", "meta", "interactions", "items")]
-    for value in [*keys, *options.get("splits", {}).values()]:
-        files += [value] if isinstance(value, str) else value
-    return with_records(files) if is_downloaded(wildcards.dataset) else files
+    named = {key: options[key] for key in ("reviews", "meta", "interactions", "items") if key in options}
+    named |= options.get("splits", {})
+    if is_downloaded(wildcards.dataset):
+        named["records"] = [f"{file}.verified" for files in named.values() for file in files]
+    made_here = is_sample(wildcards.dataset) or is_downloaded(wildcards.dataset)
+    files = {f"raw_{key}": paths if made_here else given(paths) for key, paths in named.items()}
+    return files | own_vector_files(wildcards.dataset) if catalogue_embeddings(wildcards) else files
 
 
 def preprocess_options(wildcards):
@@ -228,7 +266,8 @@ def preprocess_options(wildcards):
 def local_model_files(wildcards):
     """What a text encoder in a local folder consists of: other weights are another input."""
     folder = Path(embeddings_options(wildcards).get("model", ""))
-    return sorted(str(file) for file in folder.iterdir() if file.is_file()) if folder.is_dir() and folder.name else []
+    found = sorted(str(file) for file in folder.iterdir() if file.is_file()) if folder.is_dir() and folder.name else []
+    return given(found)
 
 
 def embeddings_options(wildcards):
@@ -294,7 +333,7 @@ def code_parts(wildcards):
 def model_file(dataset, tokenizer):
     """The tokenizer to encode with: the folder that the dataset loads, or the one trained here."""
     loaded = dataset_options(dataset).get("load", {}).get(tokenizer)
-    return f"{loaded or f'results/{dataset}/{tokenizer}'}/model.safetensors"
+    return given(f"{loaded}/model.safetensors") if loaded else f"results/{dataset}/{tokenizer}/model.safetensors"
 
 
 def model_of(wildcards):

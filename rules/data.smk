@@ -1,4 +1,6 @@
-"""Needs raw files, or gets or generates them; makes data/<dataset>/{items,train,valid,test}.parquet and stats.json."""
+"""Needs raw files, or gets or generates them; makes data/<dataset>/{items,train,valid,test}.parquet, stats.json, then
+manifest.json.
+"""
 
 
 rule generate_sample:
@@ -57,7 +59,7 @@ rule verify:
 
 rule preprocess:
     input:
-        raw_files,
+        unpack(raw_files),
     output:
         catalogue="data/{dataset}/items.parquet",
         train="data/{dataset}/train.parquet",
@@ -72,6 +74,8 @@ rule preprocess:
         "../envs/data.yaml"
     threads: min(4, COMPUTE["threads"])
     resources:
+        mem_mb=memory(1000 + 1.5 * COMPUTE["duckdb_mb"], 0.05),
+        runtime=minutes(30, 3),
         duckdb_mb=COMPUTE["duckdb_mb"],
     params:
         code=code_digest("data", "amazon2023.py", "embeddings/external.py", "embeddings/settings.py"),
@@ -81,3 +85,24 @@ rule preprocess:
         note=note,
     script:
         "../workflow_scripts/preprocess.py"
+
+
+rule data_manifest:
+    input:
+        raw=dataset_files,
+        outputs=multiext("data/{dataset}/", "items.parquet", "train.parquet", "valid.parquet", "test.parquet"),
+        stats="data/{dataset}/stats.json",
+    output:
+        "data/{dataset}/manifest.json",
+    log:
+        "logs/{dataset}/data_manifest.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        runtime=minutes(30, 0.3),
+    params:
+        code=code_digest("manifest.py"),
+        settings=dataset_settings,
+        stages=stages_of_data,
+    script:
+        "../workflow_scripts/data_manifest.py"

@@ -3,8 +3,8 @@
 
 rule embed_items:
     input:
-        lambda wildcards: own_vector_files(wildcards.dataset),
         local_model_files,
+        unpack(lambda wildcards: own_vector_files(wildcards.dataset)),
         catalogue="data/{dataset}/items.parquet",
     output:
         "results/{dataset}/embeddings/part-{shard}.npy",
@@ -16,6 +16,9 @@ rule embed_items:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
     resources:
+        mem_mb=embedding_memory,
+        runtime=embedding_minutes,
+        gpu=embedding_gpus,
         device=COMPUTE["device"],
         batch_size=COMPUTE["embed_batch_size"],
         compile_encoder=COMPUTE["compile_encoder"],

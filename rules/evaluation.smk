@@ -1,6 +1,6 @@
 """Needs splits, embeddings and an inverted index; makes offline_eval.csv, ranks.parquet and slices.csv of each tokenizer
 and of the controls, offline_eval.csv of the peers, query.json where the query is fitted, then
-results/{offline_eval,pareto,slices,comparisons,proxies}.csv.
+results/{offline_eval,pareto,slices,comparisons,proxies}.csv, and results/manifest.json with the first.
 """
 
 
@@ -29,6 +29,9 @@ rule evaluate:
     conda:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(2500, 1.3),
+        runtime=evaluation_minutes,
     params:
         code=code_digest("evaluation", "retrieval"),
         settings=evaluation_options,
@@ -58,6 +61,9 @@ rule evaluate_controls:
     conda:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(2500, 1.3),
+        runtime=evaluation_minutes,
     params:
         code=code_digest("evaluation", "retrieval", "semantic_ids/categories.py"),
         settings=evaluation_options,
@@ -83,6 +89,9 @@ rule evaluate_peers:
     conda:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(2500, 3.5),
+        runtime=evaluation_minutes,
     params:
         code=code_digest("evaluation", "retrieval"),
         settings=evaluation_options,
@@ -110,6 +119,9 @@ rule fit_query:
     conda:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(2500, 1.3),
+        runtime=minutes(60, 10),
     params:
         code=code_digest("evaluation", "retrieval"),
         seed=lambda wildcards: evaluation_options(wildcards)["seed"],
@@ -122,14 +134,18 @@ rule collect_evaluations:
     input:
         tables=lambda wildcards: evaluations("offline_eval.csv"),
         scorecards="results/tokenizers.csv",
+        data=lambda wildcards: [f"data/{dataset}/manifest.json" for dataset in config["run"]["datasets"]],
+        beside=described_files,
     output:
-        "results/offline_eval.csv",
+        table="results/offline_eval.csv",
+        manifest="results/manifest.json",
     log:
         "logs/collect_evaluations.log",
     conda:
-        "../envs/torch.yaml"
+        "../envs/report.yaml"
     params:
-        code=code_digest("evaluation/table.py", "evaluation/ranks.py"),
+        code=code_digest("evaluation/table.py", "evaluation/ranks.py", "manifest.py"),
+        stages=lambda wildcards: stages("score", "evaluate", "evaluate_controls", "collect_evaluations"),
     script:
         "../workflow_scripts/collect_evaluations.py"
 
@@ -142,7 +158,7 @@ rule collect_pareto:
     log:
         "logs/collect_pareto.log",
     conda:
-        "../envs/torch.yaml"
+        "../envs/report.yaml"
     params:
         code=code_digest("evaluation/table.py", "evaluation/ranks.py", "evaluation/pareto.py"),
     script:
@@ -157,7 +173,7 @@ rule collect_slices:
     log:
         "logs/collect_slices.log",
     conda:
-        "../envs/torch.yaml"
+        "../envs/report.yaml"
     params:
         code=code_digest("evaluation/table.py", "evaluation/slices.py"),
     script:
@@ -177,6 +193,8 @@ rule compare:
     conda:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(2000, 3),
     params:
         code=code_digest("evaluation"),
         settings=evaluation_options,
@@ -193,7 +211,7 @@ rule collect_comparisons:
     log:
         "logs/collect_comparisons.log",
     conda:
-        "../envs/torch.yaml"
+        "../envs/report.yaml"
     params:
         code=code_digest("evaluation/table.py", "evaluation/comparisons.py"),
     script:
@@ -209,7 +227,7 @@ rule proxies:
     log:
         "logs/proxies.log",
     conda:
-        "../envs/torch.yaml"
+        "../envs/report.yaml"
     params:
         code=code_digest("evaluation/table.py", "evaluation/proxies.py", "semantic_ids/scorecard.py"),
     script:

@@ -21,6 +21,8 @@ rule build_inverted:
         "benchmarks/{dataset}/{tokenizer}/build_inverted.tsv"
     conda:
         "../envs/torch.yaml"
+    resources:
+        mem_mb=memory(1000, 3),
     params:
         code=code_digest("retrieval/inverted.py", "semantic_ids/table.py"),
     script:
@@ -39,6 +41,8 @@ rule identical_embeddings:
         "benchmarks/{dataset}/embeddings/first_of_identical.tsv"
     conda:
         "../envs/torch.yaml"
+    resources:
+        mem_mb=memory(1000, 1.1),
     params:
         code=code_digest("retrieval/identical.py", "retrieval/dense.py"),
     script:
@@ -58,6 +62,9 @@ rule train_faiss:
     conda:
         "../envs/faiss.yaml"
     threads: COMPUTE["training_threads"]
+    resources:
+        mem_mb=memory(2500, 0.3),
+        runtime=minutes(60, 5),
     params:
         **FAISS_PARAMS,
         # the same index whatever --cores: Snakemake caps `threads`, not this
@@ -80,6 +87,8 @@ rule fill_faiss:
     conda:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(1000, 3.5),
     params:
         **FAISS_PARAMS,
     script:
@@ -98,6 +107,8 @@ rule build_faiss:
         "benchmarks/{dataset}/faiss/build.tsv"
     conda:
         "../envs/faiss.yaml"
+    resources:
+        mem_mb=memory(1500, 0.1 if faiss_options()["on_disk"] else 1.3),
     params:
         # of the jobs before it, too: what they leave is deleted, and with it that they are out of date
         **FAISS_PARAMS,

@@ -1,12 +1,18 @@
-"""Needs codes; makes results/<dataset>/<tokenizer>/items.parquet, scorecard.json and codebook.md, results/tokenizers.csv."""
+"""Needs codes; makes results/<dataset>/<tokenizer>/items.parquet and manifest.json, scorecard.json and codebook.md, then
+results/tokenizers.csv.
+"""
 
 
 rule export:
     input:
+        unpack(encoded_with),
         codes=code_parts,
         catalogue="data/{dataset}/items.parquet",
+        # of other data the catalogue tells
+        data=ancient("data/{dataset}/manifest.json"),
     output:
-        "results/{dataset}/{tokenizer}/items.parquet",
+        table="results/{dataset}/{tokenizer}/items.parquet",
+        manifest="results/{dataset}/{tokenizer}/manifest.json",
     log:
         "logs/{dataset}/{tokenizer}/export.log",
     benchmark:
@@ -14,8 +20,11 @@ rule export:
     conda:
         "../envs/torch.yaml"
     params:
+        # not of manifest.py: that a manifest says more is no reason to evaluate anew
         code=code_digest("semantic_ids/table.py", "semantic_ids/codes.py", "parts.py"),
         flat=lambda wildcards: parse_name(wildcards.tokenizer).is_flat,
+        settings=tokenizer_settings,
+        stages=stages_of_tokenizer,
     script:
         "../workflow_scripts/export.py"
 
@@ -39,6 +48,8 @@ rule score:
     conda:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(1500, 1.1),
     params:
         code=code_digest(
             "semantic_ids",
@@ -61,7 +72,7 @@ rule collect_scorecards:
     log:
         "logs/collect_scorecards.log",
     conda:
-        "../envs/torch.yaml"
+        "../envs/report.yaml"
     params:
         code=code_digest("semantic_ids/scorecard.py"),
     script:

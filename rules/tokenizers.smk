@@ -24,6 +24,9 @@ rule train_rqkmeans:
         "../envs/torch.yaml"
     threads: COMPUTE["training_threads"]
     resources:
+        mem_mb=training_memory,
+        runtime=training_minutes,
+        gpu=GPUS,
         device=COMPUTE["device"],
         batch_size=COMPUTE["encode_batch_size"],
         codeword_block=COMPUTE["codeword_block"],
@@ -76,6 +79,9 @@ rule encode:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
     resources:
+        mem_mb=memory(3000),
+        runtime=minutes(30, 20),
+        gpu=GPUS,
         device=COMPUTE["device"],
         batch_size=COMPUTE["encode_batch_size"],
         codeword_block=COMPUTE["codeword_block"],
@@ -87,8 +93,8 @@ rule encode:
 
 rule import_codes:
     input:
-        codes=lambda wildcards: external_options(wildcards)["codes"],
-        item2id=lambda wildcards: external_options(wildcards).get("item2id", []),
+        codes=lambda wildcards: given(external_options(wildcards)["codes"]),
+        item2id=lambda wildcards: given(external_options(wildcards).get("item2id", [])),
         catalogue="data/{dataset}/items.parquet",
     output:
         "results/{dataset}/{tokenizer}/codes/part-{shard}.npy",
@@ -100,6 +106,8 @@ rule import_codes:
         tokenizer=name_pattern("external"),
     conda:
         "../envs/torch.yaml"
+    resources:
+        mem_mb=memory(1500, 10),
     params:
         code=code_digest("semantic_ids/external.py", "semantic_ids/codes.py"),
     script:
@@ -125,6 +133,7 @@ rule fit_external:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
     resources:
+        mem_mb=memory(2000, 1.1),
         batch_size=COMPUTE["encode_batch_size"],
     params:
         code=code_digest("quantizers"),

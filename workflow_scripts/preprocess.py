@@ -4,6 +4,7 @@ from pathlib import Path
 
 from semid.data import Outputs, PreprocessSettings, preprocess, source_from_config
 from semid.embeddings import embedding_settings, read_ids
+from semid.files import with_found_files
 from semid.joblog import job_log
 
 with job_log(snakemake.log[0]):
@@ -11,6 +12,7 @@ with job_log(snakemake.log[0]):
         **snakemake.params.settings, threads=snakemake.threads, memory_limit=snakemake.resources.duckdb_mb
     )
     outputs = Outputs(*map(Path, snakemake.output))
-    embeddings = snakemake.params.embeddings
+    source = source_from_config(with_found_files(snakemake.params.source, snakemake.input))
+    embeddings = with_found_files(snakemake.params.embeddings, snakemake.input)
     item_ids = read_ids(embedding_settings(embeddings)) if embeddings else None
-    preprocess(source_from_config(snakemake.params.source), settings, outputs, item_ids, snakemake.params.note)
+    preprocess(source, settings, outputs, item_ids, snakemake.params.note)

@@ -23,7 +23,12 @@ with job_log(snakemake.log[0]):
     store = EmbeddingStore.open(snakemake.input.manifest)
     vectors = Rows(store, training_rows(snakemake.input.catalogue))
     tokenizer = METHODS[TokenizerName.parse(snakemake.wildcards.tokenizer).method](
-        **snakemake.params.arguments, metadata={"dataset": snakemake.wildcards.dataset, "embeddings": store.space}
+        **snakemake.params.arguments,
+        metadata={
+            "dataset": snakemake.wildcards.dataset,
+            "embeddings": store.space,
+            "device": compute.device,
+        },
     )
     folder = Path(snakemake.output.model).parent
     history = snakemake.output.get("history")

@@ -2,11 +2,13 @@
 
 import re
 import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 from rattler import BuildString, MatchSpec, PackageRecord
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,10 +17,12 @@ ON_PYPI = {"pytorch": "torch", "python-duckdb": "duckdb"}
 
 
 def specs(environment: Path) -> dict[str, str]:
-    """Conda package names and pinned versions."""
+    """Conda package names and pinned versions; pip alone, which is no part of what runs, has none."""
     content = yaml.safe_load(environment.read_text())
     assert content["channels"] == ["conda-forge", "nodefaults"]
-    return dict(entry.split("=", 1) for entry in content["dependencies"] if isinstance(entry, str) and "=" in entry)
+    entries = [entry for entry in content["dependencies"] if isinstance(entry, str)]
+    assert all("=" in entry for entry in entries if entry != "pip"), entries
+    return dict(entry.split("=", 1) for entry in entries if entry != "pip")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda path: path.stem)
@@ -47,6 +51,13 @@ def test_environments_exclude_numpy_2(environment: Path) -> None:
         for number in ("1.26.4", "2.0.0", "2.4.5")
     }
     assert {number for number, record in records.items() if spec.matches(record)} == {"1.26.4"}
+
+
+def test_environments_have_one_python_that_the_project_supports() -> None:
+    pins = {specs(environment)["python"] for environment in ENVIRONMENTS}
+    assert len(pins) == 1
+    supported = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert SpecifierSet(supported).contains(f"{pins.pop()}.0")
 
 
 def test_every_rule_that_runs_something_names_an_environment_log_and_script() -> None:

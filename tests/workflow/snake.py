@@ -30,18 +30,42 @@ class Run:
 
 def call_snakemake(directory: Path, *arguments: str | Path, cores: int = 2, root: Path = ROOT) -> Run:
     """Call snakemake in `directory`; `arguments` are its options and targets."""
-    directory.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--directory", directory]
     done = subprocess.run(
-        [*map(str, command), "--cores", str(cores), *map(str, arguments)],
+        _command(directory, cores, root, arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=root,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        env=_environment(),
         timeout=900,
     )
     return Run(done.returncode == 0, done.stdout)
+
+
+def start_snakemake(
+    directory: Path, *arguments: str | Path, cores: int = 2, environment: dict[str, str] | None = None
+) -> subprocess.Popen:
+    """Start what :func:`call_snakemake` calls; what it says is in `said.txt` in `directory`."""
+    command = _command(directory, cores, ROOT, arguments)
+    with (directory / "said.txt").open("w") as said:
+        return subprocess.Popen(
+            command,
+            stdout=said,
+            stderr=said,
+            cwd=ROOT,
+            env=_environment() | (environment or {}),
+            start_new_session=True,
+        )
+
+
+def _command(directory: Path, cores: int, root: Path, arguments: tuple[str | Path, ...]) -> list[str]:
+    directory.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--directory", directory]
+    return [*map(str, command), "--cores", str(cores), *map(str, arguments)]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "HF_HUB_OFFLINE": "1"}
 
 
 def overlay(path: Path, content: dict[str, Any]) -> Path:

@@ -118,7 +118,7 @@ def test_every_stage_writes_its_files(tiny_run: tuple[Path, Run]) -> None:
         assert sorted(members.tolist()) == list(range(len(items)))
         assert {path.name for path in folder.iterdir()} == {
             *("model.safetensors", "config.json", "codes", "items.parquet", "inverted"),
-            *("scorecard.json", "codebook.md", "offline_eval.csv", "ranks.parquet", "slices.csv"),
+            *("scorecard.json", "codebook.md", "offline_eval.csv", "ranks.parquet", "slices.csv", "manifest.json"),
             *(() if name == "rqkmeans_2x16" else ("training.csv",)),
         }
 

@@ -1,0 +1,64 @@
+"""Needs the config; gives rules the memory (MB), run time (minutes) and GPUs that their jobs ask of a batch system.
+
+The figures are those of docs/scale.md with room to spare. They grow with the inputs, whose sizes Snakemake takes when it
+submits a job (a plan shows <TBD> where they do not exist yet), and with every retry. No result depends on them.
+"""
+
+from snakemake.iocontainers import InputFiles
+
+# for jobs with a `device`; `auto` uses a GPU where there is one, and asks for none
+GPUS = int(COMPUTE["device"].startswith("cuda"))
+
+
+def size_mb(files):
+    return InputFiles(toclone=[files] if isinstance(files, str) else files).size_mb
+
+
+def memory(base, share=0.0):
+    """mem_mb: `base`, and a share of the size of the inputs."""
+    return lambda wildcards, input, attempt: attempt * round(base + share * input.size_mb)
+
+
+def minutes(base, per_gb=0.0):
+    """runtime: `base`, and so many minutes a GB of the inputs."""
+    return lambda wildcards, input, attempt: attempt * round(base + per_gb * input.size_mb / 1000)
+
+
+def embedding_memory(wildcards, attempt):
+    """mem_mb of a shard: the weights, in the file and in use; a catalogue or vectors are read in pieces."""
+    weights = sum(Path(file).stat().st_size for file in local_model_files(wildcards)) / 1e6
+    return attempt * round(3000 + 2 * weights)
+
+
+def embedding_minutes(wildcards, input, attempt):
+    """runtime of a shard: of a text encoder on two cores; what a job has done when it is ended is kept."""
+    shards = dataset_options(wildcards.dataset).get("shards", 1)
+    return attempt * round(30 + 1.5 * size_mb(input.catalogue) / shards)
+
+
+def embedding_gpus(wildcards):
+    """gpu of a shard: own vectors are read and words are hashed without one."""
+    return 0 if embeddings_options(wildcards).get("model", "hashing") == "hashing" else GPUS
+
+
+def training_mb(wildcards, input):
+    """Most that the training rows take as float32: all, or `max_train` of up to 1,024 values."""
+    max_train = constructor_arguments(wildcards).get("max_train", 200_000)
+    everything = 2 * size_mb(input.parts)
+    return min(everything, max_train * 1024 * 4 / 1e6) if max_train else everything
+
+
+def training_memory(wildcards, input, attempt):
+    return attempt * round(3000 + 5 * training_mb(wildcards, input))
+
+
+def training_minutes(wildcards, input, attempt):
+    """runtime: epochs of an autoencoder; it goes on after its last epoch when a job is ended."""
+    return attempt * round(60 + 0.1 * training_mb(wildcards, input))
+
+
+def evaluation_minutes(wildcards, input, attempt):
+    """runtime: 13 ms a query on two cores, in a million items; a row of a split takes about 30 bytes."""
+    max_users = evaluation_options(wildcards)["max_users"]
+    queries_mb = size_mb(input.splits[-1])
+    return attempt * round(60 + 10 * (min(queries_mb, max_users * 30 / 1e6) if max_users else queries_mb))

@@ -1,0 +1,42 @@
+"""A small run of the whole workflow on this machine, and a Slurm that exists only while tests need it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# the workflow's own tests have what calls it
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from snake import TINY, Run, call_snakemake
+
+SMALL = Path(__file__).with_name("small.yaml")
+SCRIPT = Path(__file__).with_name("slurm.sh")
+# exit status of the script where there can be no Slurm
+CANNOT = 3
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slurm: installs a Slurm where it can (root, Debian), and starts it")
+
+
+@pytest.fixture(scope="session")
+def local_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """The working directory of a run without a batch system, and what it said. Tests may read it and dry-run in it."""
+    directory = tmp_path_factory.mktemp("local")
+    done = call_snakemake(directory, "--configfile", TINY, SMALL, "--", "results/offline_eval.csv")
+    assert done.ok, done.text
+    return directory, done
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[None]:
+    """One node with two cores, the partition `main`, the account `research`, and two GPUs in name only."""
+    up = subprocess.run([SCRIPT, "up", "--accounting"], stderr=subprocess.PIPE, text=True, timeout=300)
+    if up.returncode == CANNOT:
+        pytest.skip(up.stderr.strip().splitlines()[-1])
+    assert up.returncode == 0, up.stderr
+    yield
+    subprocess.run([SCRIPT, "down"], check=True, timeout=120)

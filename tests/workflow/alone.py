@@ -1,0 +1,110 @@
+"""A copy of the project whose scripts run where nothing is installed but their rule's conda environment."""
+
+import re
+import shutil
+from functools import cache
+from importlib.metadata import distribution, distributions, requires
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from snake import ROOT
+
+RUNNER = Path(__file__).with_name("run_alone.py")
+ON_PYPI = {"pytorch": "torch", "python-duckdb": "duckdb"}
+# of the interpreter, not of what it can import
+NOT_PACKAGES = ("python", "pip")
+
+SCRIPT = """
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+lists = {{
+    name: {{"values": list(of), "names": dict(of.items())}}
+    for name in ("input", "output", "params", "wildcards", "resources", "log")
+    for of in [getattr(snakemake, name)]
+}}
+plain = {{"threads": snakemake.threads, "rule": snakemake.rule, "config": snakemake.config}}
+subprocess.run(
+    [sys.executable, "-I", "-S", {runner!r}, {folder!r}, {script!r}],
+    input=json.dumps({{"lists": lists, "plain": plain}}, default=str), text=True, check=True,
+)
+Path({ran!r}).touch()
+"""
+
+
+def scripts_of_environments() -> dict[str, set[str]]:
+    """The scripts that run in each conda environment, by its name, as the rules say."""
+    found: dict[str, set[str]] = {path.stem: set() for path in (ROOT / "envs").glob("*.yaml")}
+    for path in (ROOT / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            environment = re.search(r"conda:\s+\"\.\./envs/(\w+)\.yaml\"", rule)
+            script = re.search(r"script:\s+\"\.\./workflow_scripts/(\w+\.py)\"", rule)
+            assert environment, rule
+            assert script, rule
+            found[environment[1]].add(script[1])
+    return found
+
+
+def packages(environment: str) -> set[str]:
+    """The distributions that an environment names and, all the way down, those that they require."""
+    entries = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text(encoding="utf-8"))["dependencies"]
+    of_pip = [name for entry in entries if isinstance(entry, dict) for name in entry["pip"]]
+    of_conda = [entry.partition("=")[0] for entry in entries if isinstance(entry, str)]
+    waiting = [Requirement(name).name for name in of_pip]
+    waiting += [ON_PYPI.get(name, name) for name in of_conda if name not in NOT_PACKAGES]
+    found: set[str] = set()
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in found:
+            found.add(name)
+            needed = map(Requirement, requires(name) or [])
+            waiting += [need.name for need in needed if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return found
+
+
+@cache
+def owners() -> dict[str, set[str]]:
+    """The distributions that put something under each top-level name of site-packages."""
+    found: dict[str, set[str]] = {}
+    for installed in distributions():
+        lines = (installed.read_text("RECORD") or "").splitlines()
+        for top in {line.split(",")[0].split("/")[0] for line in lines} - {"..", "__pycache__"}:
+            found.setdefault(top, set()).add(canonicalize_name(installed.metadata["Name"]))
+    return found
+
+
+def install(environment: str, folder: Path) -> Path:
+    """Fill `folder` with links to what the packages of an environment put into site-packages, and nothing else."""
+    wanted = packages(environment)
+    folder.mkdir(parents=True)
+    for top, of in owners().items():
+        if of & wanted:
+            assert of <= wanted, f"{top} is also of {of - wanted}, which {environment} does not hold"
+            (folder / top).symlink_to(distribution(min(of)).locate_file(top))
+    return folder
+
+
+def copy_project(copy: Path, folders: dict[str, Path], ran: Path) -> None:
+    """Copy what Snakemake reads of this project; its scripts become calls of the real ones, each in its folder.
+
+    `folders` has that of each environment. A script that ended well leaves a file of its name in `ran`.
+    """
+    for name in ("rules", "semid", "schemas", "envs", "profiles"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(ROOT / name, copy / name)
+    (copy / "workflow_scripts").mkdir()
+    ran.mkdir()
+    for environment, scripts in scripts_of_environments().items():
+        for script in scripts:
+            paths = {
+                "runner": str(RUNNER),
+                "folder": str(folders[environment]),
+                "script": str(ROOT / "workflow_scripts" / script),
+                "ran": str(ran / script),
+            }
+            (copy / "workflow_scripts" / script).write_text(SCRIPT.format(**paths), encoding="utf-8")

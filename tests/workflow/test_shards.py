@@ -1,0 +1,35 @@
+"""Real data give the same metrics in one shard and in five."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from snake import call_snakemake, overlay
+from stages import differs
+from test_real_data import HERE, given_embeddings, working_directory
+
+TOKENIZER = "rqkmeans_4x256"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder", "faiss"),
+    [("beauty", "amazon2014-beauty", False), ("industrial", "amazon2018-industrial", {"enabled": True})],
+)
+def test_one_shard_and_five_give_the_same(
+    dataset: str, folder: str, faiss: bool | dict[str, bool], shared_data: Path, tmp_path: Path
+) -> None:
+    outputs = [f"results/{dataset}/{name}" for name in (f"{TOKENIZER}/items.parquet", f"{TOKENIZER}/offline_eval.csv")]
+    outputs.append(f"results/{dataset}/controls/offline_eval.csv")
+    directories = []
+    for shards in (1, 5):
+        (tmp_path / str(shards)).mkdir()
+        directory = working_directory(tmp_path / str(shards), shared_data, folder)
+        config = yaml.safe_load((HERE / f"{dataset}.yaml").read_text())
+        config["datasets"][dataset] |= {"embeddings": given_embeddings(folder), "shards": shards}
+        config |= {"faiss": faiss, "evaluation": {"max_users": 2000, "resamples": 100}}
+        run = call_snakemake(directory, "--configfile", overlay(directory / "given.yaml", config), "--", *outputs)
+        assert run.ok, run.text
+        assert run.rules["encode"] == shards
+        assert run.rules.get("fill_faiss", 0) == (shards if faiss else 0)
+        directories.append(directory)
+    assert not [output for output in outputs if differs(output, *directories)]
