@@ -373,11 +373,16 @@ class VectorQuantizedAutoencoder(Tokenizer):
 
     def _report(self) -> None:
         first, kept = self.history_[0], self.history_[self.epoch_kept_]
+        bought = ""
+        if not self.epoch_kept_:
+            lower = any(state["held_out_error"] < first["held_out_error"] for state in self.history_)
+            reason = "every epoch of lower error had fewer distinct codes" if lower else "no epoch had a lower error"
+            bought = f": training bought nothing over its start, {reason}"
         logger.info(
             "kept epoch %d: held-out error %.5f (epoch 0: %.5f), %d distinct codes (epoch 0: %d), %d rollbacks%s",
             *(self.epoch_kept_, kept["held_out_error"], first["held_out_error"]),
             *(kept["unique_codes"], first["unique_codes"], self.rollbacks_),
-            "" if self.epoch_kept_ else ": training bought nothing over its start",
+            bought,
         )
 
     def _optimizer(self, learning_rate: float) -> torch.optim.Optimizer:

@@ -474,7 +474,14 @@ def test_epoch_0_is_kept_where_training_bought_nothing(monkeypatch: pytest.Monke
     untrained = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=0).fit(VECTORS)
     assert tokenizer.epoch_kept_ == 0
     assert torch.equal(tokenizer.codebooks_, untrained.codebooks_)
-    assert "training bought nothing over its start" in caplog.text
+    assert "training bought nothing over its start, no epoch had a lower error" in caplog.text
+
+
+def test_epoch_0_is_kept_where_only_epochs_with_fewer_codes_were_better(monkeypatch: pytest.MonkeyPatch, caplog):
+    with caplog.at_level("INFO", logger="semid"):
+        tokenizer, _ = scripted(monkeypatch, [5, 4, 3], [100, 99, 98])
+    assert tokenizer.epoch_kept_ == 0
+    assert "over its start, every epoch of lower error had fewer distinct codes" in caplog.text
 
 
 def test_keep_last_keeps_the_last_epoch_whatever_it_measures(monkeypatch: pytest.MonkeyPatch):

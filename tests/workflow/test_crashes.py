@@ -77,14 +77,21 @@ def test_the_same_command_completes_what_kill_9_stopped(
     environment = strikes(records, stages, kill=killed == "jobs")
     outputs = [output for stage in stages for output in stage.outputs]
     stopped = start_snakemake(directory, *arguments, cores=CORES, environment=environment)
+    said = directory / "said.txt"
     with ended(stopped):
         if killed == "snakemake":
-            until(lambda: len(struck(records, stages)) == len(stages) or stopped.poll() is not None, "all jobs wait")
+            until(
+                lambda: (
+                    len(struck(records, stages)) == len(stages)
+                    or stopped.poll() is not None
+                    or "Error in rule" in said.read_text()
+                ),
+                "all jobs wait",
+            )
             stopped.kill()
         assert stopped.wait(PATIENCE) != 0
-        said = (directory / "said.txt").read_text()
         jobs = struck(records, stages)
-        assert len(jobs) == len(stages), said
+        assert len(jobs) == len(stages), said.read_text()
         # a job must not write over what the next run makes
         until(lambda: not any(map(is_running, jobs)), "jobs end by themselves")
 
