@@ -1,25 +1,16 @@
 """A small run of the whole workflow on this machine, and a Slurm that exists only while tests need it."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-# the workflow's own tests have what calls it
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
-
 from snake import TINY, Run, call_snakemake
 
 SMALL = Path(__file__).with_name("small.yaml")
 SCRIPT = Path(__file__).with_name("slurm.sh")
 # exit status of the script where there can be no Slurm
 CANNOT = 3
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slurm: installs a Slurm where it can (root, Debian), and starts it")
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@
 #   slurm.sh up [--accounting]   install what is missing, start it, wait until the node takes jobs
 #   slurm.sh down                cancel the jobs and stop the daemons that `up` started
 #
-# --accounting adds MariaDB and slurmdbd, with an account `research` that every job must have. State is in $SLURM_SANDBOX.
-# The node has two GPUs in name only. All listen on loopback or on sockets; /etc/slurm/slurm.conf links to the
-# sandbox while Slurm is up, since the jobs of Snakemake do not pass SLURM_CONF on. Packages stay installed.
+# --accounting adds MariaDB and slurmdbd, and refuses accounts other than `research`. State is in $SLURM_SANDBOX. The
+# node has two GPUs in name only. All listen on loopback or on sockets; /etc/slurm/slurm.conf links to the sandbox while
+# Slurm is up, since the jobs of Snakemake do not pass SLURM_CONF on. Packages stay installed.
 # Exit status 3: this machine cannot have it, and the last line on stderr says why.
 set -Eeuo pipefail
 

@@ -26,8 +26,8 @@ TABLE = "results/offline_eval.csv"
 RAW = "data/raw/tiny/reviews.jsonl.gz"
 # jobs here take seconds, and the file system is not shared
 QUICK = {
-    # about as long as a job takes: who asks too early asks again ten seconds later
-    SLURM.name: ["--slurm-init-seconds-before-status-checks", "8"],
+    # submitting takes five seconds and a job some seven; who asks too early waits ten seconds longer the next time
+    SLURM.name: ["--slurm-init-seconds-before-status-checks", "14"],
     GENERIC.name: ["--seconds-between-status-checks", "2"],
 }
 # columns that differ from run to run
