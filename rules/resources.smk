@@ -49,7 +49,9 @@ def training_mb(wildcards, input):
 
 
 def training_memory(wildcards, input, attempt):
-    return attempt * round(3000 + 5 * training_mb(wildcards, input))
+    """mem_mb: rows and what is as large; with `max_train: 0` they lie in files, and a few integers a row in memory."""
+    everything = constructor_arguments(wildcards).get("max_train") == 0
+    return attempt * round(3000 + (0.5 if everything else 5) * training_mb(wildcards, input))
 
 
 def training_minutes(wildcards, input, attempt):

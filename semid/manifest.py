@@ -220,7 +220,8 @@ def _commit(root: Path) -> dict[str, Any] | None:
 def software() -> dict[str, Any]:
     """Versions of Python and of every package that this process could import."""
     # of two versions the first on the path is the one that is imported
-    packages = {found.name: found.version for found in reversed(list(distributions()))}
+    # an interrupted pip leaves folders of packages without a name
+    packages = {found.name: found.version for found in reversed(list(distributions())) if found.name}
     return {"python": platform.python_version(), "packages": dict(sorted(packages.items(), key=lambda p: p[0].lower()))}
 
 

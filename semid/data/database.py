@@ -160,11 +160,18 @@ def temporary_database(beside: Path, memory_limit: int, threads: int) -> Iterato
 
 
 def _remove_left_behind(beside: Path) -> None:
-    """Remove the folders of killed jobs; a job that goes on without its parent keeps its own until it ends."""
+    """Remove the folders of killed jobs; a job that goes on without its parent keeps its own until it ends.
+
+    Where the file system has no locks they stay, since nobody can tell them from those in use.
+    """
     for folder in beside.glob(".preprocess-*"):
-        with suppress(BlockingIOError), (folder / LOCK).open("ab") as file:
-            lock(file)
-            shutil.rmtree(folder)
+        # gone meanwhile, another user's, or in use
+        with suppress(FileNotFoundError, PermissionError, BlockingIOError):
+            with (folder / LOCK).open("ab") as file:
+                unused = lock(file)
+            # not while the file is open: NFS keeps it under another name, and the folder with it
+            if unused:
+                shutil.rmtree(folder)
 
 
 class RawFile:

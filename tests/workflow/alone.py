@@ -3,8 +3,9 @@
 import re
 import shutil
 from functools import cache
-from importlib.metadata import distribution, distributions, requires
+from importlib.metadata import distributions, requires
 from pathlib import Path
+from sysconfig import get_path
 
 import yaml
 from packaging.requirements import Requirement
@@ -70,7 +71,8 @@ def packages(environment: str) -> set[str]:
 def owners() -> dict[str, set[str]]:
     """The distributions that put something under each top-level name of site-packages."""
     found: dict[str, set[str]] = {}
-    for installed in distributions():
+    # not of sys.path: who imports setuptools adds packages of its own to it
+    for installed in distributions(path=[get_path("purelib")]):
         lines = (installed.read_text("RECORD") or "").splitlines()
         for top in {line.split(",")[0].split("/")[0] for line in lines} - {"..", "__pycache__"}:
             found.setdefault(top, set()).add(canonicalize_name(installed.metadata["Name"]))
@@ -84,7 +86,7 @@ def install(environment: str, folder: Path) -> Path:
     for top, of in owners().items():
         if of & wanted:
             assert of <= wanted, f"{top} is also of {of - wanted}, which {environment} does not hold"
-            (folder / top).symlink_to(distribution(min(of)).locate_file(top))
+            (folder / top).symlink_to(Path(get_path("purelib"), top))
     return folder
 
 
