@@ -5,15 +5,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from snake import ROOT, TINY, Run, call_snakemake, overlay
+from snake import ROOT, TINY, Run, call_snakemake, overlay, start_snakemake
 
 from semid.evaluation import TABLE_COLUMNS
 
@@ -167,11 +165,7 @@ def test_a_training_that_was_stopped_continues(
     shutil.copytree(tiny_run[0], directory)
     folder = directory / "results/tiny/vqvae_32"
     arguments = ["--configfile", TINY, long_run[1], "--", "results/tiny/vqvae_32/training.csv"]
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", directory]
-    stopped = subprocess.Popen(
-        [*map(str, snakemake), "--cores", "2", *map(str, arguments)],
-        **{"cwd": ROOT, "start_new_session": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
-    )
+    stopped = start_snakemake(directory, *arguments)
     log = directory / "logs/tiny/vqvae_32/train.log"
     while "epoch 3 of 30" not in (log.read_text() if log.exists() else ""):
         assert stopped.poll() is None
