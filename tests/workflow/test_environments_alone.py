@@ -4,13 +4,11 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from alone import RUNNER, copy_project, install, packages, scripts_of_environments
+from loopback import serve
 from snake import ROOT, TINY, call_snakemake, overlay
 
 OFFICIAL = "benchmark/5core/last_out/Toys.test.csv"
@@ -32,13 +30,8 @@ def address(tmp_path: Path) -> Iterator[str]:
     file.write_bytes(content)
     row = f"{OFFICIAL}\t{hashlib.sha256(content).hexdigest()}\t{len(content)}"
     (tmp_path / "checksums.tsv").write_text(f"path\tsha256\tsize\n{row}\n")
-    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path / "mirror")
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve(tmp_path / "mirror") as address:
+        yield address
 
 
 def test_every_script_runs_with_its_environment_alone(folders: dict[str, Path], address: str, tmp_path: Path) -> None:
