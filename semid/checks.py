@@ -1,0 +1,247 @@
+"""Options declared once: a dataclass field's annotation gives its type, range and text, and these check its value.
+
+A field is written `epochs: Annotated[int, Ge(0), doc("Passes over the training rows.")] = 60`. From it follow the check
+of a value (:func:`check_options`), the JSON schema of the configuration and the tables of the documentation
+(`semid.settings`). Ranges are those of the package annotated-types. Standard library and annotated-types only.
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen, doc
+
+from semid.errors import InputError
+
+__all__ = [
+    "Choices",
+    "Expected",
+    "Option",
+    "Pattern",
+    "at_encode",
+    "check_options",
+    "doc",
+    "expected_of",
+    "is_count",
+    "options_of",
+    "unique_items",
+]
+
+# the option changes how vectors are encoded, not what is learnt: `Annotated[int, at_encode]`
+at_encode = "at encode"
+# no value of a list is there twice: `Annotated[tuple[int, ...], unique_items]`
+unique_items = "unique items"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The value is one of the keys of a registry, or of a collection of names."""
+
+    names: Collection[str]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The value is a text that matches the regular expression; `expected` says so in words."""
+
+    regex: str
+    expected: str
+
+
+class Expected(NamedTuple):
+    """What a value must be: in words, as a function, and as a JSON schema. `many` are the words for several of them."""
+
+    text: str
+    many: str
+    holds: Callable[[Any], bool]
+    schema: dict[str, Any]
+
+
+class Option(NamedTuple):
+    """A declared option. `expected` is None where any value will do, `default` where it must be given."""
+
+    name: str
+    text: str
+    expected: Expected | None
+    default: Any
+    is_required: bool
+    is_at_encode: bool
+
+
+def check_options(options: Any, of: str = "") -> None:
+    """Hold every field of a dataclass instance against its annotation.
+
+    `of` is the section of the configuration that the fields are keys of. Raises `InputError`, which names key,
+    expectation and value, for the first that does not hold.
+    """
+    for option in options_of(type(options)):
+        value = getattr(options, option.name, None)
+        if option.expected is not None and not option.expected.holds(value):
+            section = f"{of}: " if of else ""
+            raise InputError(f"{section}{option.name} must be {option.expected.text}, got {value!r}")
+
+
+@cache
+def options_of(kind: type) -> tuple[Option, ...]:
+    """The options that a dataclass declares: fields of its constructor with a text, in order."""
+    hints = get_type_hints(kind, include_extras=True)
+    found = []
+    for field in fields(kind):
+        hint = hints[field.name]
+        metadata = getattr(hint, "__metadata__", ())
+        texts = [entry.documentation for entry in metadata if hasattr(entry, "documentation")]
+        if field.init and texts:
+            default = field.default if field.default_factory is MISSING else field.default_factory()
+            required = default is MISSING
+            found.append(
+                Option(
+                    field.name,
+                    texts[0],
+                    expected_of(hint),
+                    None if required else default,
+                    required,
+                    at_encode in metadata,
+                )
+            )
+    return tuple(found)
+
+
+def expected_of(hint: Any) -> Expected | None:
+    """What a type hint allows; None for types about which nothing is checked.
+
+    Known are int, float, str, bool, Literal, tuples and lists of one type, mappings of one type, a type or None, and
+    with Annotated the ranges Ge, Gt, Le, Lt, MinLen, :class:`Choices` and :class:`Pattern`.
+    """
+    metadata: tuple[Any, ...] = ()
+    if get_origin(hint) is Annotated:
+        hint, *extras = get_args(hint)
+        metadata = tuple(extras)
+    origin, arguments = get_origin(hint), get_args(hint)
+    for entry in metadata:
+        if isinstance(entry, Choices) and hint is str:
+            return _choice(tuple(entry.names))
+        if isinstance(entry, Pattern):
+            return _pattern(entry)
+    if hint is bool:
+        return Expected("true or false", "true or false", lambda v: isinstance(v, bool), {"type": "boolean"})
+    if hint in (int, float):
+        return _number(hint, metadata)
+    if hint is str:
+        return _text(metadata)
+    if origin is Literal:
+        return _choice(arguments)
+    if origin in (tuple, list, Sequence) and (origin is not tuple or arguments[1:] == (...,)):
+        return _several(expected_of(arguments[0]), metadata)
+    if origin in (dict, Mapping):
+        return _map(expected_of(arguments[1]))
+    if origin in (Union, UnionType):
+        return _either([argument for argument in arguments if argument is not NoneType], NoneType in arguments)
+    return None
+
+
+def is_count(value: Any, least: int) -> bool:
+    """Whether a value is an integer of at least `least`; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _number(kind: type, metadata: Sequence[Any]) -> Expected:
+    bounds = {type(entry): entry for entry in metadata if isinstance(entry, Ge | Gt | Le | Lt)}
+    least, above = (getattr(bounds.get(bound), name, None) for bound, name in ((Ge, "ge"), (Gt, "gt")))
+    most, below = (getattr(bounds.get(bound), name, None) for bound, name in ((Le, "le"), (Lt, "lt")))
+
+    def holds(value: Any) -> bool:
+        is_number = isinstance(value, int) if kind is int else isinstance(value, int | float)
+        return (
+            is_number
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and (least is None or value >= least)
+            and (above is None or value > above)
+            and (most is None or value <= most)
+            and (below is None or value < below)
+        )
+
+    if least is not None and most is not None:
+        words = [f"from {least} to {most}"]
+    else:
+        words = [f"of at least {least}"] if least is not None else [f"above {above}"] if above is not None else []
+        words += [f"at most {most}"] if most is not None else [f"below {below}"] if below is not None else []
+    span = " " + " and ".join(words) if words else ""
+    number = "whole number" if kind is int else "number"
+    limits = {"minimum": least, "exclusiveMinimum": above, "maximum": most, "exclusiveMaximum": below}
+    schema = {
+        "type": "integer" if kind is int else "number",
+        **{key: limit for key, limit in limits.items() if limit is not None},
+    }
+    return Expected(f"a {number}{span}", f"{number}s{span}", holds, schema)
+
+
+def _text(metadata: Sequence[Any]) -> Expected:
+    least = next((entry.min_length for entry in metadata if isinstance(entry, MinLen)), 0)
+    text = "a text that is not empty" if least else "a text"
+    schema = {"type": "string", **({"minLength": least} if least else {})}
+    return Expected(text, "texts", lambda value: isinstance(value, str) and len(value) >= least, schema)
+
+
+def _pattern(pattern: Pattern) -> Expected:
+    regex = re.compile(pattern.regex)
+    schema = {"type": "string", "pattern": pattern.regex}
+    return Expected(
+        pattern.expected,
+        f"texts, each {pattern.expected}",
+        lambda value: isinstance(value, str) and regex.search(value) is not None,
+        schema,
+    )
+
+
+def _choice(names: Sequence[Any]) -> Expected:
+    text = " or ".join(map(str, names)) if len(names) < 4 else f"one of {', '.join(map(str, names))}"
+    many = f"of {', '.join(map(str, names))}"
+    return Expected(text, many, lambda value: value in names, {"enum": list(names)})
+
+
+def _several(each: Expected | None, metadata: Sequence[Any]) -> Expected:
+    least = next((entry.min_length for entry in metadata if isinstance(entry, MinLen)), 0)
+    unique = unique_items in metadata
+
+    def holds(value: Any) -> bool:
+        return (
+            isinstance(value, list | tuple)
+            and len(value) >= least
+            and (each is None or all(map(each.holds, value)))
+            and (not unique or len(set(value)) == len(value))
+        )
+
+    text = f"{'one or more' if least else 'a list of'} {each.many if each else 'values'}"
+    schema: dict[str, Any] = {"type": "array", **({"items": each.schema} if each else {})}
+    schema |= ({"minItems": least} if least else {}) | ({"uniqueItems": True} if unique else {})
+    return Expected(text + (", each once" if unique else ""), f"lists, each {text}", holds, schema)
+
+
+def _map(each: Expected | None) -> Expected:
+    schema = {"type": "object", **({"additionalProperties": each.schema} if each else {})}
+    return Expected(
+        f"a map of {each.many}" if each else "a map",
+        "maps",
+        lambda value: isinstance(value, Mapping) and (each is None or all(map(each.holds, value.values()))),
+        schema,
+    )
+
+
+def _either(hints: Sequence[Any], or_none: bool) -> Expected | None:
+    kinds = [expected_of(hint) for hint in hints]
+    if not all(kinds):
+        return None
+    known = [kind for kind in kinds if kind is not None]
+    texts = [kind.text for kind in known] + ["null"] * or_none
+    schemas = [kind.schema for kind in known] + [{"type": "null"}] * or_none
+    return Expected(
+        " or ".join(texts),
+        " or ".join([kind.many for kind in known]),
+        lambda value: (or_none and value is None) or any(kind.holds(value) for kind in known),
+        schemas[0] if len(schemas) == 1 else {"anyOf": schemas},
+    )
