@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import pyarrow.parquet as pq
 
+from semid.digests import code_digest
 from semid.embeddings.external import gather_own_vectors
 from semid.embeddings.partial import PartialPart, resumable_part
 from semid.embeddings.settings import EmbeddingSettings, EncoderSettings, HashingSettings, OwnVectors
@@ -84,7 +85,7 @@ def embed_shard(
         "settings": asdict(settings),
         "model": embedding_space(settings),
         "texts": hashlib.sha256(digests.tobytes()).hexdigest(),
-        "code": _digest_of_code(),
+        "code": code_digest(__name__),
         "software or device": encoder.made_by,
         "batch size, threads or compiling": [batch_size, threads, compile_encoder],
     }
@@ -152,13 +153,6 @@ def _text_encoder(
 
     torch.set_num_threads(threads)
     return TransformerEncoder(settings, device, compile_encoder)
-
-
-def _digest_of_code() -> str:
-    digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def embedding_space(settings: EmbeddingSettings) -> dict[str, Any]:

@@ -295,7 +295,7 @@ class VectorQuantizedAutoencoder(Tokenizer):
         machine = {"torch": torch.__version__, "device": compute.device, "threads": torch.get_num_threads()}
         return {
             "options": digest_of_options({"class": type(self).__name__, **options}),
-            "code": digest_of_code(),
+            "code": digest_of_code(type(self)),
             "training rows": digest_of_tensors({"rows": rows}),
             "start": digest_of_tensors(start._state()) if start is not None else "none",
             "device, threads or torch version": digest_of_options(machine),

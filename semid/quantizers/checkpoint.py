@@ -5,7 +5,6 @@ import json
 import logging
 import zlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from semid.digests import code_digest
 from semid.files import whole_file
 
 logger = logging.getLogger(__name__)
@@ -85,10 +85,7 @@ def digest_of_tensors(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-@cache
-def digest_of_code() -> str:
-    """SHA-256 of the source of this package."""
-    digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def digest_of_code(kind: type) -> str:
+    """Digest of the code of semid that a class and those it derives from reach."""
+    modules = {base.__module__ for base in kind.__mro__}
+    return code_digest(*sorted(module for module in modules if module.startswith("semid.")))

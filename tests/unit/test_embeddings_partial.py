@@ -154,7 +154,7 @@ def test_other_code_or_software_begins_anew(
     items = write_items(tmp_path, TITLES)
     changes = [
         ("sklearn.__version__", "other", "software or device"),
-        ("semid.embeddings.embed._digest_of_code", lambda: "other", "code"),
+        ("semid.embeddings.embed.code_digest", lambda *roots: "other", "code"),
     ]
     for target, value, what in changes:
         embed_until(3, tmp_path)

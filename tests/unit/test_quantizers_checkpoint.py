@@ -17,9 +17,10 @@ from mixtures import mixture
 from safetensors import safe_open
 
 import semid
+from semid.digests import code_digest
 from semid.errors import InputError
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
-from semid.quantizers.checkpoint import Checkpoint, digest_of_tensors
+from semid.quantizers.checkpoint import Checkpoint, digest_of_code, digest_of_tensors
 
 SMALL = {"num_levels": 3, "codebook_size": 16, "batch_size": 128, "hidden": (24,), "codebook_dim": 8}
 FILE = "training.safetensors"
@@ -208,7 +209,7 @@ def test_another_start_code_or_thread_count_begins_anew(tmp_path: Path, caplog: 
         assert "is of other start and ignored" in caplog.text
     key = RQVAE(**SMALL, epochs=3)._training_key(torch.from_numpy(VECTORS), Compute(), starts[0])
     assert Checkpoint(tmp_path / FILE, key).read() is not None
-    monkeypatch.setattr("semid.quantizers.autoencoder.digest_of_code", lambda: "edited")
+    monkeypatch.setattr("semid.quantizers.autoencoder.digest_of_code", lambda kind: "edited")
     monkeypatch.setattr("torch.get_num_threads", lambda: 999)
     caplog.clear()
     key = RQVAE(**SMALL, epochs=3)._training_key(torch.from_numpy(VECTORS), Compute(), starts[0])
@@ -216,17 +217,26 @@ def test_another_start_code_or_thread_count_begins_anew(tmp_path: Path, caplog: 
     assert "is of other code, device, threads or torch version and ignored" in caplog.text
 
 
-def test_an_edit_of_any_file_of_the_package_is_other_code(tmp_path: Path):
-    package = Path(semid.__file__).parent
-    shutil.copytree(package, tmp_path / "semid", ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "semid" / "quantizers" / "nearest.py").open("a") as file:
-        file.write("# edited\n")
-    script = "from semid.quantizers.checkpoint import digest_of_code; print(digest_of_code())"
-    digests = [
-        subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True).stdout
-        for folder in (tmp_path, package.parent)
-    ]
-    assert digests[0] != digests[1]
+@pytest.mark.parametrize(
+    ("module", "edit", "is_other"),
+    [
+        ("nearest.py", "edited = 1\n", True),
+        ("nearest.py", "# edited\n", False),
+        ("../device.py", "edited = 1\n", False),
+    ],
+)
+def test_an_edit_of_code_that_training_reaches_is_other_code(module: str, edit: str, is_other: bool, tmp_path: Path):
+    package = tmp_path / "semid"
+    shutil.copytree(Path(semid.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (package / "quantizers" / module).open("a") as file:
+        file.write(edit)
+    edited = code_digest("semid.quantizers.rqvae", package=package)
+    assert (edited != digest_of_code(RQVAE)) == is_other
+
+
+def test_a_class_from_outside_has_the_digest_of_what_it_derives_from():
+    assert digest_of_code(type("Mine", (RQVAE,), {})) == digest_of_code(RQVAE)
+    assert digest_of_code(RQKMeans) != digest_of_code(Path)
 
 
 def test_block_sizes_and_metadata_do_not_make_another_training(tmp_path: Path):
