@@ -17,6 +17,9 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen, doc
 
 from semid.errors import InputError
 
+# what is refused changes no result
+__affects_results__ = False
+
 __all__ = [
     "Choices",
     "Expected",

@@ -33,7 +33,7 @@ class _Source(NamedTuple):
     exports: dict[str, _Import]
     only_exports: bool
     has_getattr: bool
-    is_registry: bool
+    affects_nothing: bool
 
 
 def code_digest(*roots: str | Path, package: str | Path = PACKAGE) -> str:
@@ -44,7 +44,8 @@ def code_digest(*roots: str | Path, package: str | Path = PACKAGE) -> str:
 
     Of each file the syntax tree counts, without comments, docstrings, the texts of `doc(...)`, what only type checkers
     read, and the order of neighbouring imports. Imports count wherever they stand, in functions too. What does not
-    count: strings that name modules; modules that say `__registry__ = True`; the subpackage `settings`; and an
+    count: strings that name modules; modules that say `__affects_results__ = False`, as registries, logs and
+    manifests do, unless they are roots; the subpackage `settings`; and an
     `__init__` that only re-exports, through which the requested names alone are followed. The digest does not depend
     on where the files lie. Raises `ModuleNotFoundError` for a module that is not in the package, and `ValueError` for
     a root that is none of the three.
@@ -71,6 +72,7 @@ def _reach(roots: Iterable[str | Path], folder: Path) -> tuple[list[str], dict[s
             pending += _needs(Path(root), "", folder)
         elif str(root).partition(":")[0].split(".")[0] == folder.name:
             module, _, name = str(root).partition(":")
+            pending += [] if name else [module]
             pending += _counting([_Import("code_digest", module, name or None)], folder)
         else:
             raise ValueError(f"{root} is neither a script (.py) nor a module of {folder.name}")
@@ -108,7 +110,7 @@ def _counting(imports: Iterable[_Import], folder: Path) -> frozenset[str]:
             if file is None:
                 raise ModuleNotFoundError(f"{wanted.importer} imports {wanted.module}: no {module} in {folder}")
             source = _source(file, module)
-            if not _is_declaration(module, source, folder) and not (file.stem == "__init__" and source.only_exports):
+            if not _does_not_count(module, source, folder) and not (file.stem == "__init__" and source.only_exports):
                 needs.add(module)
         pending += _requested(wanted, folder)
     return frozenset(needs)
@@ -120,8 +122,8 @@ def _requested(wanted: _Import, folder: Path) -> list[_Import]:
     if file is None or file.stem != "__init__":
         return []
     source = _source(file, wanted.module)
-    is_declaration = _is_declaration(wanted.module, source, folder)
-    exports = {} if is_declaration else source.exports
+    uncounted = _does_not_count(wanted.module, source, folder)
+    exports = {} if uncounted else source.exports
     if wanted.name in (None, "*"):
         return list(exports.values())
     export = exports.get(wanted.name)
@@ -131,15 +133,15 @@ def _requested(wanted: _Import, folder: Path) -> list[_Import]:
     submodule = f"{wanted.module}.{wanted.name}"
     if _file_of(submodule, folder) is not None:
         return [_Import(wanted.importer, submodule, None)]
-    if is_declaration or source.has_getattr or not source.only_exports or wanted.name in _NO_CODE:
+    if uncounted or source.has_getattr or not source.only_exports or wanted.name in _NO_CODE:
         return []
     raise ModuleNotFoundError(f"{wanted.importer} imports {wanted.name} from {wanted.module}, which has no such name")
 
 
-def _is_declaration(module: str, source: _Source, folder: Path) -> bool:
-    """Whether a module holds values that reach a rule as its parameters, and no code."""
+def _does_not_count(module: str, source: _Source, folder: Path) -> bool:
+    """Whether a module says that no result depends on it, or holds values that reach a rule as its parameters."""
     settings = f"{folder.name}.settings"
-    return source.is_registry or module == settings or module.startswith(f"{settings}.")
+    return source.affects_nothing or module == settings or module.startswith(f"{settings}.")
 
 
 @cache
@@ -167,7 +169,7 @@ def _source(file: Path, module: str) -> _Source:
         exports=exports,
         only_exports=all(map(_only_exports, body)),
         has_getattr=any(isinstance(part, ast.FunctionDef) and part.name == "__getattr__" for part in body),
-        is_registry=any(_assigned(part) == "__registry__" for part in body),
+        affects_nothing=any(_assigned(part) == "__affects_results__" for part in body),
     )
 
 

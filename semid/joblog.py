@@ -15,6 +15,9 @@ from pathlib import Path
 from semid.errors import InputError
 from semid.files import is_full_disk
 
+# what a log says changes no result
+__affects_results__ = False
+
 REMEDIES = "docs/troubleshooting.md"
 LACK_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc")
 SECONDS_BETWEEN_LOOKS = 1.0

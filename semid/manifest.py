@@ -17,6 +17,9 @@ from semid import __version__
 from semid.files import write_json
 from semid.progress import Progress
 
+# that a manifest says more is no reason to make anew what it describes
+__affects_results__ = False
+
 # what the code of a result is, below the project's folder
 SOURCES = ("Snakefile", "rules", "semid", "workflow_scripts")
 SUFFIXES = (".py", ".smk", ".tsv")

@@ -7,6 +7,9 @@ from typing import Self
 
 from tqdm import tqdm
 
+# what is shown changes no result
+__affects_results__ = False
+
 SECONDS_BETWEEN_LINES = 10.0
 
 

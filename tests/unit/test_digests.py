@@ -47,7 +47,7 @@ PROJECT = {
     # a registry and what it names
     "shop/methods.py": (
         "from shop.unreached import answer\n\n"
-        "__registry__ = True\n"
+        "__affects_results__ = False\n"
         'METHODS = {"a": "shop.kinds.a:A", "b": "shop.kinds.b:B"}\n'
     ),
     "shop/kinds/__init__.py": "",
@@ -267,3 +267,11 @@ def test_planning_needs_the_standard_library_alone() -> None:
     code = "import sys, semid.digests; print({'numpy', 'torch', 'annotated_types'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_module_that_affects_no_result_counts_where_it_is_asked_for(project: Project) -> None:
+    folder = project() / "shop"
+    through = code_digest("shop.stock.order", package=folder)
+    assert "shop.methods" not in reached_modules("shop.stock.order", package=folder)
+    assert "shop.methods" in reached_modules("shop.stock.order", "shop.methods", package=folder)
+    assert code_digest("shop.stock.order", "shop.methods", package=folder) != through
