@@ -2,50 +2,90 @@
 
 import math
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from semid.errors import InputError
+from semid.methods import METHODS, Kind
 
-RESIDUAL_METHODS = ("rqkmeans", "rqvae")
-METHODS = (*RESIDUAL_METHODS, "vqvae", "external")
+# codes that were made elsewhere: a form of name beside those of the methods
+EXTERNAL = "external"
+# why they cannot be encoded, and what to do about it
+MADE_ELSEWHERE = (
+    "these codes were made elsewhere, and what made them is not here: the code of another item can only be "
+    "guessed. Take it from whoever made the others, and import them all again"
+)
 RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
 
-_VARIANT_AND_SEED = r"(?:-(?P<variant>(?!s\d)[a-z][a-z0-9_]*))?(?:-s(?P<seed>[1-9]\d*))?"
-_RESIDUAL = r"_(?P<num_levels>[1-9]\d*)x(?P<codebook_size>[1-9]\d*)"
+_VARIANT = r"(?:-(?P<variant>(?!s\d)[a-z][a-z0-9_]*))?"
+_VARIANT_AND_SEED = rf"{_VARIANT}(?:-s(?P<seed>[1-9]\d*))?"
+_LEVELS = r"_(?P<num_levels>[1-9]\d*)x(?P<codebook_size>[1-9]\d*)"
 _FLAT = r"_(?P<codebook_size>[1-9]\d*)"
 _EXTERNAL = r"_(?P<variant>[a-z][a-z0-9_]*)"
 
-GRAMMAR = (
-    "<method>_<size>[-<variant>][-s<seed>]: rqkmeans_LxK, rqvae_LxK (L levels of K codes) or vqvae_K, then a variant "
-    "defined under `tokenizers:` in the config, then a seed other than 0; "
-    "examples: rqkmeans_4x256, rqvae_3x512-s1, rqvae_4x256-tiger, vqvae_4096; "
-    "or external_<name>: codes made elsewhere, which the dataset names under `external:`"
-)
+# what a size looks like, and what it means
+_SIZES: dict[Kind, tuple[str, str]] = {
+    "residual": ("LxK", "L levels of K codes"),
+    "product": ("LxK", "L sub-spaces of K codes"),
+    "flat": ("K", "one codebook of K codes"),
+}
+
+
+def grammar() -> str:
+    """How a name is formed, in a sentence."""
+    forms = []
+    for kind, (size, meaning) in _SIZES.items():
+        names = [f"{method.name}_{size}" for method in METHODS.values() if method.kind == kind]
+        if names:
+            forms.append(f"{', '.join(names)} ({meaning})")
+    return (
+        f"<method>_<size>[-<variant>][-s<seed>]: {' or '.join(forms)}, then a variant "
+        "defined under `tokenizers:` in the config, then a seed other than 0; "
+        "examples: rqkmeans_4x256, rqvae_3x512-s1, rqvae_4x256-tiger, vqvae_4096; "
+        f"or {EXTERNAL}_<name>: codes made elsewhere, which the dataset names under `external:`"
+    )
+
+
+def _is_flat(method: str) -> bool:
+    return method in METHODS and METHODS[method].kind == "flat"
 
 
 def _pattern(method: str) -> str:
-    if method == "external":
+    if method == EXTERNAL:
         return method + _EXTERNAL
-    return method + (_RESIDUAL if method in RESIDUAL_METHODS else _FLAT) + _VARIANT_AND_SEED
+    return method + (_FLAT if _is_flat(method) else _LEVELS) + _VARIANT_AND_SEED
 
 
 def name_pattern(method: str) -> str:
-    """Regular expression for every well-formed name of a method, without named groups."""
+    """Regular expression for every well-formed name of a method, or of `external`, without named groups."""
     return re.sub(r"\?P<\w+>", "", _pattern(method))
+
+
+def option_key_patterns(method: str) -> tuple[str, str]:
+    """Regular expressions of the keys under `tokenizers:` that are of a method: itself and its variants; full names."""
+    variant = re.sub(r"\?P<\w+>", "", _VARIANT)
+    # a $ alone would let a newline at the end pass
+    return rf"^{method}{variant}$(?!\n)", rf"^{name_pattern(method)}$(?!\n)"
+
+
+def nominal_bits(sizes: Sequence[int]) -> float:
+    """Bits of a semantic ID whose levels have codebooks of these sizes: the sum of their log2."""
+    # a product for equal sizes, which rounds once
+    return sum(levels * math.log2(size) for size, levels in Counter(sizes).items())
 
 
 @dataclass(frozen=True)
 class TokenizerName:
     """A tokenizer's name taken apart: `rqvae_4x256-tiger-s1` is rqvae, 4 levels of 256 codes, tiger, seed 1.
 
-    `external_letter` is external, variant letter; it says nothing of a size, which is 0 x 0 until `with_size` gives
-    that of the codes.
+    `sizes` are those of the codebooks, level by level, equal as a name gives them. `external_letter` is external,
+    variant letter; it says nothing of sizes, which are empty until `with_sizes` gives those of the codes.
     """
 
     method: str
-    num_levels: int
-    codebook_size: int
+    sizes: tuple[int, ...]
     variant: str = ""
     seed: int = 0
 
@@ -53,51 +93,60 @@ class TokenizerName:
     def parse(cls, name: str) -> Self:
         """Take `name` apart; an `InputError` shows the grammar when it is malformed."""
         method = name.partition("_")[0]
-        if method in METHODS:
+        if method in METHODS or method == EXTERNAL:
             found = re.fullmatch(_pattern(method), name, flags=re.ASCII)
             if found:
                 parts = found.groupdict()
-                if method == "external":
-                    return cls(method=method, num_levels=0, codebook_size=0, variant=parts["variant"])
+                if method == EXTERNAL:
+                    return cls(method=method, sizes=(), variant=parts["variant"])
                 return cls(
                     method=method,
-                    num_levels=int(parts.get("num_levels") or 1),
-                    codebook_size=int(parts["codebook_size"]),
+                    sizes=(int(parts["codebook_size"]),) * int(parts.get("num_levels") or 1),
                     variant=parts["variant"] or "",
                     seed=int(parts["seed"] or 0),
                 )
-        raise InputError(f"'{name}' is no tokenizer name. Expected {GRAMMAR}. Seed 0 has no suffix.")
+        raise InputError(f"'{name}' is no tokenizer name. Expected {grammar()}. Seed 0 has no suffix.")
 
     @property
     def name(self) -> str:
         """The name of the tokenizer and of its output folder."""
-        if self.method == "external":
+        if self.method == EXTERNAL:
             return f"{self.method}_{self.variant}"
         return f"{self.size_name}{f'-{self.variant}' if self.variant else ''}{f'-s{self.seed}' if self.seed else ''}"
 
     @property
     def size_name(self) -> str:
         """Method and size alone, such as `rqvae_4x256`."""
-        size = f"{self.num_levels}x{self.codebook_size}" if self.method in RESIDUAL_METHODS else f"{self.codebook_size}"
+        size = f"{self.codebook_size}" if self.is_flat else f"{self.num_levels}x{self.codebook_size}"
         return f"{self.method}_{size}"
+
+    @property
+    def num_levels(self) -> int:
+        """Codes of a semantic ID; 0 where that is not known."""
+        return len(self.sizes)
+
+    @property
+    def codebook_size(self) -> int:
+        """Size of the largest codebook; 0 where that is not known."""
+        return max(self.sizes, default=0)
 
     @property
     def is_flat(self) -> bool:
         """Whether a code is a single token rather than a string of levels."""
-        return self.method == "vqvae"
+        return _is_flat(self.method)
 
     @property
     def bits(self) -> float:
-        """Nominal bits of a semantic ID: levels times log2 of the codebook size."""
-        return self.num_levels * math.log2(self.codebook_size)
+        """Nominal bits of a semantic ID, :func:`nominal_bits` of the sizes."""
+        return nominal_bits(self.sizes)
 
     def with_seed(self, seed: int) -> Self:
         """The same tokenizer trained with another seed; codes made elsewhere are what they are."""
-        return self if self.method == "external" else replace(self, seed=seed)
+        return self if self.method == EXTERNAL else replace(self, seed=seed)
 
-    def with_size(self, num_levels: int, codebook_size: int) -> Self:
-        """The same name, knowing the size of its codes: an external one does not carry it."""
-        return replace(self, num_levels=num_levels, codebook_size=codebook_size)
+    def with_sizes(self, sizes: Sequence[int]) -> Self:
+        """The same name, knowing the size of every codebook, which a name tells of the largest at most."""
+        return replace(self, sizes=tuple(sizes))
 
     def option_keys(self) -> tuple[str, ...]:
         """Keys of `tokenizers:` in the config that apply to this name: method, variant, full name; the last wins."""

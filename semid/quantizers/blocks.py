@@ -1,7 +1,7 @@
 """Any array in, float32 blocks out; and tensors that lie in a file instead of memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
@@ -68,15 +68,20 @@ def check_values(block: Tensor, first_row: int = 0, rows: np.ndarray | None = No
     raise InputError(f"row {row} of the vectors holds NaN or infinity: every value must be finite")
 
 
-def check_codes(codes: Any, num_levels: int, codebook_size: int) -> Tensor:
-    """Codes as int64 [n, num_levels]; `InputError` unless they are integers of this shape below `codebook_size`."""
+def check_codes(codes: Any, sizes: Sequence[int]) -> Tensor:
+    """Codes as int64 [n, L]; `InputError` unless they are integers, a column a level, each below the level's size."""
     codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[1] != num_levels:
-        raise InputError(f"codes have shape {codes.shape}: expected [rows, {num_levels}]")
+    if codes.ndim != 2 or codes.shape[1] != len(sizes):
+        raise InputError(f"codes have shape {codes.shape}: expected [rows, {len(sizes)}]")
     if codes.dtype.kind not in "iu":
         raise InputError(f"codes are {codes.dtype}: expected integers")
-    if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < codebook_size:
-        raise InputError(f"codes must lie between 0 and {codebook_size - 1}, found {codes.min()} to {codes.max()}")
+    if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < max(sizes):
+        raise InputError(f"codes must lie between 0 and {max(sizes) - 1}, found {codes.min()} to {codes.max()}")
+    for level, size in enumerate(sizes):
+        if size < max(sizes) and codes.size and int(codes[:, level].max()) >= size:
+            raise InputError(
+                f"codes of level {level + 1} must lie between 0 and {size - 1}, found {codes[:, level].max()}"
+            )
     return torch.from_numpy(codes.astype(np.int64))
 
 

@@ -1,34 +1,33 @@
 """Codes that were made elsewhere, given codewords: the means of what carries them."""
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from semid.errors import InputError
+from semid.naming import MADE_ELSEWHERE
 from semid.quantizers.blocks import Vectors, check_codes, check_vectors, float32_blocks
-from semid.quantizers.rqkmeans import sum_of_codewords
-from semid.quantizers.tokenizer import ON_CPU, Compute, Tokenizer
+from semid.quantizers.compute import ON_CPU, Compute
+from semid.quantizers.decoder import Decoder
+from semid.quantizers.residual import sum_of_codewords
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
-class ExternalCodes(Tokenizer):
-    """A tokenizer whose codes are given, so that they can be decoded, scored and evaluated like any others.
+class ExternalCodes(Decoder):
+    """Codes that are given, so that they can be decoded, scored and evaluated like those of any tokenizer.
 
     A codeword of level l is the mean, over the training rows that have its code, of what the codewords of the levels
     before leave of them: the update step of residual k-means, without the assignment. The codewords live in the space
     of the vectors. A code that no training row has gets the zero vector, so that decoding stops at the level before.
     """
 
-    # nothing is drawn and nothing sampled: a code whose rows a sample misses would have no codeword
-    max_train: int = dataclasses.field(default=0, init=False, repr=False)
-    seed: int = dataclasses.field(default=0, init=False, repr=False)
+    no_encoder: ClassVar[str] = MADE_ELSEWHERE
 
     @property
     def dim(self) -> int:
@@ -53,31 +52,25 @@ class ExternalCodes(Tokenizer):
             found = "none" if codes is None else f"codes of shape {tuple(codes.shape)}"
             raise InputError(f"expected codes [{n}, {self.num_levels}] beside vectors [{n}, {dim}], found {found}")
         codebooks = torch.zeros(self.num_levels, self.codebook_size, dim)
-        sizes = torch.zeros(self.num_levels, self.codebook_size, dtype=torch.int64)
+        cluster_sizes = torch.zeros(self.num_levels, self.codebook_size, dtype=torch.int64)
         for level in range(self.num_levels):
             sums = torch.zeros(self.codebook_size, dim, dtype=torch.float64)
             for start, rows in float32_blocks(vectors, compute.batch_size):
-                block = check_codes(codes[start : start + len(rows)], self.num_levels, self.codebook_size)
+                block = check_codes(codes[start : start + len(rows)], self.sizes)
                 if level:
                     rows.sub_(sum_of_codewords(codebooks[:level], block))
                 sums.index_add_(0, block[:, level], rows.double())
-                sizes[level] += torch.bincount(block[:, level], minlength=self.codebook_size)
+                cluster_sizes[level] += torch.bincount(block[:, level], minlength=self.codebook_size)
                 if progress is not None:
                     progress(len(rows))
-            codebooks[level] = sums / sizes[level].clamp(min=1)[:, None]
-            used = int((sizes[level] > 0).sum())
-            logger.info("level %d of %d: %d of %d codes used", level + 1, self.num_levels, used, self.codebook_size)
-        self.codebooks_, self.cluster_sizes_ = codebooks, sizes
+            codebooks[level] = sums / cluster_sizes[level].clamp(min=1)[:, None]
+            used = int((cluster_sizes[level] > 0).sum())
+            logger.info("level %d of %d: %d of %d codes used", level + 1, self.num_levels, used, self.sizes[level])
+        self.codebooks_, self.cluster_sizes_ = codebooks, cluster_sizes
         return self
 
     def latent(self, rows: Tensor) -> Tensor:
         return rows
-
-    def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
-        raise InputError(
-            "these codes were made elsewhere, and what made them is not here: the code of another item can only be "
-            "guessed. Take it from whoever made the others, and import them all again"
-        )
 
     def _decode_block(self, codes: Tensor) -> Tensor:
         return sum_of_codewords(self.codebooks_, codes)

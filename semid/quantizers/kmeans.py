@@ -2,14 +2,17 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from semid.errors import InputError
 from semid.quantizers.nearest import NearestCodeword
+from semid.quantizers.residual import residual_walk
 from semid.quantizers.screening import QuantizedRows, quantize_rows
 
 logger = logging.getLogger(__name__)
@@ -100,8 +103,7 @@ def kmeans(
 
 def residual_kmeans(
     rows: Tensor,
-    num_levels: int,
-    k: int,
+    level_sizes: Sequence[int],
     *,
     iterations: int,
     tolerance: float = 1e-4,
@@ -110,15 +112,18 @@ def residual_kmeans(
     codeword_block: int,
     scratch: str | Path | None,
 ) -> tuple[Tensor, Tensor]:
-    """Codebooks [num_levels, k, d] and cluster sizes [num_levels, k]: k-means of rows [n, d], of what it leaves, ….
+    """Codebooks [L, K, d] and cluster sizes [L, K]: k-means of rows [n, d], of what it leaves, ….
 
-    Overwrites `rows`. Arguments as of :func:`kmeans`.
+    `level_sizes`: the clusters of each of the L levels, the largest being K; beyond a level's own both are zero.
+    Overwrites `rows`. Other arguments as of :func:`kmeans`.
     """
-    codebooks, sizes = [], []
-    for level in range(num_levels):
-        started = time.monotonic()
+    codebooks: list[Tensor] = []
+    cluster_sizes = []
+
+    def cluster(level: int, residual: Tensor) -> Tensor:
+        started, k = time.monotonic(), level_sizes[level]
         found = kmeans(
-            rows,
+            residual,
             k,
             iterations=iterations,
             tolerance=tolerance,
@@ -127,21 +132,18 @@ def residual_kmeans(
             codeword_block=codeword_block,
             scratch=scratch,
         )
-        subtract_codewords(rows, found.centroids, found.labels, row_block)
-        codebooks.append(found.centroids)
-        sizes.append(found.sizes)
         logger.info(
             "level %d of %d: error %.5f, %d of %d codes used, %d iterations, %.1f s",
-            *(level + 1, num_levels, found.error, int((found.sizes > 0).sum()), k),
+            *(level + 1, len(level_sizes), found.error, int((found.sizes > 0).sum()), k),
             *(found.iterations, time.monotonic() - started),
         )
-    return torch.stack(codebooks), torch.stack(sizes)
+        codebooks.append(found.centroids)
+        cluster_sizes.append(found.sizes)
+        return found.labels
 
-
-def subtract_codewords(rows: Tensor, codebook: Tensor, codes: Tensor, row_block: int) -> None:
-    """Subtract from rows [n, d], in place, the codewords of `codebook` [K, d] that codes [n] name."""
-    for part, own in zip(rows.split(row_block), codes.split(row_block), strict=True):
-        part.sub_(codebook.index_select(0, own))
+    for _ in residual_walk(rows, len(level_sizes), cluster, codebooks, row_block):
+        pass
+    return pad_sequence(codebooks, batch_first=True), pad_sequence(cluster_sizes, batch_first=True)
 
 
 def _cluster_sums(rows: Tensor, labels: Tensor, before: Tensor, sums: Tensor, row_block: int) -> Tensor:

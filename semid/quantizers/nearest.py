@@ -1,4 +1,6 @@
-"""The nearest codeword, blocked over rows and over codewords; residual codes, greedy and by beam."""
+"""The nearest codeword, blocked over rows and over codewords; and residual codes by beam."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -75,50 +77,45 @@ class NearestCodeword:
         return codes
 
 
-def residual_codes(residuals: Tensor, levels: list[NearestCodeword], codebooks: Tensor) -> Tensor:
-    """Greedy codes int64 [n, L] of rows [n, d] under codebooks [L, K, d]; overwrites `residuals`."""
-    codes = torch.empty(len(residuals), len(levels), dtype=torch.int64, device=residuals.device)
-    codewords = torch.empty_like(residuals)
-    for level, nearest in enumerate(levels):
-        codes[:, level] = nearest.codes(residuals)
-        if level + 1 < len(levels):
-            residuals.sub_(torch.index_select(codebooks[level], 0, codes[:, level], out=codewords))
-    return codes
-
-
 class BeamSearch:
     """Residual codes that end with the smallest total error among `beam` partial codes kept a row.
 
     As `max_beam_size` of faiss.ResidualQuantizer; Babenko and Lempitsky, "Additive quantization" (2014).
-    Since ⟨x − Σ c_j, c⟩ = ⟨x, c⟩ − Σ ⟨c_j, c⟩, each row is multiplied with each codebook [L, K, d] once, whatever the
-    beam, and tables of codeword products give the rest; codebooks too large for tables meet every residual.
+    Since ⟨x − Σ c_j, c⟩ = ⟨x, c⟩ − Σ ⟨c_j, c⟩, each row is multiplied once with the codebook [K, d] of each level,
+    whatever the beam, and tables of codeword products give the rest; codebooks too large for tables meet every
+    residual.
     """
 
-    def __init__(self, codebooks: Tensor, beam: int) -> None:
-        self._codebooks, self._beam = codebooks, beam
-        self._norms = codebooks.square().sum(dim=2)
-        n_levels, k, _ = codebooks.shape
-        self._rows_at_once = max(1, _SCORES_AT_ONCE // (beam * k))
+    def __init__(self, codebooks: Sequence[Tensor] | Tensor, beam: int) -> None:
+        self._codebooks, self._beam = list(codebooks), beam
+        self._norms = [codebook.square().sum(dim=1) for codebook in codebooks]
+        sizes = [len(codebook) for codebook in codebooks]
+        # codewords of the levels before each level
+        before = [sum(sizes[:level]) for level in range(len(sizes))]
+        self._rows_at_once = max(1, _SCORES_AT_ONCE // (beam * max(sizes)))
         self._tables: list[Tensor] | None = None
-        if n_levels * (n_levels - 1) // 2 * k * k <= _TABLES_AT_MOST:
-            # of a level: 2⟨c_j, c⟩ of the codewords of all levels before it, [level · K, K]
-            self._tables = [2 * codebooks[:level].flatten(0, 1) @ codebooks[level].t() for level in range(n_levels)]
+        if sum(rows * size for rows, size in zip(before, sizes, strict=True)) <= _TABLES_AT_MOST:
+            # of a level: 2⟨c_j, c⟩ of the codewords of all levels before it, [codewords before, K]
+            self._tables = [
+                2 * torch.cat([codebook[:0], *self._codebooks[:level]]) @ codebook.t()
+                for level, codebook in enumerate(self._codebooks)
+            ]
         else:
             self._rows_at_once = max(_ROWS_AT_LEAST, self._rows_at_once)
-        self._offsets = torch.arange(n_levels, device=codebooks.device) * k
+        self._offsets = torch.tensor(before, device=self._codebooks[0].device)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Codes int64 [n, L] of rows [n, d]."""
         return torch.cat([self._codes(part) for part in rows.split(self._rows_at_once)])
 
     def _codes(self, rows: Tensor) -> Tensor:
-        n = len(rows)
-        n_levels, k, dim = self._codebooks.shape
+        n, dim = rows.shape
+        n_levels = len(self._codebooks)
         codes = torch.empty(n, 1, 0, dtype=torch.int64, device=rows.device)
         errors = torch.zeros(n, 1, device=rows.device)
         residuals = rows[:, None, :]
         for level in range(n_levels):
-            width = codes.shape[1]
+            width, k = codes.shape[1], len(self._codebooks[level])
             left = rows if self._tables is not None else residuals.reshape(-1, dim)
             scores = torch.addmm(self._norms[level], left, self._codebooks[level].t(), alpha=-2).view(n, -1, k)
             if self._tables is not None and level > 0:

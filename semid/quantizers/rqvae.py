@@ -6,8 +6,10 @@ in GPR and MiniOneRec. `linear_start=False` with `hidden=(512, 256, 128)` and `k
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from semid.quantizers.autoencoder import VectorQuantizedAutoencoder
+from semid.checks import Pattern, doc
+from semid.quantizers.autoencoder import CodebookDim, Patience, VectorQuantizedAutoencoder
 
 
 @dataclass(kw_only=True, eq=False)
@@ -17,5 +19,20 @@ class RQVAE(VectorQuantizedAutoencoder):
     It trains all `epochs`: as wide as the embeddings it may begin to gain after twenty.
     """
 
-    codebook_dim: int = 32
-    patience: int = 0
+    @dataclass(frozen=True)
+    class Start:
+        """Where the workflow lets training begin."""
+
+        init: Annotated[
+            str,
+            Pattern(
+                r"^(kmeans|rqkmeans(-[a-z][a-z0-9_]*)?)$(?!\n)", "kmeans, rqkmeans or a variant such as rqkmeans-pca32"
+            ),
+            doc(
+                "The RQ-KMeans variant to start from, of the same size and seed, which is made first; or `kmeans`: "
+                "residual k-means in the training job. The start's width must be `codebook_dim`."
+            ),
+        ] = "rqkmeans-pca32"
+
+    codebook_dim: CodebookDim = 32
+    patience: Patience = 0

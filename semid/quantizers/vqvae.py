@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from semid.quantizers.autoencoder import VectorQuantizedAutoencoder
+from semid.quantizers.decoder import CodebookSize
 
 
 @dataclass(kw_only=True, eq=False)
@@ -10,4 +11,5 @@ class VQVAE(VectorQuantizedAutoencoder):
     """An autoencoder whose latent vector is one codeword: a semantic ID is a single token."""
 
     num_levels: int = field(default=1, init=False)
-    codebook_size: int = 4096
+    codebook_size: CodebookSize = 4096
+    codebook_sizes: None = field(default=None, init=False)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from semid.items import item_batches
 
 MAX_LEVELS = 4
 ROWS_AT_ONCE = 1 << 16
@@ -19,15 +20,14 @@ def category_codes(items_path: str | Path, max_levels: int = MAX_LEVELS) -> np.n
     so that items without categories share the code of zeros.
     """
     columns: list[list[pa.Array]] = [[] for _ in range(max_levels)]
-    with pq.ParquetFile(items_path) as file:
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=["categories"]):
-            paths = batch.column(0)
-            depths = pc.fill_null(pc.list_value_length(paths), 0).to_numpy()
-            starts = paths.offsets.to_numpy()[:-1]
-            for level, column in enumerate(columns):
-                # a row beyond the end of the names is null
-                places = pa.array(starts + level, mask=depths <= level)
-                column.append(paths.values.take(places).dictionary_encode())
+    for batch in item_batches(items_path, ["categories"], rows_at_once=ROWS_AT_ONCE):
+        paths = batch.column(0)
+        depths = pc.fill_null(pc.list_value_length(paths), 0).to_numpy()
+        starts = paths.offsets.to_numpy()[:-1]
+        for level, column in enumerate(columns):
+            # a row beyond the end of the names is null
+            places = pa.array(starts + level, mask=depths <= level)
+            column.append(paths.values.take(places).dictionary_encode())
     codes = [_numbers_by_name(pa.chunked_array(column, pa.dictionary(pa.int32(), pa.string()))) for column in columns]
     depth = max([level for level, column in enumerate(codes, start=1) if column.any()], default=1)
     stacked = np.stack(codes[:depth], axis=1)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+
+from semid.items import item_batches
 
 CODES_SHOWN = 20
 TITLES_SHOWN = 5
@@ -95,6 +96,5 @@ def codebook_page(
 
 def item_blocks(items_path: str | Path, block_rows: int = 1 << 16) -> Iterator[Block]:
     """Titles and categories of `items.parquet`, in order, in blocks."""
-    with pq.ParquetFile(items_path) as file:
-        for batch in file.iter_batches(block_rows, columns=["title", "categories"]):
-            yield batch.column("title").to_pylist(), batch.column("categories").to_pylist()
+    for batch in item_batches(items_path, ["title", "categories"], rows_at_once=block_rows):
+        yield batch.column("title").to_pylist(), batch.column("categories").to_pylist()

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from semid.errors import InputError
-from semid.naming import TokenizerName
+from semid.methods import METHODS
+from semid.naming import EXTERNAL, MADE_ELSEWHERE, TokenizerName
 from semid.progress import Progress
-from semid.quantizers import METHODS, Compute, Tokenizer
+from semid.quantizers import Compute, Tokenizer
 from semid.semantic_ids.codes import write_codes
 
 
@@ -19,7 +20,9 @@ def encode_items(
     trained on other embeddings.
     """
     expected = TokenizerName.parse(name)
-    if type(tokenizer) is not METHODS[expected.method]:
+    if expected.method == EXTERNAL:
+        raise InputError(f"{name}: {MADE_ELSEWHERE}")
+    if type(tokenizer).__name__ != METHODS[expected.method].class_name:
         raise InputError(f"{name} names a {expected.method}, the loaded tokenizer is a {type(tokenizer).__name__}")
     if (tokenizer.num_levels, tokenizer.codebook_size) != (expected.num_levels, expected.codebook_size):
         raise InputError(

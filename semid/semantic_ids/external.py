@@ -18,8 +18,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from semid.embeddings.store import shard_range
-from semid.embeddings.text import item_batches
 from semid.errors import InputError
+from semid.items import count_items, item_ids
 from semid.progress import Progress
 from semid.semantic_ids.codes import write_codes
 
@@ -55,10 +55,9 @@ def import_codes(
     `codes_path` and `item2id_path` as in :func:`read_external_codes`. Memory follows the shard, except for `.json`.
     Raises `InputError` as that and :func:`align_codes` do, and for codes that no codebook could hold.
     """
-    n = pq.read_metadata(items_path).num_rows
-    batches = item_batches(items_path, ["item_id"], *shard_range(n, shard, shards))
-    item_ids = pa.chunked_array([batch.column(0) for batch in batches], pa.string()).combine_chunks()
-    codes, largest, rows = align_codes(read_external_codes(codes_path, item2id_path), item_ids, codes_path)
+    n = count_items(items_path)
+    ids = item_ids(items_path, *shard_range(n, shard, shards))
+    codes, largest, rows = align_codes(read_external_codes(codes_path, item2id_path), ids, codes_path)
     if largest >= max(LARGEST_CODEBOOK, n):
         raise InputError(
             f"{codes_path}: the largest code is {largest}, with {n} items: hashes or tokens of a vocabulary, it seems; "

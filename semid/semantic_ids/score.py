@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import write_json, write_text
-from semid.naming import TokenizerName
-from semid.quantizers import Tokenizer
+from semid.items import items_in_train
+from semid.naming import EXTERNAL, TokenizerName
+from semid.quantizers import Decoder
 from semid.semantic_ids.codebook import codebook_page, item_blocks
 from semid.semantic_ids.scorecard import reconstruction_error, scorecard
 
@@ -24,7 +23,7 @@ def score_tokenizer(
     codes: np.ndarray,
     vectors: Any,
     groups: np.ndarray,
-    tokenizer: Tokenizer,
+    tokenizer: Decoder,
     dataset: str,
     name: str,
     scorecard_path: str | Path,
@@ -38,7 +37,7 @@ def score_tokenizer(
     `structure` as in :func:`scorecard`. Of the catalogue memory holds the codes and, while they are sorted, two int64
     an item.
     """
-    parsed = TokenizerName.parse(name).with_size(tokenizer.num_levels, tokenizer.codebook_size)
+    parsed = TokenizerName.parse(name).with_sizes(tokenizer.sizes)
     identity = {
         "dataset": dataset,
         "tokenizer": name,
@@ -49,16 +48,16 @@ def score_tokenizer(
         "seed": parsed.seed,
         "fit": tokenizer.fit_summary(),
     }
-    in_train = pq.read_table(items_path, columns=["in_train"])["in_train"]
+    in_train = items_in_train(items_path)
     if not len(in_train) == len(codes) == len(vectors):
         raise InputError(
             f"{items_path}: {len(in_train)} items, but {len(vectors)} embeddings and {len(codes)} codes; "
             "run these steps again"
         )
     lost = reconstruction_error(vectors, tokenizer.decode, codes)
-    train_items = pc.sum(in_train).as_py() or 0
-    external = parsed.method == "external"
-    card = scorecard(codes, parsed.codebook_size, train_items, groups, lost, note, structure, external)
+    train_items = int(in_train.sum())
+    external = parsed.method == EXTERNAL
+    card = scorecard(codes, parsed.sizes, train_items, groups, lost, note, structure, external)
     for warning in card["warnings"]:
         logger.warning("%s", warning)
     heading = f"What the level-1 codes of {name} hold ({dataset})"

@@ -2,14 +2,15 @@
 
 import csv
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from semid.entropy import entropy_bits
 from semid.files import whole_file
+from semid.naming import nominal_bits
 
 ITEMS_A_CODE = 2
 LOW_PERPLEXITY = 0.1
@@ -80,12 +81,6 @@ def _collisions(codes: np.ndarray, groups: np.ndarray) -> list[dict[str, Any]]:
     return list(map(_figures_of_buckets, _run_lengths(column[order] for column in (*codes.T, groups))))
 
 
-def entropy_bits(counts: np.ndarray) -> float:
-    """Entropy in bits of the distribution that non-negative counts [K] describe."""
-    share = counts[counts > 0] / counts.sum()
-    return max(0.0, -float((share * np.log2(share)).sum()))
-
-
 def gini(counts: np.ndarray) -> float:
     """Gini coefficient of non-negative counts [K]: 0 when all are equal, 1 - 1/K when one code holds everything.
 
@@ -101,20 +96,23 @@ def _lifts(shares: Sequence[float], prefixes: Sequence[Mapping[str, Any]]) -> li
     return [share / chance if chance else None for share, chance in zip(shares, chances, strict=True)]
 
 
-def _warnings(card: Mapping[str, Any], codebook_size: int, external: bool) -> list[str]:
+def _warnings(card: Mapping[str, Any], sizes: Sequence[int], external: bool) -> list[str]:
     sentences = []
     if card["train_items_per_code"] < ITEMS_A_CODE:
         sentences.append(
-            f"{card['train_items']} training items for codebooks of {codebook_size}: fewer than {ITEMS_A_CODE} a code, "
+            f"{card['train_items']} training items for codebooks of {max(sizes)}: fewer than {ITEMS_A_CODE} a code, "
             "so codes follow single items; use a smaller codebook."
         )
-    uneven = [level for level in card["levels"] if level["perplexity"] < LOW_PERPLEXITY * codebook_size]
+    uneven = [
+        level for level, size in zip(card["levels"], sizes, strict=True) if level["perplexity"] < LOW_PERPLEXITY * size
+    ]
     if uneven:
         perplexities = ", ".join(f"{level['perplexity']:.1f} at level {level['level']}" for level in uneven)
         # options of a training that was elsewhere cannot be tried
         advice = "" if external else "; try fewer dimensions (pca_dim, codebook_dim) or codes"
+        of_sizes = " or ".join(map(str, sorted({sizes[level["level"] - 1] for level in uneven}, reverse=True)))
         sentences.append(
-            f"Of {codebook_size} codes a few hold most items (perplexity {perplexities}): the codebook collapsed, or "
+            f"Of {of_sizes} codes a few hold most items (perplexity {perplexities}): the codebook collapsed, or "
             f"single outliers took codes of their own{advice}."
         )
     if card["largest_bucket"] > LARGE_BUCKET * card["items"]:
@@ -132,7 +130,7 @@ def _warnings(card: Mapping[str, Any], codebook_size: int, external: bool) -> li
 
 def scorecard(
     codes: np.ndarray,
-    codebook_size: int,
+    sizes: Sequence[int],
     train_items: int,
     groups: np.ndarray,
     reconstruction: Mapping[str, float | None] | None = None,
@@ -142,6 +140,7 @@ def scorecard(
 ) -> dict[str, Any]:
     """Figures of one tokenizer's `codes [n, L]` as a dict that JSON can hold.
 
+    `sizes` are those of the codebooks, level by level; `train_items_per_code` goes by the largest.
     `groups [n]` numbers the distinct embeddings (items with identical embeddings have one number): items that share
     both code and embedding collide whatever the tokenizer. `reconstruction` comes from :func:`reconstruction_error` and
     is None for codes that cannot be decoded. `note` says what kind of data this is. `structure` are figures by name, as
@@ -159,7 +158,7 @@ def scorecard(
     *prefixes, identical = _collisions(codes, groups)
     levels = []
     for level in range(num_levels):
-        counts = np.bincount(codes[:, level], minlength=codebook_size)
+        counts = np.bincount(codes[:, level], minlength=sizes[level])
         bits = entropy_bits(counts)
         levels.append(
             {
@@ -173,8 +172,8 @@ def scorecard(
     card: dict[str, Any] = {
         "items": n,
         "train_items": train_items,
-        "train_items_per_code": train_items / codebook_size,
-        "bits": num_levels * math.log2(codebook_size),
+        "train_items_per_code": train_items / max(sizes),
+        "bits": nominal_bits(sizes),
         "entropy_bits": sum(level["entropy_bits"] for level in levels),
         "reconstruction": dict(reconstruction) if reconstruction else None,
         "distinct_codes": prefixes[-1]["distinct"],
@@ -192,7 +191,7 @@ def scorecard(
         card["structure"] = {**structure, "cooccurrence_lift": lifts}
     else:
         card["structure"] = None
-    card["warnings"] = _warnings(card, codebook_size, external)
+    card["warnings"] = _warnings(card, sizes, external)
     card["note"] = note
     return card
 

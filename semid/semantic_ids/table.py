@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import whole_file
+from semid.items import count_items, item_batches
 from semid.semantic_ids.codes import REMEDY, code_strings, open_codes
 
 ROWS_AT_ONCE = 1 << 18
@@ -27,17 +28,16 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
     names = ["token"] if flat else [f"c{level + 1}" for level in range(codes.shape[1])]
     fields = [pa.field("item_id", pa.string()), *(pa.field(name, pa.int32()) for name in names)]
     schema = pa.schema(fields if flat else [*fields, pa.field("code_str", pa.string())])
-    with pq.ParquetFile(items_path) as items:
-        rows = items.metadata.num_rows
-        if rows != len(codes):
-            raise InputError(f"{items_path}: {rows} items, but the codes have {len(codes)} rows; encode again")
-        with whole_file(output) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-            start = 0
-            for batch in items.iter_batches(ROWS_AT_ONCE, columns=["item_id"]):
-                block = codes[start : start + len(batch)]
-                columns = [batch.column(0).cast(pa.string()), *(pa.array(np.ascontiguousarray(c)) for c in block.T)]
-                writer.write_table(pa.table(columns if flat else [*columns, code_strings(block)], schema=schema))
-                start += len(batch)
+    rows = count_items(items_path)
+    if rows != len(codes):
+        raise InputError(f"{items_path}: {rows} items, but the codes have {len(codes)} rows; encode again")
+    with whole_file(output) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        start = 0
+        for batch in item_batches(items_path, ["item_id"], rows_at_once=ROWS_AT_ONCE):
+            block = codes[start : start + len(batch)]
+            columns = [batch.column(0).cast(pa.string()), *(pa.array(np.ascontiguousarray(c)) for c in block.T)]
+            writer.write_table(pa.table(columns if flat else [*columns, code_strings(block)], schema=schema))
+            start += len(batch)
 
 
 def read_semantic_ids(path: str | Path) -> np.ndarray:

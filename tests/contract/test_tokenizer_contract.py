@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from mixtures import mixture
+from safetensors.torch import save_file
 
 from semid.embeddings import EmbeddingStore, Rows
 from semid.errors import InputError
+from semid.pretrained import write_config
 from semid.quantizers import RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
 from semid.quantizers.blocks import sample_rows
 
@@ -25,6 +26,7 @@ CASES: dict[str, tuple[type[Tokenizer], dict]] = {
     "rqkmeans": (RQKMeans, SMALL),
     "rqkmeans-pca": (RQKMeans, {**SMALL, "pca_dim": 8}),
     "rqkmeans-beam": (RQKMeans, {**SMALL, "beam": 4}),
+    "rqkmeans-tapered": (RQKMeans, {**SMALL, "codebook_sizes": (16, 8, 5)}),
     "rqvae": (RQVAE, {**SMALL, **TRAINING, "codebook_dim": 8}),
     "rqvae-tiger": (RQVAE, {**SMALL, **TRAINING, "codebook_dim": 8, "linear_start": False, "keep": "last"}),
     "rqvae-tiger-gradient": (
@@ -34,16 +36,22 @@ CASES: dict[str, tuple[type[Tokenizer], dict]] = {
             "codebook_update": "gradient",
         },
     ),
+    "rqvae-tapered": (RQVAE, {**SMALL, **TRAINING, "codebook_dim": 8, "codebook_sizes": (9, 16, 6)}),
     "vqvae": (VQVAE, {"codebook_size": 16, **TRAINING}),
 }
 every_case = pytest.mark.parametrize("case", CASES)
 
 
 def make(case: str, **changes) -> Tokenizer:
+    """The case with changes; a tapered one stays so in other sizes: half of the largest in every level but one."""
     kind, arguments = CASES[case]
     if kind is VQVAE:
         changes.pop("num_levels", None)
-    return kind(**{**arguments, **changes})
+    changed = {**arguments, **changes}
+    if "codebook_sizes" in arguments and {"num_levels", "codebook_size"} & changes.keys():
+        size = changed["codebook_size"]
+        changed["codebook_sizes"] = (size, *[max(1, size // 2)] * (changed["num_levels"] - 1))
+    return kind(**changed)
 
 
 VECTORS = mixture(N, DIM)
@@ -124,6 +132,7 @@ def test_codes_have_a_column_a_level_and_lie_below_the_codebook_size(case: str):
     assert codes.dtype == np.uint16
     assert codes.shape == (N, tokenizer.num_levels)
     assert codes.max() < tokenizer.codebook_size
+    assert (codes.max(axis=0) < tokenizer.sizes).all()
     assert all(len(np.unique(column)) > 1 for column in codes.T)
     assert tokenizer.dim == DIM
 
@@ -175,7 +184,8 @@ def test_encode_assigns_the_nearest_codeword_level_by_level(case: str):
         pytest.skip("a beam is not greedy; its own tests are in tests/unit")
     residual = latent(tokenizer, VECTORS)
     expected = np.empty((N, tokenizer.num_levels), np.uint16)
-    for level, codebook in enumerate(tokenizer.codebooks_.double().numpy()):
+    for level, padded in enumerate(tokenizer.codebooks_.double().numpy()):
+        codebook = padded[: tokenizer.sizes[level]]
         expected[:, level] = np.square(residual[:, None] - codebook).sum(axis=2).argmin(axis=1)
         residual = residual - codebook[expected[:, level]]
     assert_same_codes(tokenizer, VECTORS, tokenizer.encode(VECTORS), expected)
@@ -370,6 +380,11 @@ def test_codes_of_another_shape_or_outside_the_codebook_are_refused(case: str):
     levels = tokenizer.num_levels
     with pytest.raises(ValueError, match=rf"\(5, {levels + 1}\).*{levels}\]"):
         tokenizer.decode(np.zeros((5, levels + 1), np.uint16))
+    if len(set(tokenizer.sizes)) > 1:
+        with pytest.raises(
+            InputError, match=rf"codes of level {levels} must lie between 0 and {tokenizer.sizes[-1] - 1}"
+        ):
+            tokenizer.decode(np.full((1, levels), min(tokenizer.sizes) - 1) + (np.arange(levels) == levels - 1))
     for value in (-1, 16):
         with pytest.raises(ValueError, match=f"between 0 and 15, found {value} to {value}"):
             tokenizer.decode(np.full((1, levels), value))
@@ -405,12 +420,53 @@ def test_sizes_below_one_are_refused(case: str, change: dict):
         make(case, **change)
 
 
-SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "schemas" / "config.schema.yaml").read_text())["$defs"]
+@pytest.mark.parametrize("kind", [RQKMeans, RQVAE])
+def test_codebook_sizes_are_as_many_as_levels_and_the_largest_is_the_codebook_size(kind: type[Tokenizer]):
+    assert kind(num_levels=2, codebook_size=16).sizes == (16, 16)
+    assert kind(num_levels=3, codebook_size=16, codebook_sizes=[4, 16, 8]).sizes == (4, 16, 8)
+    with pytest.raises(InputError, match=r"^codebook_sizes must be one for each of 3 levels .*, got 2: \(16, 8\)$"):
+        kind(num_levels=3, codebook_size=16, codebook_sizes=(16, 8))
+    for sizes in ((8, 8, 4), (32, 16, 16)):
+        with pytest.raises(InputError, match=rf"must be codebook_size, which is 16, got {sizes[0]} in "):
+            kind(num_levels=3, codebook_size=16, codebook_sizes=sizes)
+    for sizes in ((16, 0, 4), 16, (16, 8.5, 4)):
+        with pytest.raises(
+            InputError, match=r"^codebook_sizes must be a list of whole numbers of at least 1 or null, got"
+        ):
+            kind(num_levels=3, codebook_size=16, codebook_sizes=sizes)
+
+
+@pytest.mark.parametrize(("largest", "dtype"), [(65_536, np.uint16), (65_537, np.uint32)])
+def test_the_dtype_of_codes_follows_the_largest_codebook(largest: int, dtype: type):
+    tokenizer = RQKMeans(num_levels=2, codebook_size=largest, codebook_sizes=(3, largest))
+    codebooks = torch.zeros(2, largest, 4)
+    codebooks[:, :3] = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    state = {"mean": torch.zeros(4), "directions": torch.zeros(0, 4), "cluster_sizes": torch.ones(2, largest)}
+    tokenizer._load({**state, "codebooks": codebooks}, {})
+    assert tokenizer.encode(np.ones((2, 4), np.float32)).dtype == dtype
+
+
+@pytest.mark.parametrize("case", ["rqkmeans", "rqvae"])
+def test_levels_that_are_all_as_large_are_those_of_one_codebook_size(case: str):
+    given = make(case, codebook_sizes=(16, 16, 16)).fit(VECTORS)
+    assert all(torch.equal(tensor, given._state()[name]) for name, tensor in fitted(case)._state().items())
+
+
+def test_a_level_with_fewer_codes_leaves_those_before_it_as_they_are():
+    tapered = fitted("rqkmeans-tapered")
+    assert torch.equal(tapered.codebooks_[0], fitted("rqkmeans").codebooks_[0])
+    residual = VECTORS - tapered.codebooks_[0].numpy()[tapered.encode(VECTORS)[:, 0]]
+    means = [residual[tapered.encode(VECTORS)[:, 1] == code].mean(axis=0) for code in range(8)]
+    np.testing.assert_allclose(tapered.codebooks_[1, :8], np.stack(means), atol=0.02)
+
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "config.schema.json").read_text())["$defs"]
 OPTIONS = [
     (kind, option)
     for kind, method in ((RQKMeans, "rqkmeans"), (RQVAE, "rqvae"), (VQVAE, "vqvae"))
     for option in SCHEMA[method]["properties"]
-    if option != "init"  # of the workflow
+    # the first is of the workflow; the other has to fit num_levels and codebook_size, see the tapered kinds
+    if option not in ("init", "codebook_sizes")
 ]
 
 
@@ -640,6 +696,7 @@ NOT_DEFAULT = {
         **{
             "num_levels": 2,
             "codebook_size": 8,
+            "codebook_sizes": (8, 4),
             "max_train": 300,
             "seed": 3,
             "metadata": {"dataset": "x", "space": [1]},
@@ -650,6 +707,7 @@ NOT_DEFAULT = {
         **{
             "num_levels": 2,
             "codebook_size": 8,
+            "codebook_sizes": (4, 8),
             "gradient_estimator": "rotation",
             "max_train": 300,
             "seed": 3,
@@ -661,7 +719,9 @@ NOT_DEFAULT = {
         **{"keep": "last", "patience": 3},
     },
 }
-NOT_DEFAULT[VQVAE] = {name: value for name, value in NOT_DEFAULT[RQVAE].items() if name != "num_levels"}
+NOT_DEFAULT[VQVAE] = {
+    name: value for name, value in NOT_DEFAULT[RQVAE].items() if name not in ("num_levels", "codebook_sizes")
+}
 
 
 @pytest.mark.parametrize("kind", NOT_DEFAULT)
@@ -673,6 +733,49 @@ def test_every_constructor_argument_survives_saving(kind: type[Tokenizer], tmp_p
     kind(**arguments).fit(VECTORS).save_pretrained(tmp_path)
     loaded = kind.from_pretrained(tmp_path)
     assert {name: getattr(loaded, name) for name in arguments} == arguments
+
+
+def test_folders_written_before_sizes_differed_and_models_had_headers_are_read(tmp_path: Path):
+    tokenizer = fitted("rqkmeans-beam")
+    tokenizer.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["arguments"].pop("codebook_sizes") is None
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(tokenizer._state(), tmp_path / "model.safetensors")
+    loaded = Tokenizer.from_pretrained(tmp_path)
+    np.testing.assert_array_equal(loaded.encode(VECTORS), tokenizer.encode(VECTORS))
+    model = RQKMeans.from_model(tmp_path / "model.safetensors")
+    assert (loaded.beam, model.beam) == (4, 1)
+    assert torch.equal(model.codebooks_, tokenizer.codebooks_)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        Tokenizer.from_model(tmp_path / "model.safetensors")
+
+
+@every_case
+def test_a_model_alone_is_the_tokenizer_encoding_by_default_options(case: str, tmp_path: Path):
+    tokenizer = fitted(case)
+    (tmp_path / "config.json").write_text("of another model")
+    tokenizer.save_model(tmp_path / "model.safetensors")
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+    loaded = Tokenizer.from_model(tmp_path / "model.safetensors")
+    assert type(loaded) is type(tokenizer)
+    if case == "rqkmeans-beam":
+        assert loaded.beam == 1
+        loaded.beam = 4
+    np.testing.assert_array_equal(loaded.encode(VECTORS), tokenizer.encode(VECTORS))
+    assert all(torch.equal(tensor, loaded._state()[name]) for name, tensor in tokenizer._state().items())
+
+
+def test_the_model_that_is_saved_does_not_depend_on_options_of_encoding(tmp_path: Path):
+    for beam in (1, 4):
+        tokenizer = make("rqkmeans", beam=beam, metadata={"dataset": "x"}).fit(VECTORS)
+        tokenizer.save_pretrained(tmp_path / str(beam))
+        made = tmp_path / f"{beam}.json"
+        write_config(tmp_path / "1" / "model.safetensors", made, {"beam": beam})
+        assert made.read_bytes() == (tmp_path / str(beam) / "config.json").read_bytes()
+    models = [(tmp_path / beam / "model.safetensors").read_bytes() for beam in "14"]
+    assert models[0] == models[1]
 
 
 def test_from_pretrained_finds_the_class_and_refuses_another(tmp_path: Path):

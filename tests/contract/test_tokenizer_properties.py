@@ -17,6 +17,7 @@ from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
 from semid.quantizers import kmeans as kmeans_module
 from semid.quantizers.kmeans import kmeans
 from semid.quantizers.nearest import NearestCodeword
+from semid.quantizers.residual import level_codebooks
 
 GREEDY = [case for case in CASES if case != "rqkmeans-beam"]
 # as a share of a row's squared length: squared distances this close may be told apart by rounding alone
@@ -77,7 +78,8 @@ def margins(tokenizer: Tokenizer, vectors: np.ndarray, codes: np.ndarray) -> np.
     residual = latent(tokenizer, vectors)
     lengths = np.square(residual).sum(axis=1)
     found = np.full(codes.shape, np.inf)
-    for level, codebook in enumerate(tokenizer.codebooks_.double().numpy()):
+    for level, padded in enumerate(tokenizer.codebooks_.double().numpy()):
+        codebook = padded[: tokenizer.sizes[level]]
         distances = np.square(residual[:, None] - codebook).sum(axis=2)
         if len(codebook) > 1:
             two = np.sort(distances, axis=1)[:, :2]
@@ -110,7 +112,12 @@ def test_any_catalogue_gets_codes_in_range_finite_vectors_and_saves_bit_for_bit(
     tokenizer = data.draw(sizes(case, vectors)).fit(vectors)
     codes = tokenizer.encode(vectors)
     assert codes.shape == (len(vectors), tokenizer.num_levels)
-    assert int(codes.max()) < tokenizer.codebook_size
+    assert (codes.max(axis=0) < tokenizer.sizes).all()
+    assert all(
+        not padded[size:].any()
+        for learnt in (tokenizer.codebooks_, tokenizer.cluster_sizes_)
+        for padded, size in zip(learnt, tokenizer.sizes, strict=True)
+    )
     decoded = tokenizer.decode(codes)
     assert decoded.shape == vectors.shape
     assert np.isfinite(decoded).all()
@@ -167,7 +174,7 @@ def test_encode_assigns_the_training_rows_as_k_means_did(
 def test_in_the_latent_space_a_distinct_codeword_is_its_own_code(case: str, data: st.DataObject):
     vectors = data.draw(catalogues())
     tokenizer = data.draw(sizes(case, vectors)).fit(vectors)
-    for codebook in tokenizer.codebooks_:
+    for codebook in level_codebooks(tokenizer.codebooks_, tokenizer.sizes):
         nearest = NearestCodeword(codebook, codeword_block=data.draw(st.integers(1, 14)))
         distances = (codebook.double()[:, None] - codebook.double()).square().sum(dim=2)
         near = distances <= NEAR_TIE * codebook.double().square().sum(dim=1).max()

@@ -1,5 +1,6 @@
 """Names of tokenizers: one grammar, one parser."""
 
+import math
 import re
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semid.errors import InputError
-from semid.naming import METHODS, RESERVED, TokenizerName, name_pattern
+from semid.methods import METHODS, Method
+from semid.naming import EXTERNAL, RESERVED, TokenizerName, grammar, name_pattern, nominal_bits
+from semid.quantizers import Tokenizer
+
+FORMS = (*METHODS, EXTERNAL)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,7 @@ def test_a_name_is_taken_apart(name: str, parts: tuple):
     "name",
     [
         *RESERVED,
-        *METHODS,
+        *FORMS,
         "",
         "external_",
         "external_Mine",
@@ -81,7 +86,7 @@ def test_a_malformed_name_is_an_error_that_shows_the_grammar(name: str):
     assert f"'{name}'" in message
     assert "<method>_<size>[-<variant>][-s<seed>]" in message
     assert "external_<name>" in message
-    for method in METHODS:
+    for method in FORMS:
         assert method in message
 
 
@@ -89,24 +94,21 @@ variants = st.from_regex(r"(?!s[0-9])[a-z][a-z0-9_]{0,6}", fullmatch=True) | st.
 residual = st.builds(
     TokenizerName,
     method=st.sampled_from(["rqkmeans", "rqvae"]),
-    num_levels=st.integers(1, 99),
-    codebook_size=st.integers(1, 99_999),
+    sizes=st.builds(lambda num_levels, size: (size,) * num_levels, st.integers(1, 99), st.integers(1, 99_999)),
     variant=variants,
     seed=st.integers(0, 999),
 )
 flat = st.builds(
     TokenizerName,
     method=st.just("vqvae"),
-    num_levels=st.just(1),
-    codebook_size=st.integers(1, 99_999),
+    sizes=st.tuples(st.integers(1, 99_999)),
     variant=variants,
     seed=st.integers(0, 999),
 )
 external = st.builds(
     TokenizerName,
     method=st.just("external"),
-    num_levels=st.just(0),
-    codebook_size=st.just(0),
+    sizes=st.just(()),
     variant=st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True),
 )
 
@@ -118,7 +120,7 @@ def test_parsing_a_name_gives_back_its_parts(parts: TokenizerName):
 
 @given(residual | flat | external)
 def test_a_name_matches_the_pattern_of_its_own_method_alone(parts: TokenizerName):
-    assert [method for method in METHODS if re.fullmatch(name_pattern(method), parts.name)] == [parts.method]
+    assert [method for method in FORMS if re.fullmatch(name_pattern(method), parts.name)] == [parts.method]
 
 
 @given(
@@ -126,7 +128,7 @@ def test_a_name_matches_the_pattern_of_its_own_method_alone(parts: TokenizerName
     | st.from_regex(r"external_[a-zS0-9_-]{0,4}", fullmatch=True)
 )
 def test_pattern_and_parser_accept_the_same_names(name: str):
-    matches = any(re.fullmatch(name_pattern(method), name) for method in METHODS)
+    matches = any(re.fullmatch(name_pattern(method), name) for method in FORMS)
     try:
         TokenizerName.parse(name)
         parsed = True
@@ -136,7 +138,7 @@ def test_pattern_and_parser_accept_the_same_names(name: str):
 
 
 def test_the_pattern_has_no_groups_that_snakemake_would_take_for_wildcards():
-    for method in METHODS:
+    for method in FORMS:
         assert re.compile(name_pattern(method)).groupindex == {}
 
 
@@ -172,10 +174,39 @@ def test_codes_made_elsewhere_are_given_their_size_and_have_no_seed():
     name = TokenizerName.parse("external_letter")
     assert name.with_seed(3) == name
     assert not name.is_flat
-    sized = name.with_size(4, 256)
+    sized = name.with_sizes((256,) * 4)
     assert (sized.num_levels, sized.codebook_size, sized.bits, sized.name) == (4, 256, 32, "external_letter")
 
 
+def test_bits_add_up_where_levels_differ_and_the_size_of_the_name_is_the_largest():
+    tapered = TokenizerName.parse("rqkmeans_3x2048-tapered").with_sizes((2048, 1024, 512))
+    assert (tapered.num_levels, tapered.codebook_size, tapered.bits) == (3, 2048, 11 + 10 + 9)
+    assert tapered.name == "rqkmeans_3x2048-tapered"
+
+
+def test_bits_of_equal_levels_are_a_product_to_the_last_digit():
+    assert all(nominal_bits((size,) * 7) == 7 * math.log2(size) for size in range(1, 3_000))
+
+
+def test_a_new_method_needs_one_line_of_the_table(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(METHODS, "opq", Method("opq", "product", "elsewhere.opq:OPQ", False, "product quantization"))
+    monkeypatch.setitem(METHODS, "flat", Method("flat", "flat", "elsewhere.flat:Flat", False, "k-means"))
+    parsed = TokenizerName.parse("opq_4x256-wide-s2")
+    assert (parsed.method, parsed.sizes, parsed.is_flat) == ("opq", (256,) * 4, False)
+    assert TokenizerName.parse("flat_64").is_flat
+    assert re.fullmatch(name_pattern("opq"), "opq_4x256-wide-s2")
+    assert "opq_LxK (L sub-spaces of K codes) or vqvae_K, flat_K (one codebook of K codes)" in grammar()
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=str)
+def test_the_class_of_a_method_is_imported_from_where_the_table_says(method: Method):
+    assert METHODS[method.name] is method
+    assert method.load().__name__ == method.class_name
+    assert issubclass(method.load(), Tokenizer)
+
+
 def test_planning_imports_neither_torch_nor_numpy():
-    code = "import sys, semid.naming; print([name for name in ('torch', 'numpy') if name in sys.modules])"
+    code = (
+        "import sys, semid.methods, semid.naming; print([name for name in ('torch', 'numpy') if name in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -254,7 +254,7 @@ def test_every_option_is_in_the_key():
         **{"linear_start": False, "codebook_update": "gradient", "decay": 0.9, "eps": 1e-3, "kmeans_iters": 3},
         **{"threshold_ema_dead_code": 0.1, "commitment_weight": 0.5, "usage_weight": 0.1, "usage_temperature": 0.7},
         **{"gradient_estimator": "rotation", "epochs": 2, "batch_size": 50, "learning_rate": 0.01, "keep": "last"},
-        **{"patience": 3},
+        **{"patience": 3, "codebook_sizes": (256, 256, 256, 64)},
     }
     assert {field.name for field in dataclasses.fields(RQVAE) if field.init} == {*changed, "metadata"}
     for name, value in changed.items():

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from semid.errors import InputError
-from semid.quantizers import Compute, ExternalCodes, RQKMeans, Tokenizer
+from semid.quantizers import Compute, Decoder, ExternalCodes, RQKMeans, Tokenizer
+from semid.semantic_ids import encode_items
 
 N, DIM, LEVELS, K = 200, 5, 3, 6
 
@@ -83,7 +85,7 @@ def test_what_is_saved_is_read_back(
     assert "level 3 of 3: 4 of 6 codes used" in caplog.text
     tokenizer.metadata = {"dataset": "mine"}
     tokenizer.save_pretrained(tmp_path)
-    found = Tokenizer.from_pretrained(tmp_path)
+    found = Decoder.from_pretrained(tmp_path)
     assert isinstance(found, ExternalCodes)
     assert (found.num_levels, found.codebook_size, found.metadata) == (LEVELS, K, {"dataset": "mine"})
     np.testing.assert_array_equal(found.decode(codes), tokenizer.decode(codes))
@@ -91,9 +93,27 @@ def test_what_is_saved_is_read_back(
     assert found.fit_summary() == {"dim": DIM}
 
 
-def test_other_items_cannot_be_encoded(vectors: np.ndarray, codes: np.ndarray) -> None:
-    with pytest.raises(InputError, match="these codes were made elsewhere"):
-        fitted(vectors, codes).encode(vectors)
+def test_who_wants_to_encode_other_items_is_told_where_their_codes_come_from(
+    vectors: np.ndarray, codes: np.ndarray, tmp_path: Path
+) -> None:
+    tokenizer = fitted(vectors, codes)
+    assert not hasattr(tokenizer, "encode")
+    tokenizer.save_pretrained(tmp_path)
+    for read in (
+        lambda: Tokenizer.from_pretrained(tmp_path),
+        lambda: Tokenizer.from_model(tmp_path / "model.safetensors"),
+        lambda: encode_items(tokenizer, "external_mine", vectors, {}, tmp_path / "codes.npy", Compute()),
+    ):
+        with pytest.raises(InputError, match=r"these codes were made elsewhere, .* import them all again"):
+            read()
+    assert not (tmp_path / "codes.npy").exists()
+
+
+def test_codebooks_of_unlike_sizes_have_the_same_codewords(vectors: np.ndarray, codes: np.ndarray) -> None:
+    tapered = ExternalCodes(num_levels=LEVELS, codebook_size=K, codebook_sizes=(K, K, 4)).fit(vectors, codes=codes)
+    assert torch.equal(tapered.codebooks_, fitted(vectors, codes).codebooks_)
+    with pytest.raises(InputError, match="codes of level 3 must lie between 0 and 3, found 5"):
+        tapered.decode(np.array([[5, 5, 5]]))
 
 
 def test_codes_must_fit_vectors_and_codebooks(vectors: np.ndarray, codes: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Nearest codewords and beams against their definitions."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from semid.quantizers import nearest
 from semid.quantizers.minima import lowest
-from semid.quantizers.nearest import BeamSearch, NearestCodeword, residual_codes
+from semid.quantizers.nearest import BeamSearch, NearestCodeword
+from semid.quantizers.residual import residual_codes
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -120,6 +122,24 @@ def test_a_beam_of_all_partial_codes_finds_the_best_of_all_codes(n_levels: int, 
     points = sum(codebooks[level][every[:, level]] for level in range(n_levels))
     best = torch.cdist(rows.double(), points.double()).square().amin(dim=1)
     torch.testing.assert_close(squared_error(rows, codebooks, codes), best, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("tables", [True, False])
+@pytest.mark.parametrize("sizes", [(6, 3), (2, 7, 3), (5, 1, 4), (3, 4, 2, 5), (64, 3)])
+def test_a_beam_of_all_partial_codes_finds_the_best_of_levels_of_unlike_sizes(
+    sizes: tuple[int, ...], tables: bool, monkeypatch: pytest.MonkeyPatch
+):
+    if not tables:
+        monkeypatch.setattr(nearest, "_TABLES_AT_MOST", 0)
+    codebooks = [normal(size, 6, seed=level) for level, size in enumerate(sizes)]
+    rows = normal(60, 6, seed=9) * 2
+    codes = BeamSearch(codebooks, math.prod(sizes))(rows)
+    every = torch.tensor(list(itertools.product(*map(range, sizes))))
+    points = sum(codebooks[level][every[:, level]] for level in range(len(sizes)))
+    best = torch.cdist(rows.double(), points.double()).square().amin(dim=1)
+    torch.testing.assert_close(squared_error(rows, codebooks, codes), best, rtol=1e-5, atol=1e-5)
+    greedy = residual_codes(rows.clone(), levels_of(codebooks), codebooks)
+    assert torch.equal(BeamSearch(codebooks, 1)(rows), greedy)
 
 
 def test_a_wider_beam_lowers_the_mean_error():

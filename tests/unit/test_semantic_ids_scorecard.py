@@ -32,7 +32,7 @@ GROUPS = np.array([5, 5, 9, 1, 2, 3, 4, 4])
 
 
 def test_hand_computed_scorecard() -> None:
-    card = scorecard(CODES, 4, train_items=6, groups=GROUPS)
+    card = scorecard(CODES, (4, 4), train_items=6, groups=GROUPS)
     assert card["items"] == 8
     assert card["train_items_per_code"] == 1.5
     assert card["bits"] == 4.0
@@ -58,14 +58,32 @@ def test_hand_computed_scorecard() -> None:
     assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
+def test_levels_of_unlike_sizes_are_held_against_their_own() -> None:
+    # four of four codes, then two of two, then one of sixteen
+    codes = np.array([[n % 4, n % 2, 0] for n in range(8)])
+    card = scorecard(codes, (4, 2, 16), train_items=40, groups=np.arange(8))
+    assert card["bits"] == 2 + 1 + 4
+    assert card["train_items_per_code"] == 40 / 16
+    assert [level["used_codes"] for level in card["levels"]] == [4, 2, 1]
+    assert [level["perplexity"] for level in card["levels"]] == [4, 2, 1]
+    # all items on one of K codes: 1 - 1/K
+    assert [level["gini"] for level in card["levels"]] == [0, 0, 15 / 16]
+    # a perplexity of 1 is a tenth or more of every size but the largest
+    assert card["warnings"][0].startswith("Of 16 codes a few hold most items (perplexity 1.0 at level 3): ")
+    assert "level 1" not in card["warnings"][0]
+    few = scorecard(codes, (16, 64, 32), train_items=100, groups=np.arange(8))["warnings"]
+    assert few[0].startswith("100 training items for codebooks of 64: fewer than 2 a code")
+    assert few[1].startswith("Of 64 or 32 codes a few hold most items (perplexity 2.0 at level 2, 1.0 at level 3): ")
+
+
 def test_items_of_one_embedding_with_different_codes_do_not_collide() -> None:
-    card = scorecard(np.array([[0], [1], [1]]), 2, 3, groups=np.array([7, 7, 8]))
+    card = scorecard(np.array([[0], [1], [1]]), (2,), 3, groups=np.array([7, 7, 8]))
     assert card["items_in_collisions"] == 2
     assert card["items_in_collisions_identical"] == 0
 
 
 def test_a_perfect_codebook_has_perplexity_k() -> None:
-    card = scorecard(np.arange(16).reshape(16, 1), 16, 16, groups=np.arange(16))
+    card = scorecard(np.arange(16).reshape(16, 1), (16,), 16, groups=np.arange(16))
     assert card["levels"] == [{"level": 1, "used_codes": 16, "entropy_bits": 4.0, "perplexity": 16.0, "gini": 0.0}]
     assert card["unique_codes"] == 1
     assert card["items_in_collisions"] == 0
@@ -77,7 +95,7 @@ def test_prefixes_of_many_large_levels_do_not_overflow() -> None:
     codes = np.full((3, 8), 65_535)
     codes[1, 0] = 0
     codes[2, 7] = 0
-    card = scorecard(codes, 65_536, 3, groups=np.arange(3))
+    card = scorecard(codes, (65_536,) * 8, 3, groups=np.arange(3))
     assert [prefix["distinct"] for prefix in card["prefixes"]] == [2] * 7 + [3]
 
 
@@ -87,7 +105,7 @@ def test_scorecard_equals_plain_counting(data: st.DataObject) -> None:
     n, levels, size = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 4)), data.draw(st.integers(1, 5))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     codes, groups = random.integers(0, size, (n, levels)), random.integers(0, 6, n)
-    card = scorecard(codes.astype(np.uint16 if n % 2 else np.int32), size, n, groups)
+    card = scorecard(codes.astype(np.uint16 if n % 2 else np.int32), (size,) * levels, n, groups)
     for depth, prefix in enumerate(card["prefixes"], start=1):
         sizes = Counter(tuple(row[:depth]) for row in codes.tolist())
         shared = sum(size for size in sizes.values() if size > 1)
@@ -115,7 +133,7 @@ def test_scorecard_equals_plain_counting(data: st.DataObject) -> None:
 
 def test_no_warning_for_a_healthy_tokenizer() -> None:
     codes = np.stack(np.meshgrid(np.arange(16), np.arange(16)), -1).reshape(-1, 2)
-    assert scorecard(codes, 16, 256, groups=np.arange(256))["warnings"] == []
+    assert scorecard(codes, (16, 16), 256, groups=np.arange(256))["warnings"] == []
 
 
 @pytest.mark.parametrize(
@@ -133,7 +151,7 @@ def test_no_warning_for_a_healthy_tokenizer() -> None:
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(codes: np.ndarray, size: int, train: int, message: str) -> None:
-    found = scorecard(codes, size, train, groups=np.arange(len(codes)))["warnings"]
+    found = scorecard(codes, (size,) * codes.shape[1], train, groups=np.arange(len(codes)))["warnings"]
     assert len(found) == 1
     assert message in found[0]
     assert found[0].endswith(".")
@@ -142,7 +160,7 @@ def test_what_is_wrong_is_said_in_a_sentence(codes: np.ndarray, size: int, train
 def test_codes_made_elsewhere_get_no_advice_on_our_options() -> None:
     codes = np.arange(48).reshape(-1, 1) % 12
     ours, theirs = (
-        scorecard(codes, 128, 256, groups=np.arange(48), external=external)["warnings"] for external in (False, True)
+        scorecard(codes, (128,), 256, groups=np.arange(48), external=external)["warnings"] for external in (False, True)
     )
     assert "pca_dim" in ours[0]
     assert "the codebook collapsed" in theirs[0]
@@ -166,30 +184,30 @@ def test_lift_is_over_the_mean_of_shuffled_items() -> None:
         left, right = codes[random.permutation(12)][pairs.T]
         shared += [(left[:, 0] == right[:, 0]).mean(), (left == right).all(axis=1).mean()]
     structure = {"cooccurrence": [0.5, 0.25]}
-    card = scorecard(codes, 3, 12, np.arange(12), structure=structure)
+    card = scorecard(codes, (3, 3), 12, np.arange(12), structure=structure)
     chance = shared / 4000
     assert [prefix["chance"] for prefix in card["prefixes"]] == pytest.approx(chance, rel=0.05)
     assert card["structure"]["cooccurrence_lift"] == pytest.approx([0.5, 0.25] / chance, rel=0.05)
-    unique = scorecard(np.arange(4).reshape(-1, 1), 4, 4, np.arange(4), structure={"cooccurrence": [0.0]})
+    unique = scorecard(np.arange(4).reshape(-1, 1), (4,), 4, np.arange(4), structure={"cooccurrence": [0.0]})
     assert unique["structure"]["cooccurrence_lift"] == [None]
 
 
 def test_exactly_two_training_items_a_code_are_enough() -> None:
-    assert scorecard(np.arange(40).reshape(-1, 1), 40, 80, groups=np.arange(40))["warnings"] == []
+    assert scorecard(np.arange(40).reshape(-1, 1), (40,), 80, groups=np.arange(40))["warnings"] == []
 
 
 def test_a_flat_codebook_is_not_blamed_for_sharing_codes() -> None:
-    assert scorecard(np.arange(400).reshape(-1, 1) % 100, 100, 400, groups=np.arange(400))["warnings"] == []
+    assert scorecard(np.arange(400).reshape(-1, 1) % 100, (100,), 400, groups=np.arange(400))["warnings"] == []
 
 
 def test_note_is_kept() -> None:
-    assert scorecard(CODES, 4, 8, GROUPS, note="synthetic data")["note"] == "synthetic data"
+    assert scorecard(CODES, (4, 4), 8, GROUPS, note="synthetic data")["note"] == "synthetic data"
 
 
 @pytest.mark.parametrize(("codes", "groups"), [(CODES, GROUPS[:-1]), (CODES[:0], GROUPS[:0])])
 def test_arguments_that_do_not_fit_are_refused(codes: np.ndarray, groups: np.ndarray) -> None:
     with pytest.raises(ValueError):
-        scorecard(codes, 4, 8, groups)
+        scorecard(codes, (4, 4), 8, groups)
 
 
 @pytest.mark.parametrize("block_rows", [1, 7, 50, 1000])

@@ -1,0 +1,30 @@
+"""Where and in which blocks to compute."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge
+
+from semid.checks import check_options, doc
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and in which blocks to compute; changes speed and memory, never what is learnt.
+
+    `device`: a torch device; `batch_size`: rows encoded at once; `codeword_block`: codewords compared at once, except
+    by a beam, which compares fewer rows with all of a level. `scratch`: a folder for the training rows, and what is as
+    large, in files that need no memory; None is memory. On another device than the CPU its own memory holds them.
+    """
+
+    device: Annotated[str, doc("The torch device to compute on.")] = "cpu"
+    batch_size: Annotated[int, Ge(1), doc("Rows that are encoded at once.")] = 2048
+    codeword_block: Annotated[int, Ge(1), doc("Codewords that are compared at once.")] = 1024
+    scratch: Annotated[str | Path | None, doc("The folder of files for the training rows; null is memory.")] = None
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+ON_CPU = Compute()

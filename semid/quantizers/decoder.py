@@ -1,0 +1,233 @@
+"""What every tokenizer has in common with codes that were made elsewhere: codebooks, a space, and files."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from annotated_types import Ge
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from semid.checks import check_options, doc, options_of
+from semid.errors import InputError
+from semid.files import whole_file, write_text
+from semid.methods import METHODS
+from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, config_text, header_text, read_header
+from semid.quantizers.blocks import check_codes
+from semid.registries import load
+
+CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
+
+# classes that are saved but are no method
+_BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
+
+
+@dataclass(kw_only=True, eq=False)
+class Decoder:
+    """Turns codes [n, num_levels] back into vectors [n, dim], and can be saved and read.
+
+    `num_levels`: codes a semantic ID. `codebook_size`: values a code may take. `codebook_sizes`: that level by level,
+    the largest being `codebook_size`; None where all levels have as many. `metadata`: anything that JSON can hold.
+    What is learnt ends in an underscore: `codebooks_` [L, K, d] and `cluster_sizes_` [L, K], training rows a code, with
+    K the largest size; beyond the size of a level both are zero, and no code names those rows.
+    """
+
+    num_levels: Annotated[int, Ge(1), doc("Codes of a semantic ID.")] = 4
+    codebook_size: CodebookSize = 256
+    codebook_sizes: Annotated[
+        tuple[Annotated[int, Ge(1)], ...] | None,
+        doc(
+            "Codebook sizes level by level, such as `[2048, 1024, 512]`; the largest is the K of the name. null gives "
+            "every level K codes. A start must have the same sizes."
+        ),
+    ] = None
+    metadata: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+
+    # why a subclass cannot encode, and what to do about it; empty for those that can
+    no_encoder: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            setattr(self, field.name, plain(getattr(self, field.name)))
+        check_options(self)
+        if self.codebook_sizes is not None and len(self.codebook_sizes) != self.num_levels:
+            raise InputError(
+                f"codebook_sizes must be one for each of {self.num_levels} levels (num_levels), "
+                f"got {len(self.codebook_sizes)}: {self.codebook_sizes}"
+            )
+        if max(self.sizes) != self.codebook_size:
+            raise InputError(
+                f"the largest of codebook_sizes must be codebook_size, which is {self.codebook_size}, "
+                f"got {max(self.sizes)} in {self.codebook_sizes}"
+            )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The codebook size of every level."""
+        return self.codebook_sizes or (self.codebook_size,) * self.num_levels
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors it was fitted on."""
+        raise NotImplementedError
+
+    def latent(self, rows: Tensor) -> Tensor:
+        """Rows float32 [n, dim] in the space of the codebooks, [n, d]: where an item's codewords add up to it."""
+        raise NotImplementedError
+
+    def _decode_block(self, codes: Tensor) -> Tensor:
+        """Vectors float32 [n, dim] that int64 codes [n, L] stand for."""
+        raise NotImplementedError
+
+    def _state(self) -> dict[str, Tensor]:
+        """Every learnt tensor by name."""
+        raise NotImplementedError
+
+    def fit_summary(self) -> dict[str, Any]:
+        """What `fit` reports of itself: `dim`, and for the autoencoders `epoch_kept` and `rollbacks`."""
+        return {"dim": self.dim}
+
+    def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
+        """Take back what `_state` and `fit_summary` gave."""
+        raise NotImplementedError
+
+    def to(self, device: str) -> Self:
+        """Move the learnt tensors to a device."""
+        raise NotImplementedError
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""
+        self._check_fitted()
+        checked = check_codes(codes, self.sizes)
+        device = next(iter(self._state().values())).device
+        with torch.inference_mode():
+            return self._decode_block(checked.to(device)).cpu().numpy()
+
+    def save_model(self, path: str | Path) -> None:
+        """Write learnt tensors and what training decided, as :mod:`semid.pretrained` says, to one safetensors file.
+
+        A `config.json` beside it goes first: it would be that of another model. `InputError`, and what is there stays,
+        when JSON cannot hold the metadata.
+        """
+        self._check_fitted()
+        path, header = Path(path), header_text(self._description())
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # without its config.json a folder is no tokenizer: an interruption never pairs a new file with an old one
+        (path.parent / CONFIG_FILE).unlink(missing_ok=True)
+        with whole_file(path) as temporary:
+            save_file(tensors, temporary, {HEADER_ENTRY: header})
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `model.safetensors` (see `save_model`) and `config.json` (class, constructor arguments, metadata).
+
+        `InputError`, and what is in the folder stays, when JSON cannot hold the metadata.
+        """
+        self._check_fitted()
+        folder = Path(folder)
+        text = config_text(self._description(), {name: getattr(self, name) for name in _at_encode(type(self))})
+        self.save_model(folder / MODEL_FILE)
+        write_text(folder / CONFIG_FILE, text)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Read what `save_pretrained` wrote; `Decoder` reads any, `Tokenizer` any that can encode."""
+        folder = Path(folder)
+        for name in (CONFIG_FILE, MODEL_FILE):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder} is no tokenizer folder: it has no {name}")
+        return cls._read(folder, folder / MODEL_FILE, lambda: _read_config(folder))
+
+    @classmethod
+    def from_model(cls, path: str | Path) -> Self:
+        """Read what `save_model` wrote, with the options that encoding alone reads at their defaults.
+
+        A file that was written before models had a header is read with the `config.json` beside it.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such model")
+
+        def description() -> dict[str, Any]:
+            found = read_header(path) or _read_config(path.parent)
+            at_encode = _at_encode(_class_named(found["class"]))
+            arguments = {name: value for name, value in found["arguments"].items() if name not in at_encode}
+            return {**found, "arguments": arguments}
+
+        return cls._read(path, path, description)
+
+    @classmethod
+    def _read(cls, place: Path, model: Path, describe: Callable[[], dict[str, Any]]) -> Self:
+        try:
+            description = describe()
+            kind = _class_named(description["class"])
+            decoder = kind(**description["arguments"], metadata=description["metadata"])
+            # cloned: tensors of a file lie at its offsets, where kernels may sum in another order
+            state = {name: tensor.clone() for name, tensor in load_file(model).items()}
+            decoder._load(state, description["fitted"])
+        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; train or copy it again") from error
+        if not isinstance(decoder, cls):
+            advice = f": {kind.no_encoder}" if kind.no_encoder else ""
+            raise InputError(f"{place} holds a {kind.__name__}, expected {cls.__name__}{advice}")
+        return decoder
+
+    def _description(self) -> dict[str, Any]:
+        """What :func:`semid.pretrained.header_text` takes."""
+        at_encode = _at_encode(type(self))
+        fields = [field.name for field in dataclasses.fields(self) if field.init and field.name != "metadata"]
+        return {
+            "class": type(self).__name__,
+            "arguments": {name: getattr(self, name) for name in fields if name not in at_encode},
+            "at_encode": at_encode,
+            "fitted": self.fit_summary(),
+            "metadata": self.metadata,
+        }
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "cluster_sizes_"):
+            raise InputError(f"this {type(self).__name__} is not fitted: call fit, or read one by from_pretrained")
+
+    def _forget(self) -> None:
+        """Count as not fitted from here until `fit` sets `cluster_sizes_`, last."""
+        vars(self).pop("cluster_sizes_", None)
+
+
+class DecodedVectors:
+    """The vectors [n, dim] that codes [n, L] stand for, decoded when rows are asked for."""
+
+    def __init__(self, decoder: Decoder, codes: np.ndarray) -> None:
+        self._decoder, self._codes = decoder, codes
+        self.shape = (len(codes), decoder.dim)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return self._decoder.decode(self._codes[rows])
+
+
+def plain(value: Any) -> Any:
+    """Numbers of numpy as those of Python and sequences as tuples, as options hold them; anything else as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple(map(plain, value))
+    return value
+
+
+def _at_encode(kind: type[Decoder]) -> dict[str, Any]:
+    """The options of a class that encoding alone reads, with their defaults."""
+    return {option.name: option.default for option in options_of(kind) if option.is_at_encode}
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+
+
+def _class_named(name: str) -> type[Decoder]:
+    implementations = (*(method.implementation for method in METHODS.values()), *_BESIDE_METHODS)
+    return load({text.partition(":")[2]: text for text in implementations}[name])
