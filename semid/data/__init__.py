@@ -1,22 +1,29 @@
 """Raw review, catalogue and split files come in; validated items, interactions and splits go out as parquet.
 
 The generated sample writes raw files in the Amazon Reviews 2023 format, which then go the same way.
+`semid.data.sources` and `semid.data.raw_files` plan it, and need neither DuckDB nor numpy: names are imported on use.
 """
 
-from semid.data.preprocess import Outputs, PreprocessSettings, preprocess
-from semid.data.sample import SampleSettings, generate_sample
-from semid.data.sources import AmazonReviews2023, Source, Table, source_from_config
-from semid.data.text import clean_text
+from typing import Any
 
-__all__ = [
-    "AmazonReviews2023",
-    "Outputs",
-    "PreprocessSettings",
-    "SampleSettings",
-    "Source",
-    "Table",
-    "clean_text",
-    "generate_sample",
-    "preprocess",
-    "source_from_config",
-]
+from semid.registries import load
+
+_PUBLIC = {
+    "AmazonReviews2023": "semid.data.sources.amazon2023:AmazonReviews2023",
+    "Outputs": "semid.data.preprocessing:Outputs",
+    "PreprocessSettings": "semid.data.preprocessing:PreprocessSettings",
+    "SampleSettings": "semid.data.sources.sample:SampleSettings",
+    "Source": "semid.data.sources:Source",
+    "Table": "semid.data.sources.table:Table",
+    "clean_text": "semid.data.text:clean_text",
+    "generate_sample": "semid.data.sample:generate_sample",
+    "preprocess": "semid.data.preprocessing:preprocess",
+    "source_from_config": "semid.data.sources:source_from_config",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return load(_PUBLIC[name])

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Self
 
 import requests
+from annotated_types import Ge, Gt
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from semid.amazon2023 import OfficialFile
+from semid.checks import FilePath, Pattern, check_options, doc
+from semid.data.sources.release import OfficialFile
 from semid.errors import InputError
 from semid.files import is_full_disk, lock, write_json
 from semid.progress import Progress
@@ -30,19 +32,42 @@ logger = logging.getLogger("semid")
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """Where files come from, and how long to try.
+    """Where the files of a release come from, for datasets whose source downloads them, and how long to try.
 
-    base_url: address to which a file's path is appended.
-    retries: failures in a row, without a new byte between them, after which a download is given up.
-    timeout: seconds to wait for a connection, and for the next bytes.
+    Each file must have its official size and SHA-256, whoever put it at `data/raw/<dataset>/<path in the release>`;
+    what is there is not downloaded. Raises InputError for a value out of its range.
+
     backoff: seconds before the second try; doubled from try to try up to a minute. A server's `Retry-After`
-        overrules it.
+        overrules it. It is no key of the configuration.
     """
 
-    base_url: str
-    retries: int = 8
-    timeout: float = 60
+    base_url: Annotated[
+        Annotated[str, Pattern("^https?://.", "an address that begins with http:// or https://")] | None,
+        doc(
+            "`<base_url>/raw/review_categories/Musical_Instruments.jsonl` and so on: a mirror of the release; null "
+            "takes its official place. Proxies are taken from the environment (HTTPS_PROXY)."
+        ),
+    ] = None
+    retries: Annotated[
+        int,
+        Ge(0),
+        doc(
+            "Failures in a row, without a byte between them, before giving up. They are 1, 2, 4 … 60 seconds apart, or "
+            "as far as the server asks. The next run goes on where this one stopped."
+        ),
+    ] = 8
+    timeout: Annotated[float, Gt(0), doc("Seconds to wait for a connection, or for the next bytes.")] = 60
+    checksums: Annotated[
+        FilePath | None,
+        doc(
+            "A table of your own (tab-separated path, sha256, size) in place of the one that comes with the source, "
+            "for a mirror with other files. It is read to plan; each file is then held against its line."
+        ),
+    ] = None
     backoff: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_options(self, "download")
 
 
 class _PassingError(Exception):
@@ -65,7 +90,7 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
         check_file(path, file)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    url = f"{settings.base_url.rstrip('/')}/{file.path}"
+    url = f"{(settings.base_url or file.home).rstrip('/')}/{file.path}"
     try:
         with _Partial(path.with_name(f".{path.name}.partial"), file.size) as partial, requests.Session() as session:
             _require_space(path, file.size - partial.done)

@@ -11,7 +11,6 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semid.data import vocabulary
-from semid.errors import InputError
+from semid.data.sources.sample import SampleSettings
 from semid.files import whole_file
 from semid.progress import Progress
 
@@ -31,51 +30,6 @@ VARIANTS = 4  # asins under one parent_asin, at most
 ASINS = 36**8
 MAX_REVIEWS_A_USER = 200
 BRANDS_A_TYPE = 6
-SHARES = (
-    "escaped", "no_description", "long_description", "duplicate_listings", "same_text", "one_review_users",
-    "unknown_items", "repeats", "ties",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class SampleSettings:
-    """What is generated; the same settings give the same bytes. Raises InputError for a value out of its range.
-
-    items, users: how many; mean_reviews: reviews a user, on average (their number is log-normal).
-    popularity_exponent: of the Zipf law; with a large one a k-core loses many items.
-    Shares of items: escaped (HTML in title and description), no_description, long_description (thousands of words),
-    duplicate_listings (listed twice, half of these first without a title), same_text (that of another item).
-    Shares of reviews: unknown_items (not in the metadata), repeats (of the purchase before), ties (its timestamp).
-    Share of users: one_review_users.
-    """
-
-    items: int = 15_000
-    users: int = 20_000
-    seed: int = 0
-    mean_reviews: float = 11.0
-    popularity_exponent: float = 1.0
-    escaped: float = 0.3
-    no_description: float = 0.1
-    long_description: float = 0.002
-    duplicate_listings: float = 0.01
-    same_text: float = 0.005
-    one_review_users: float = 0.02
-    unknown_items: float = 0.005
-    repeats: float = 0.03
-    ties: float = 0.08
-
-    def __post_init__(self) -> None:
-        for name in ("items", "users"):
-            if getattr(self, name) < 1:
-                raise InputError(f"sample: {name} is {getattr(self, name)}; at least 1 is needed")
-        if not 1 <= self.mean_reviews <= 100:
-            raise InputError(f"sample: mean_reviews is {self.mean_reviews}; it must be between 1 and 100")
-        for name in ("seed", "popularity_exponent"):
-            if getattr(self, name) < 0:
-                raise InputError(f"sample: {name} is {getattr(self, name)}; it must not be negative")
-        for name in SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"sample: {name} is {getattr(self, name)}; a share lies between 0 and 1")
 
 
 def generate_sample(settings: SampleSettings, reviews_path: str | Path, meta_path: str | Path) -> None:

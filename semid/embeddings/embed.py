@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from semid.digests import code_digest
 from semid.embeddings.external import gather_own_vectors
@@ -18,6 +17,7 @@ from semid.embeddings.settings import EmbeddingSettings, EncoderSettings, Hashin
 from semid.embeddings.store import cast, shard_range, write_manifest
 from semid.embeddings.text import first_rows, item_texts, text_digest, text_digests
 from semid.errors import InputError
+from semid.items import count_items
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class TextEncoder(Protocol):
 
 
 def _count_items(items_path: str | Path) -> int:
-    rows = pq.read_metadata(items_path).num_rows
+    rows = count_items(items_path)
     if not rows:
         raise InputError(f"{items_path}: no items to embed")
     return rows

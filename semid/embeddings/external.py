@@ -3,7 +3,7 @@
 import csv
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from semid.embeddings.settings import OwnVectors
+from semid.embeddings.settings import OwnVectors, embedding_settings
 from semid.embeddings.store import block_rows, cast, new_part
-from semid.embeddings.text import item_batches
 from semid.errors import InputError
 from semid.files import open_array
+from semid.items import count_items, item_ids
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -151,6 +151,20 @@ def read_ids(settings: OwnVectors) -> list[str]:
     return ids.to_pylist()
 
 
+def catalogue_ids(options: Mapping[str, Any]) -> list[str] | None:
+    """The ids of the user's own vectors, from a dataset's `embeddings` options; None where there are no options.
+
+    They are the items of a dataset that names none. Raises `InputError` as :func:`read_ids` does, and for the options
+    of an encoder.
+    """
+    if not options:
+        return None
+    settings = embedding_settings(options)
+    if not isinstance(settings, OwnVectors):
+        raise InputError("embeddings: an encoder has no ids; name the items, or vectors of your own")
+    return read_ids(settings)
+
+
 def align(settings: OwnVectors, item_ids: Any) -> np.ndarray:
     """For every item of `item_ids` (strings) the row of its vector: int64 `[items]`.
 
@@ -270,11 +284,8 @@ def gather_own_vectors(settings: OwnVectors, items_path: str | Path, start: int,
     `InputError` as :func:`align` does, and for vectors that are not as many as their ids, not of one width, not finite
     or too large for the store's dtype.
     """
-    batches = item_batches(items_path, [ID_COLUMN], start, stop)
-    item_ids = pa.chunked_array(
-        [pc.cast(batch.column(0), pa.large_string()) for batch in batches], pa.large_string()
-    ).combine_chunks()
-    rows = align(settings, item_ids)
+    ids = item_ids(items_path, start, stop)
+    rows = align(settings, ids)
     blocks: Iterator[tuple[np.ndarray, np.ndarray]]
     if settings.table is not None:
         dim = _table_dim(settings.table, settings.vector_column)
@@ -289,7 +300,7 @@ def gather_own_vectors(settings: OwnVectors, items_path: str | Path, start: int,
             for begin in range(0, len(rows), step)
         )
     source = str(settings.vectors or settings.table)
-    count, items = _count_vectors(settings), pq.read_metadata(items_path).num_rows
+    count, items = _count_vectors(settings), count_items(items_path)
     if count > items:
         logger.warning("%s: %d vectors for %d items: those of no item are left out", source, count, items)
     with new_part(output, len(rows), dim, settings.dtype) as part, Progress(len(rows), "own vectors") as progress:
@@ -298,5 +309,5 @@ def gather_own_vectors(settings: OwnVectors, items_path: str | Path, start: int,
                 block = block.astype(np.float64)
                 length = np.linalg.norm(block, axis=1, keepdims=True)
                 block /= np.where(length > 0, length, 1)
-            part[places] = cast(block, settings.dtype, places, item_ids, source)
+            part[places] = cast(block, settings.dtype, places, ids, source)
             progress.update(len(places))

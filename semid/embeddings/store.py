@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import full_disk_names, open_array, sha256_of, whole_file, write_json
+from semid.items import items_in_train
 from semid.parts import Parts
 from semid.progress import Progress
 
@@ -179,7 +179,7 @@ class Rows:
 
 def training_rows(items_path: str | Path) -> np.ndarray:
     """Ascending rows of `items.parquet` that the training split holds, int64: what a tokenizer may be trained on."""
-    in_train = pq.read_table(items_path, columns=["in_train"])["in_train"].to_numpy()
+    in_train = items_in_train(items_path)
     if not in_train.any():
         raise InputError(f"{items_path}: no item has in_train, so there is nothing to train on")
     return np.flatnonzero(in_train)

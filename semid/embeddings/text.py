@@ -7,13 +7,11 @@ from string import Formatter
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from semid.errors import InputError
+from semid.items import item_batches
 
 TEXT_FIELDS = ("title", "description", "categories", "store")
-ROWS_AT_ONCE = 16_384
 # numpy compares and sorts byte strings of a fixed size as they are, to the last byte
 DIGEST = np.dtype("S16")
 
@@ -48,30 +46,11 @@ def render(pieces: list[tuple[str, str | None]], item: dict[str, Any]) -> str:
     return " ".join(joined.split())
 
 
-def item_batches(items_path: str | Path, columns: list[str], start: int, stop: int) -> Iterator[pa.RecordBatch]:
-    """These columns of the rows `start:stop` of `items.parquet`, in order, in batches of at most 16,384 rows."""
-    with pq.ParquetFile(items_path) as file:
-        row = 0
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if row < stop and row + rows > start:
-                at = row
-                for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
-                    batch_start, at = at, at + len(batch)
-                    wanted = batch[max(start - batch_start, 0) : max(stop - batch_start, 0)]
-                    if len(wanted):
-                        yield wanted
-            row += rows
-
-
 def item_texts(items_path: str | Path, template: str, start: int, stop: int) -> Iterator[list[str]]:
     """Texts of the rows `start:stop` of `items.parquet`, in order, in lists of at most 16,384 texts."""
     pieces = template_fields(template)
     columns = list(dict.fromkeys(field for _, field in pieces if field))
-    missing = [name for name in columns if name not in pq.read_schema(items_path).names]
-    if missing:
-        raise InputError(f"{items_path}: no column {', '.join(missing)}, which the text template {template!r} names")
-    for batch in item_batches(items_path, columns, start, stop):
+    for batch in item_batches(items_path, columns, start, stop, by_row_group=True):
         yield [render(pieces, item) for item in batch.to_pylist()]
 
 

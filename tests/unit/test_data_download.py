@@ -22,15 +22,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from semid.amazon2023 import (
-    OfficialFile,
-    chosen_categories,
-    meta_path,
-    official_file,
-    official_files,
-    reviews_path,
-)
 from semid.data.download import DownloadSettings, check_file, download_file, verify_file
+from semid.data.sources.amazon2023 import HOME, AmazonReviews2023, chosen_categories, meta_path, reviews_path
+from semid.data.sources.release import OfficialFile, official_file, official_files
 from semid.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_001)
@@ -193,11 +187,11 @@ def test_a_download_killed_in_the_middle_is_continued_by_the_next_process(
 ) -> None:
     server.behaviours = [stall]
     script = (
-        "import sys; from semid.amazon2023 import OfficialFile; "
+        "import sys; from semid.data.sources.release import OfficialFile; "
         "from semid.data.download import DownloadSettings, download_file; "
         "download_file(OfficialFile(*sys.argv[1:3], int(sys.argv[3])), sys.argv[4], DownloadSettings(sys.argv[5]))"
     )
-    command = [sys.executable, "-c", script, *map(str, FILE), str(path), server.url]
+    command = [sys.executable, "-c", script, *map(str, FILE[:3]), str(path), server.url]
     process = subprocess.Popen(command)
     try:
         deadline = time.monotonic() + 60
@@ -447,7 +441,7 @@ def test_a_file_put_there_by_hand_is_checked_and_kept(server: Server, settings: 
 
 
 def test_the_table_of_the_release_is_whole() -> None:
-    files = official_files()
+    files = AmazonReviews2023.release()
     categories = chosen_categories("all", files)
     assert len(categories) == 34
     assert "Unknown" in categories
@@ -464,13 +458,13 @@ def test_the_table_of_the_release_is_whole() -> None:
 
 
 def test_the_table_equals_the_published_one(shared_data: Path) -> None:
-    published = official_files(shared_data / "amazon2023_hf_lfs_sha256.tsv")
-    files = official_files()
+    published = official_files(shared_data / "amazon2023_hf_lfs_sha256.tsv", HOME)
+    files = AmazonReviews2023.release()
     assert {path: published[path] for path in files} == files
 
 
 def test_a_wrong_name_names_its_neighbours() -> None:
-    files = official_files()
+    files = AmazonReviews2023.release()
     with pytest.raises(InputError, match=r"'musical instruments' is none of All_Beauty.*mean Musical_Instruments"):
         chosen_categories("musical instruments", files)
     with pytest.raises(InputError, match=r"'Toys' is none of"):

@@ -20,10 +20,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semid.amazon2023 import FIVE_CORE_COUNTS, OFFICIAL_SPLITS, Counts, split_path
 from semid.data import AmazonReviews2023, Outputs, PreprocessSettings, Table, preprocess, source_from_config
 from semid.data.database import temporary_database
-from semid.data.preprocess import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core
+from semid.data.preprocessing import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core
+from semid.data.sources.amazon2023 import FIVE_CORE_COUNTS, OFFICIAL_SPLITS, split_path
+from semid.data.sources.source import Counts
 from semid.errors import InputError
 
 T0 = 1_500_000_000_000
@@ -557,7 +558,7 @@ def test_official_files_and_our_own_split_of_the_reviews_are_the_same(tmp_path, 
     splits = official_files(tmp_path, official_parts(rows, core, way), split)
     ours = PreprocessSettings(k_core=core, split="leave_last_out" if way == "last_out" else CUTS)
     made = run(tmp_path / "made", AmazonReviews2023(reviews, meta), ours)
-    taken = run(tmp_path / "taken", AmazonReviews2023((), meta, splits), PreprocessSettings(split=split))
+    taken = run(tmp_path / "taken", AmazonReviews2023(None, meta, splits), PreprocessSettings(split=split))
     assert taken.tables == made.tables
     assert len(made.items) == (
         30 if core == 0 else len({row["item_id"] for row in made.train + made.valid + made.test})
@@ -576,7 +577,7 @@ def test_histories_windows_line_ends_and_byte_order_marks_of_official_files_chan
     parts = official_parts(rows, 5, "last_out")
     plain = run(
         tmp_path / "plain",
-        AmazonReviews2023((), meta, official_files(tmp_path, parts, split)),
+        AmazonReviews2023(None, meta, official_files(tmp_path, parts, split)),
         replace(OFF, split=split),
     )
     splits = official_files(tmp_path / "other", parts, split, end=end, history=True)
@@ -586,7 +587,7 @@ def test_histories_windows_line_ends_and_byte_order_marks_of_official_files_chan
             content = file.read()
         with opened(path, "wb") as file:
             file.write(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
-    assert run(tmp_path, AmazonReviews2023((), meta, splits), replace(OFF, split=split)).tables == plain.tables
+    assert run(tmp_path, AmazonReviews2023(None, meta, splits), replace(OFF, split=split)).tables == plain.tables
 
 
 def test_official_files_of_several_categories_make_one_dataset(tmp_path):
@@ -596,7 +597,7 @@ def test_official_files_of_several_categories_make_one_dataset(tmp_path):
     files = [official_files(tmp_path, parts[name], split, name) for name in categories]
     _, meta = raw_files(tmp_path, [])
     splits = {part: tuple(path for by_part in files for path in by_part[part]) for part in files[0]}
-    result = run(tmp_path, AmazonReviews2023((), meta, splits), replace(OFF, split=split))
+    result = run(tmp_path, AmazonReviews2023(None, meta, splits), replace(OFF, split=split))
     for part in ("train", "valid", "test"):
         expected = [(row["user_id"], row["parent_asin"]) for name in categories for row in parts[name][part]]
         assert sorted(pairs(getattr(result, part))) == sorted(expected)
@@ -613,7 +614,7 @@ def test_rows_of_official_files_without_an_item_are_those_of_other_split_files(t
         "test": [{"user_id": "single", "parent_asin": "B02", "rating": 5.0, "timestamp": T0}],
     }  # fmt: skip
     _, meta = raw_files(tmp_path, [])
-    source = AmazonReviews2023((), meta, official_files(tmp_path, parts, split))
+    source = AmazonReviews2023(None, meta, official_files(tmp_path, parts, split))
     result = run(tmp_path, source, replace(OFF, split=split))
     assert pairs(result.train, "item_id", "item_index") == [("B01", 1)]
     assert pairs(result.valid, "item_id", "item_index") == [("gone", -1)]
@@ -628,17 +629,17 @@ def test_what_is_no_official_split_is_named(tmp_path):
     official = replace(OFF, split="official_5core_last_out")
     assert "name a category, or the files under splits" in refused(tmp_path, AmazonReviews2023(reviews, meta), official)
     assert "name a category" in refused(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3"), official)
-    message = refused(tmp_path, AmazonReviews2023((), meta, splits))
+    message = refused(tmp_path, AmazonReviews2023(None, meta, splits))
     assert "say which of the official splits" in message
     assert "official_0core_timestamp" in message
-    with pytest.raises(InputError, match="reviews and splits are both given"):
+    with pytest.raises(InputError, match=r"expected either category, or reviews .*, got meta, reviews, splits$"):
         AmazonReviews2023(reviews, meta, splits)
-    with pytest.raises(InputError, match="needed are train, valid and test"):
-        AmazonReviews2023((), meta, {"train": splits["train"]})
-    with pytest.raises(InputError, match="splits: valid: no files"):
-        AmazonReviews2023((), meta, {**splits, "valid": ()})
+    with pytest.raises(InputError, match=r"splits: (valid|test) is missing, got \{'train'"):
+        AmazonReviews2023(None, meta, {"train": splits["train"]})
+    with pytest.raises(InputError, match=r"splits: valid must be a path or a list of paths.*, got \(\)"):
+        AmazonReviews2023(None, meta, {**splits, "valid": ()})
     with pytest.raises(InputError, match=r"splits: test: .*jsonl does not end in one of \.csv"):
-        AmazonReviews2023((), meta, {**splits, "test": reviews})
+        AmazonReviews2023(None, meta, {**splits, "test": reviews}).check_files()
 
 
 # The published sizes
@@ -662,7 +663,7 @@ def test_a_five_core_is_held_against_its_published_size(tmp_path, monkeypatch, c
             "matches": False,
         }
         _, meta = raw_files(tmp_path, rows)
-        official = AmazonReviews2023((), meta, official_files(tmp_path, parts, split))
+        official = AmazonReviews2023(None, meta, official_files(tmp_path, parts, split))
         assert not run(tmp_path, official, replace(OFF, split=split)).stats["published"]["matches"]
         warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         told = [text for text in warnings if "NOT THE PUBLISHED ONE" in text]
@@ -875,31 +876,35 @@ def test_item_ids_are_a_catalogue(tmp_path):
 def test_missing_files_and_unknown_formats_are_named(tmp_path):
     reviews, meta = amazon_files(tmp_path)
     with pytest.raises(InputError, match=r"meta: .*none\.jsonl does not exist"):
-        AmazonReviews2023((reviews,), (tmp_path / "none.jsonl",))
-    with pytest.raises(InputError, match="reviews: no files"):
+        AmazonReviews2023((reviews,), (tmp_path / "none.jsonl",)).check_files()
+    with pytest.raises(InputError, match=r"expected either category, or reviews and meta, .*, got meta$"):
+        AmazonReviews2023(None, (meta,))
+    with pytest.raises(InputError, match=r"reviews must be a path or a list of paths.*, got \(\)"):
         AmazonReviews2023((), (meta,))
     with pytest.raises(InputError, match=r"meta: .*csv does not end in one of \.jsonl"):
-        AmazonReviews2023((reviews,), (tmp_path / "items.csv",))
+        AmazonReviews2023((reviews,), (tmp_path / "items.csv",)).check_files()
     with pytest.raises(InputError, match=r"interactions: .*\.xlsx does not end"):
-        Table(tmp_path / "i.xlsx", timestamp_unit="seconds")
+        Table(tmp_path / "i.xlsx", timestamp_unit="seconds").check_files()
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(InputError, match=r"items: .* is no file"):
-        Table(items=tmp_path / "folder.csv")
+        Table(items=tmp_path / "folder.csv").check_files()
 
 
 def test_wrong_options_of_a_table_are_named(tmp_path):
     path = write(tmp_path / "i.csv", interactions("u a 1"))
-    with pytest.raises(InputError, match="timestamp_unit is missing"):
+    with pytest.raises(InputError, match=r"expected .*, with a timestamp_unit for either, got interactions$"):
         Table(path)
-    with pytest.raises(InputError, match="timestamp_unit: 'minutes' is none of milliseconds"):
+    with pytest.raises(InputError, match=r"timestamp_unit must be seconds or milliseconds or .*, got 'minutes'"):
         Table(path, timestamp_unit="minutes")
-    with pytest.raises(InputError, match="columns: 'titel' is not a field"):
+    with pytest.raises(InputError, match=r"columns: 'titel' is no key here; the keys are user_id, .*title"):
         Table(path, columns={"titel": "name"}, timestamp_unit="seconds")
-    with pytest.raises(InputError, match="needed are train, valid and test"):
+    with pytest.raises(InputError, match=r"splits: (valid|test) is missing, got \{'train'"):
         Table(splits={"train": path}, timestamp_unit="seconds")
-    with pytest.raises(InputError, match="both given"):
+    with pytest.raises(
+        InputError, match=r"expected .*, and not both interactions and splits, .*, got interactions, splits"
+    ):
         Table(path, splits={"train": path, "valid": path, "test": path}, timestamp_unit="seconds")
-    with pytest.raises(InputError, match="categories_separator is empty"):
+    with pytest.raises(InputError, match="categories_separator must be a text that is not empty or null, got ''"):
         Table(items=path, categories_separator="")
     assert "neither interactions nor items" in refused(tmp_path, Table())
     assert "leave one of them out" in refused(tmp_path, Table(items=path), item_ids=["a"])
@@ -908,12 +913,14 @@ def test_wrong_options_of_a_table_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k_core": -1}, "k_core is -1"),
-        ({"repeats": "all"}, "repeats: 'all'"),
-        ({"ties": "random"}, "ties: 'random'"),
-        ({"split": "random"}, "split: 'random'"),
-        ({"split": (2, 1)}, r"split: timestamps \[2, 1\]"),
-        ({"max_malformed": 2}, "max_malformed is 2"),
+        ({"k_core": -1}, "k_core must be a whole number of at least 0, got -1"),
+        ({"repeats": "all"}, "repeats must be first or last or keep, got 'all'"),
+        ({"ties": "random"}, "ties must be source or shuffle, got 'random'"),
+        ({"split": "random"}, "split must be leave_last_out, {timestamps: .*official_0core_timestamp, got 'random'"),
+        ({"split": (2, 1)}, r"split: timestamps must be two, the first smaller, got \[2, 1\]"),
+        ({"split": (1, 2, 3)}, r"preprocess: split: timestamps must be 2 whole numbers, got \(1, 2, 3\)"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"max_malformed": 2}, "max_malformed must be a number from 0 to 1, got 2"),
         ({"memory_limit": 1}, "memory_limit is 1 MB"),
     ],
 )
@@ -1054,19 +1061,21 @@ def test_sources_come_from_a_dataset_of_the_config(tmp_path):
     reviews, meta = amazon_files(tmp_path)
     for kind, paths in (("amazon2023", [str(reviews)]), ("sample", str(reviews))):
         source = source_from_config({"source": kind, "reviews": paths, "meta": str(meta), "items": 15_000, "k_core": 5})
-        assert source == AmazonReviews2023((reviews,), (meta,))
+        assert (source.interaction_files, source.item_files) == (((reviews, None),), (meta,))
+        assert (source.columns, source.timestamp_unit) == ({"item_id": "parent_asin"}, "milliseconds")
+        assert source.format == "AmazonReviews2023"
     path = write(tmp_path / "i.csv", interactions("u a 1"))
     options = {"interactions": str(path), "columns": {"title": "name"}, "timestamp_unit": "seconds", "items": None}
     assert source_from_config({"source": "table", **options, "shards": 1}) == Table(
-        path, columns={"title": "name"}, timestamp_unit="seconds"
+        str(path), columns={"title": "name"}, timestamp_unit="seconds"
     )
-    with pytest.raises(InputError, match="source: 'amazon' is none of"):
+    with pytest.raises(InputError, match=r"source must be one of sample, amazon2023, table.*, got 'amazon'"):
         source_from_config({"source": "amazon"})
     amazon = [{"user_id": "u", "parent_asin": "P0", "rating": 5.0, "timestamp": T0}]
     splits = {part: str(write(tmp_path / f"{part}.csv", amazon)) for part in ("train", "valid", "test")}
-    assert source_from_config({"source": "amazon2023", "splits": splits, "meta": str(meta)}) == AmazonReviews2023(
-        (), (meta,), {part: (Path(file),) for part, file in splits.items()}
-    )
+    source = source_from_config({"source": "amazon2023", "splits": splits, "meta": str(meta)})
+    assert source.interaction_files == tuple((Path(file), part) for part, file in splits.items())
+    assert (source.item_files, source.has_official_files) == ((meta,), True)
 
 
 # Real data

@@ -203,11 +203,11 @@ def test_tiny_samples_work(tmp_path, settings):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"items": 0}, "items is 0"),
-        ({"users": 0}, "users is 0"),
-        ({"mean_reviews": 0.5}, "mean_reviews is 0.5"),
-        ({"seed": -1}, "seed is -1"),
-        ({"ties": 1.5}, "ties is 1.5"),
+        ({"items": 0}, "items must be a whole number of at least 1, got 0"),
+        ({"users": 0}, "users must be a whole number of at least 1, got 0"),
+        ({"mean_reviews": 0.5}, "mean_reviews must be a number from 1 to 100, got 0.5"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"ties": 1.5}, "ties must be a number from 0 to 1, got 1.5"),
     ],
 )
 def test_wrong_settings_are_named(options, message):

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from semid.embeddings import EmbeddingStore, OwnVectors, embed_manifest, embed_shard, read_ids
+from semid.embeddings import EmbeddingStore, OwnVectors, catalogue_ids, embed_manifest, embed_shard, read_ids
 from semid.embeddings import external as external_module
 from semid.embeddings import store as store_module
 from semid.embeddings.external import align
+from semid.embeddings.settings import own_vector_files
 from semid.errors import InputError
 from semid.naming import part_name
 
@@ -336,3 +337,13 @@ def test_npy_ids_must_be_strings_or_integers(tmp_path: Path, dtype: type) -> Non
 
 def test_every_reader_has_a_test() -> None:
     assert {f".{form.split('-')[0]}" for form in FORMS} == external_module._ID_READERS.keys()
+
+
+def test_own_vectors_are_a_catalogue_where_a_dataset_names_no_items(tmp_path: Path) -> None:
+    options = {"vectors": str(write_vectors(tmp_path)), "ids": str(write_ids(tmp_path, "txt"))}
+    assert own_vector_files(options) == options
+    assert catalogue_ids(options) == read_ids(OwnVectors(**options))
+    assert catalogue_ids({}) is None
+    assert own_vector_files({"model": "bundled", "table": None}) == {}
+    with pytest.raises(InputError, match="embeddings: an encoder has no ids"):
+        catalogue_ids({"model": "hashing"})

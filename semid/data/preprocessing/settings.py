@@ -1,0 +1,111 @@
+"""How interactions are filtered and split, and the files that come out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+
+from semid.checks import Choices, KeysOf, Worded, check_options, doc
+from semid.data.sources import official_splits
+from semid.errors import InputError
+
+LEAVE_LAST_OUT = "leave_last_out"
+
+
+@dataclass(frozen=True)
+class SplitTimes:
+    """A split by time."""
+
+    timestamps: Annotated[
+        tuple[int, ...],
+        MinLen(2),
+        MaxLen(2),
+        doc("Two times in milliseconds: train before the first, valid before the second, test from the second on."),
+    ]
+
+
+@dataclass(frozen=True)
+class PreprocessSettings:
+    """How interactions are filtered and split. Raises InputError for a value out of its range.
+
+    `split` may also be given as two timestamps, which is what it becomes where a map names them. memory_limit: of
+    DuckDB, in MB; threads: of DuckDB. Neither changes the result, and they are no keys of the configuration.
+    """
+
+    k_core: Annotated[
+        int,
+        Ge(0),
+        doc(
+            "Keep users and items with at least so many interactions each, to the fixed point; 0 keeps everything, "
+            "items without interactions too. Too large a value leaves nobody, which is an error that says how many "
+            "there were."
+        ),
+    ] = 5
+    repeats: Annotated[
+        Literal["first", "last", "keep"],
+        doc("Of a user's repeated interactions with one item keep the `first`, the `last`, or all (`keep`)."),
+    ] = "first"
+    split: Annotated[
+        Annotated[str, Choices((LEAVE_LAST_OUT, *official_splits()))]
+        | Annotated[Mapping[str, Any], KeysOf(SplitTimes)],
+        Worded(f"{LEAVE_LAST_OUT}, {{timestamps: [t1, t2]}} in milliseconds, or {', '.join(official_splits())}"),
+        doc(
+            "`leave_last_out`: a user's last interaction is test, the one before valid; users with fewer than three "
+            "stay in train. `{timestamps: [t1, t2]}` in milliseconds: train before t1, valid before t2, test from t2 "
+            "on; Amazon Reviews 2023 publishes its benchmarks with [1628643414042, 1658002729837]. "
+            "`official_5core_last_out`, `official_5core_timestamp`, `official_0core_last_out` or "
+            "`official_0core_timestamp`: the published files of Amazon Reviews 2023, taken as they are, for datasets "
+            "with a `category` (or `splits`); k_core and repeats do not apply. With 5core the items are those of the "
+            "interactions. In 0core_last_out a user's only interaction is test. Where the size of a category's 5-core "
+            "is published, stats.json compares it with what came out, made here or official, under `published`, and "
+            "the log warns of a difference."
+        ),
+    ] = LEAVE_LAST_OUT
+    ties: Annotated[
+        Literal["source", "shuffle"],
+        doc(
+            "Order of a user's interactions at one time: as in the `source` files, or `shuffle` by `seed`. Files that "
+            "order a day by item id make recall look better than it is: try both."
+        ),
+    ] = "source"
+    seed: Annotated[int, Ge(0), doc("Of the shuffled ties.")] = 0
+    max_malformed: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        doc("Share of a raw file's lines that may be unreadable before the run stops. It changes no result."),
+    ] = 0.01
+    memory_limit: int = 2000
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.split, str | Mapping):
+            object.__setattr__(self, "split", {"timestamps": self.split})
+        check_options(self, "preprocess")
+        if isinstance(self.split, Mapping):
+            first, second = self.split["timestamps"]
+            if not first < second:
+                raise InputError(f"preprocess: split: timestamps must be two, the first smaller, got {[first, second]}")
+            object.__setattr__(self, "split", (first, second))
+        if self.memory_limit < 100 or self.threads < 1:
+            raise InputError(
+                f"memory_limit is {self.memory_limit} MB and threads {self.threads}; at least 100 and 1 are needed"
+            )
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the split is one that a release comes in."""
+        return isinstance(self.split, str) and self.split != LEAVE_LAST_OUT
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The five files that :func:`preprocess` writes."""
+
+    items: Path
+    train: Path
+    valid: Path
+    test: Path
+    stats: Path

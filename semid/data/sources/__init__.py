@@ -1,0 +1,48 @@
+"""Sources of data: a dataset of the configuration comes in, a `Source` goes out.
+
+A source is a file of this package and a line of the registry `SOURCES`; nothing else knows it by name.
+
+Standard library and annotated-types only: Snakemake imports it to plan.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from semid.checks import options_of
+from semid.data.sources.registry import SOURCES
+from semid.data.sources.source import Source
+from semid.errors import InputError
+from semid.registries import load
+
+
+def source_class(name: Any) -> type[Source]:
+    """The class of a source by its name. Raises `InputError` for a name that the registry does not have."""
+    if name not in SOURCES:
+        raise InputError(f"source must be one of {', '.join(SOURCES)}, got {name!r}")
+    kind: type[Source] = load(SOURCES[name])
+    return kind
+
+
+def source_from_config(options: Mapping[str, Any]) -> Source:
+    """The source that a dataset of the configuration describes.
+
+    Read are `source` and the keys of that source, other keys of a dataset are not. A key that is None counts as absent.
+    Raises `InputError` for what the source does not take.
+    """
+    kind = source_class(options.get("source"))
+    known = {field.name for field in fields(kind) if field.init}  # type: ignore[arg-type]
+    given = {key: value for key, value in options.items() if key in known and value is not None}
+    missing = [option.name for option in options_of(kind) if option.is_required and option.name not in given]
+    if missing:
+        raise InputError(
+            f"{options['source']}: expected {' and '.join(missing)} too, got {', '.join(given) or 'nothing'}"
+        )
+    return kind(**given)
+
+
+@cache
+def official_splits() -> dict[str, int]:
+    """The names of the splits that releases come in, of all sources, each with the k of the k-core it is made of."""
+    return {split: k for name in SOURCES for split, k in source_class(name).official_splits.items()}

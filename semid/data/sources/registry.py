@@ -1,0 +1,10 @@
+"""The sources of data there are, by the name that `source:` of a dataset takes, each as an import string."""
+
+# a rule follows the import string of its own dataset's source alone
+__affects_results__ = False
+
+SOURCES = {
+    "sample": "semid.data.sources.sample:Sample",
+    "amazon2023": "semid.data.sources.amazon2023:AmazonReviews2023",
+    "table": "semid.data.sources.table:Table",
+}
