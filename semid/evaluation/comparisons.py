@@ -11,6 +11,7 @@ from semid.evaluation.bootstrap import interval_ends, resampled_sums
 from semid.evaluation.metrics import expected_metric
 from semid.evaluation.queries import Queries
 from semid.evaluation.ranks import Ranks, RanksFile, Strategy
+from semid.evaluation.settings import EvaluationSettings
 from semid.naming import TokenizerName
 from semid.progress import Progress
 
@@ -47,15 +48,14 @@ def comparison_rows(
     dataset: str,
     tokenizers: Mapping[str, Sequence[RanksFile]],
     queries: Queries,
-    resamples: int = 1000,
-    permutations: int = 10_000,
-    seed: int = 0,
+    settings: EvaluationSettings,
 ) -> list[Row]:
     """Rows of `results/comparisons.csv`: every pair of tokenizers under every strategy that both have.
 
-    tokenizers: by name, the files of each one's seeds, all of `queries`. A user's metric is the mean over the user's
-    queries, then over the seeds; so `mean_a` is a mean over users, and the table's recall one over queries. The least
-    p is 1 / (permutations + 1): in a family of more than permutations / 20 pairs no corrected one can reach 0.05.
+    tokenizers: by name, the files of each one's seeds, all of `queries`. settings: `resamples`, `permutations` and
+    `seed` are read. A user's metric is the mean over the user's queries, then over the seeds; so `mean_a` is a mean
+    over users, and the table's recall one over queries. The least p is 1 / (permutations + 1): in a family of more
+    than permutations / 20 pairs no corrected one can reach 0.05.
     """
     user = np.unique(queries.user, return_inverse=True)[1]
     strategies = dict.fromkeys(
@@ -69,7 +69,7 @@ def comparison_rows(
             }
             holding = {name: files for name, files in holding.items() if files}
             if len(holding) > 1:
-                compared = _compare(strategy, holding, user, resamples, permutations, seed)
+                compared = _compare(strategy, holding, user, settings)
                 rows += [{"dataset": dataset, **strategy._asdict(), **row} for row in compared]
             progress.update(1)
     families: dict[tuple[str | int | float, ...], list[Row]] = {}
@@ -85,9 +85,7 @@ def _compare(
     strategy: Strategy,
     tokenizers: Mapping[str, Sequence[RanksFile]],
     user: np.ndarray,
-    resamples: int,
-    permutations: int,
-    seed: int,
+    settings: EvaluationSettings,
 ) -> list[Row]:
     # all that is held of the ranks
     values = np.zeros((int(user.max()) + 1, len(tokenizers), len(COMPARED_METRICS)))
@@ -97,7 +95,7 @@ def _compare(
             ranks = file.read(strategy)
             sizes[number] += ranks.size.mean() / len(files)
             values[:, number] += user_means(ranks, user) / len(files)
-    found = paired_differences(values, resamples, permutations, seed)
+    found = paired_differences(values, settings.resamples, settings.permutations, settings.seed)
     means = values.mean(axis=0)
     rows: list[Row] = []
     for column, metric in enumerate(COMPARED_METRICS):
@@ -129,6 +127,15 @@ def group_seeds(names: Iterable[str]) -> dict[str, list[str]]:
     for name in names:
         groups.setdefault(TokenizerName.parse(name).with_seed(0).name, []).append(name)
     return groups
+
+
+def open_ranks(names: Sequence[str], paths: Sequence[str], num_queries: int) -> dict[str, list[RanksFile]]:
+    """The files of ranks of several tokenizers, those of one tokenizer's seeds together, as :func:`group_seeds` has it.
+
+    Raises InputError for a file that is not of `num_queries` queries.
+    """
+    files = {name: RanksFile.open(path, num_queries) for name, path in zip(names, paths, strict=True)}
+    return {name: [files[seed] for seed in seeds] for name, seeds in group_seeds(files).items()}
 
 
 def user_means(ranks: Ranks, user: np.ndarray) -> np.ndarray:

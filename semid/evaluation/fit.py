@@ -4,14 +4,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from semid.errors import InputError
-from semid.evaluation.controls import rank_in_catalogue
-from semid.evaluation.evaluate import FIT, EvaluationSettings, Row, check_inputs
+from semid.evaluation.benchmark import Benchmark, Row
+from semid.evaluation.catalogue import rank_in_catalogue
 from semid.evaluation.metrics import expected_metric
-from semid.evaluation.queries import Queries
-from semid.retrieval.dense import Vectors
+from semid.evaluation.settings import FIT, EvaluationSettings
 
 # of a seeded sample
 MAX_USERS = 5000
@@ -29,24 +26,21 @@ def query_grid() -> list[EvaluationSettings]:
     return grid + [replace(decayed, decay=decay, history=history) for decay in DECAYS for history in HISTORIES]
 
 
-def fit_query(
-    dataset: str, queries: Queries, vectors: Vectors, representatives: np.ndarray, normalize: bool = False
-) -> dict[str, object]:
+def fit_query(benchmark: Benchmark) -> dict[str, object]:
     """Rank the targets of the validation split among all unseen items under every query of :func:`query_grid`.
 
-    queries: of the split `valid`; representatives: integers [items], of `first_of_identical`. Returns what `query.json`
-    holds: the best `query` by Recall@10, then NDCG@10, then its place in the grid, with its `decay` and `history`, and
-    under `grid` the figures of every one. Raises InputError when no query is left.
+    The benchmark has queries of the split `valid`. Returns what `query.json` holds: the best `query` by Recall@10, then
+    NDCG@10, then its place in the grid, with its `decay` and `history`, and under `grid` the figures of every one.
     """
-    check_inputs(dataset, queries, vectors)
+    queries = benchmark.queries
     grid: list[Row] = []
     for settings in query_grid():
-        ranks = rank_in_catalogue(queries, vectors, representatives, settings, normalize=normalize)
-        found = {
+        ranks = rank_in_catalogue(replace(benchmark, settings=settings), with_lists=False)
+        figures = {
             metric: float(expected_metric(metric, ranks.greater, ranks.equal, ranks.found).mean())
             for metric in FITTED_METRICS
         }
-        grid.append({**_choice(settings), "name": settings.query_name, **found})
+        grid.append({**_choice(settings), "name": settings.query_name, **figures})
     best = max(grid, key=lambda row: [row[metric] for metric in FITTED_METRICS])
     return {
         **{key: best[key] for key in CHOICE},

@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-
-from semid.evaluation.evaluate import EvaluationSettings, Row
-from semid.evaluation.queries import Queries
+from semid.evaluation.benchmark import Benchmark, Row
 from semid.evaluation.ranks import Ranks, Strategy, write_ranks
 from semid.evaluation.slices import SLICE_COLUMNS, query_slices, slice_rows
 from semid.evaluation.table import write_table
@@ -22,18 +19,17 @@ class Paths(Protocol):
 
 def write_outcomes(
     paths: Paths,
+    benchmark: Benchmark,
     rows: Sequence[Row],
     ranks: Mapping[Strategy, Ranks],
-    queries: Queries,
-    training_counts: np.ndarray,
-    settings: EvaluationSettings,
     table_only: Sequence[Row] = (),
 ) -> None:
     """Write `offline_eval.csv`, `ranks.parquet` and `slices.csv`; rows and ranks are in one order.
 
-    training_counts: integers [items], interactions in training. `table_only` are more rows for the first file.
+    `table_only` are more rows for the first file.
     """
-    slices = query_slices(queries, training_counts)
+    queries, settings = benchmark.queries, benchmark.settings
+    slices = query_slices(queries, benchmark.items.training_counts)
     shared = ("dataset", "tokenizer", "seed", "candidates", "budget", "rerank")
     sliced = [
         {**{name: row[name] for name in shared if name in row}, **part}

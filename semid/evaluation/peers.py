@@ -6,23 +6,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from semid.evaluation.evaluate import (
-    EvaluationSettings,
-    RankedTwice,
-    Row,
-    check_inputs,
-    outcome_row,
-    query_blocks,
-    rank_candidates,
-    vectors_of_queries,
-)
-from semid.evaluation.queries import Queries
-from semid.evaluation.ranks import Ranks, Strategy
+from semid.evaluation.benchmark import Benchmark, Row
+from semid.evaluation.ranking import RankedTwice, rank_candidates
+from semid.evaluation.ranks import Strategy
 from semid.progress import Progress
 from semid.retrieval import faiss_index
-from semid.retrieval.candidates import PAIR_BUDGET, first_unseen
-from semid.retrieval.dense import PairScorer, Vectors
 from semid.retrieval.ragged import Ragged, distinct_pairs, split_by_budget
+from semid.retrieval.strategies.candidates import PAIR_BUDGET, Candidates, first_unseen
 
 PEERS = "peers"
 # a product quantizer of 4 parts of 8 bits has the bits of a semantic ID of 4 levels of 256 codes
@@ -49,59 +39,41 @@ def peer_factories(num_items: int, dim: int, training_items: int) -> dict[str, t
     }
 
 
-def evaluate_peers(
-    dataset: str,
-    queries: Queries,
-    vectors: Vectors,
-    representatives: np.ndarray,
-    training_counts: np.ndarray,
-    settings: EvaluationSettings,
-    normalize: bool = False,
-    training_threads: int = 1,
-    threads: int = 1,
-    note: str = "",
-) -> list[Row]:
+def evaluate_peers(benchmark: Benchmark, training_threads: int = 1, threads: int = 1) -> list[Row]:
     """Rows of the table for the indexes of :func:`peer_factories`, one for each budget.
 
     Candidates are the first unseen items that the index returns, as many as the budget says, ranked by the vectors as
     those of a tokenizer are; a search visits inverted lists that hold twice the budget on average. The indexes learn
-    from items that occur in training (training_counts, integers [items]), drawn by `settings.seed`, on
-    `training_threads`: another number of them may give other lists. Raises InputError as
-    :func:`semid.evaluation.evaluate.evaluate_tokenizer`.
+    from items that occur in training, drawn by `settings.seed`, on `training_threads`: another number of them may give
+    other lists.
     """
-    check_inputs(dataset, queries, vectors)
-    training_rows = np.flatnonzero(training_counts)
-    scorers = {"exact": PairScorer(vectors, representatives, normalize)}
-    num_items, dim = vectors.shape
+    items, settings, num_queries = benchmark.items, benchmark.settings, len(benchmark.queries)
+    training_rows = np.flatnonzero(items.training_counts)
+    scorers = {"exact": items.scorer()}
+    budgets = sorted(settings.budgets)
     rows = []
-    for peer, (factory, bits) in peer_factories(num_items, dim, len(training_rows)).items():
+    for peer, (factory, bits) in peer_factories(items.num_items, items.vectors.shape[1], len(training_rows)).items():
         index = faiss_index.build_index(
-            vectors, factory, training_rows, normalize, training_threads, threads, settings.seed
+            items.vectors, factory, training_rows, items.normalize, training_threads, threads, settings.seed
         )
-        own: Row = {"tokenizer": PEERS, "method": factory}
+        columns: Row = {"tokenizer": PEERS, "method": factory}
         if bits is not None:
-            own["bits"] = bits
-        budgets = sorted(settings.budgets)
-        with Progress(len(queries) * len(budgets), f"evaluate {factory}", "queries") as progress:
+            columns["bits"] = bits
+        with Progress(num_queries * len(budgets), f"evaluate {factory}", "queries") as progress:
             for budget in budgets:
                 index.probe(VISITED * budget)
-                ranks = {Strategy(peer, budget, "exact"): RankedTwice(Ranks(len(queries)), None)}
-                for block in query_blocks(queries.stop - queries.start):
-                    history = queries.history(block)
-                    query = vectors_of_queries(vectors, history, settings, normalize)
-                    batches = _search_batches(index, query, history, budget)
-                    rank_candidates(batches, queries.target[block], query, scorers, ranks, block.start)
-                    progress.update(len(history))
-                for strategy, found in ranks.items():
-                    rows.append(
-                        {**outcome_row(dataset, queries, settings, found.items, note), **own, **strategy._asdict()}
-                    )
+                strategy, ranked = Strategy(peer, budget, "exact"), RankedTwice(benchmark.empty_ranks(), None)
+                for block in benchmark.blocks():
+                    batches = _search_batches(index, block.vectors, block.history, budget)
+                    rank_candidates(batches, block, scorers, {strategy: ranked})
+                    progress.update(len(block))
+                rows.append({**benchmark.outcome_row(ranked.items), **columns, **strategy._asdict()})
     return rows
 
 
 def _search_batches(
     index: faiss_index.FaissIndex, query: torch.Tensor, history: Ragged, budget: int
-) -> Iterator[tuple[slice, Ragged]]:
+) -> Iterator[Candidates]:
     """Yield (slice of queries, their candidates), the best first."""
     num_items = index.shape[0]
     owner, item = distinct_pairs(history.owner, history.values, num_items)

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import torch
 
 from semid.errors import InputError
+from semid.evaluation.settings import QUERIES, EvaluationSettings
 from semid.retrieval.dense import SCORE_BATCH, Vectors, float_rows, unit_rows
 from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of
 
 SPLITS = ("train", "valid", "test")
-QUERIES = ("last", "mean", "decay")
 COLUMNS = ("user_id", "item_index", "timestamp")
 
 
@@ -170,28 +170,25 @@ def _first_row_of_pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 
 def query_vectors(
-    vectors: Vectors,
-    history: Ragged,
-    query: str = "last",
-    decay: float = 0.7,
-    last_items: int = 10,
-    normalize: bool = False,
+    vectors: Vectors, history: Ragged, settings: EvaluationSettings, normalize: bool = False
 ) -> torch.Tensor:
     """float32 [queries, dim], unit length: the last item's vector, the mean of the history, or a decayed sum.
 
-    history: item indices in time order, none empty. `decay` weighs the item `j` places before the last by `decay ** j`,
-    over the last `last_items` items. `normalize` makes item vectors unit length before they are added.
+    history: item indices in time order, none empty; of `settings` the `query` counts, and with `decay`, which weighs
+    the item `j` places before the last by `decay ** j`, the last `history` items. `normalize` makes item vectors unit
+    length before they are added. Raises InputError for the query `fit`, which stands for one that has yet to be chosen.
     """
+    query = settings.query
     if query not in QUERIES:
         raise InputError(f"the evaluation query is {query!r}, expected one of {', '.join(QUERIES)}")
     stop = history.offsets[1:]
-    taken = {"last": 1, "mean": len(history.values), "decay": last_items}[query]
+    taken = {"last": 1, "mean": len(history.values), "decay": settings.history}[query]
     start = np.maximum(history.offsets[:-1], stop - taken)
     places = concatenated_ranges(start, stop)
     owner = np.repeat(np.arange(len(history)), stop - start)
     weights = np.ones(len(places), np.float32)
     if query == "decay":
-        weights = (decay ** (stop[owner] - 1 - places)).astype(np.float32)
+        weights = (settings.decay ** (stop[owner] - 1 - places)).astype(np.float32)
     sums = torch.zeros(len(history), vectors.shape[1])
     for begin in range(0, len(places), SCORE_BATCH):
         batch = slice(begin, begin + SCORE_BATCH)

@@ -36,19 +36,24 @@ RANDOM = "random:"
 class Ranks:
     """Where each query's target stands among its unseen candidates, and what it cost.
 
-    greater, equal, found: as in :func:`semid.evaluation.metrics.expected_metric`; size: int64, unseen candidates.
+    greater, equal, found: as in :func:`semid.evaluation.metrics.expected_metric`; size: int64, unseen candidates;
+    lists: int32 [queries, depth], the first unseen candidates, best first, those of one score by ascending index, -1
+    where there are fewer. The file of ranks does not keep the lists.
     """
 
     num_queries: int
+    depth: int = 0
     seconds: float = 0.0
     greater: np.ndarray = field(init=False)
     equal: np.ndarray = field(init=False)
     found: np.ndarray = field(init=False)
     size: np.ndarray = field(init=False)
+    lists: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.greater, self.equal, self.size = np.zeros((3, self.num_queries), np.int64)
         self.found = np.zeros(self.num_queries, bool)
+        self.lists = np.full((self.num_queries, self.depth), -1, np.int32)
 
 
 class Strategy(NamedTuple):

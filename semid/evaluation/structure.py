@@ -13,13 +13,13 @@ from scipy.stats import spearmanr  # type: ignore[import-untyped]
 from sklearn.metrics import adjusted_mutual_info_score
 
 from semid.embeddings import Rows
+from semid.entropy import entropy_bits
 from semid.errors import InputError
 from semid.evaluation.queries import Interactions
 from semid.progress import Progress
-from semid.quantizers import DecodedVectors, Tokenizer
-from semid.retrieval import InvertedIndex, PairScorer, top_items
-from semid.retrieval.dense import Vectors, block_rows, float_rows
-from semid.semantic_ids.scorecard import entropy_bits
+from semid.quantizers import DecodedVectors, Decoder
+from semid.retrieval.dense import PairScorer, Vectors, block_rows, float_rows, top_items
+from semid.retrieval.inverted import InvertedIndex
 
 NEIGHBOURS = 10
 HITS_AMONG = 100
@@ -53,7 +53,7 @@ def distinct_embeddings(vectors: Any, first_of_identical: np.ndarray) -> Distinc
     return Distinct(Rows(vectors, representatives), group_of_item, sizes)
 
 
-def distinct_codes(tokenizer: Tokenizer, codes: np.ndarray) -> Distinct:
+def distinct_codes(tokenizer: Decoder, codes: np.ndarray) -> Distinct:
     """The distinct rows of `codes` [n, L], decoded when they are read."""
     index = InvertedIndex.build(codes)
     sizes = np.diff(index.offsets)
@@ -62,20 +62,30 @@ def distinct_codes(tokenizer: Tokenizer, codes: np.ndarray) -> Distinct:
     return Distinct(DecodedVectors(tokenizer, index.codes), group_of_item, sizes)
 
 
+@dataclass(frozen=True, eq=False)
+class DescribedItems:
+    """What is known of items beside their codes.
+
+    vectors: embeddings [n, dim]; first_of_identical: integers [n], as in :func:`distinct_embeddings`; categories:
+    integers [n, depth], as `category_codes` numbers them.
+    """
+
+    vectors: Any
+    first_of_identical: np.ndarray
+    categories: np.ndarray
+
+
 def structure_figures(
     codes: np.ndarray,
-    vectors: Any,
-    first_of_identical: np.ndarray,
-    categories: np.ndarray,
-    tokenizer: Tokenizer,
+    tokenizer: Decoder,
+    items: DescribedItems,
     interactions: Interactions | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Figures of a scorecard by name, of `codes` [n, L] beside their embeddings [n, dim].
+    """Figures of a scorecard by name, of `codes` [n, L] that `tokenizer` gave to `items`.
 
-    `first_of_identical` [n] as in :func:`distinct_embeddings`, `categories` [n, depth] as `category_codes` numbers
-    them; `interactions` hold the training split. Samples are drawn with `seed`, the same for every tokenizer. A figure
-    is None where the data do not give it.
+    `interactions` hold the training split. Samples are drawn with `seed`, the same for every tokenizer. A figure is
+    None where the data do not give it.
 
     - `category_level`, `category_ami`: :func:`category_agreement`.
     - `neighbours_same_level1`, `neighbours_same_code`: of the 10 embeddings nearest (by cosine) to each of a sample
@@ -89,6 +99,7 @@ def structure_figures(
     - `embedding_hitrate@100`, `decoded_hitrate@100`: :func:`hit_rate` of a sample of 2,000 such pairs, by the
       embeddings and by what decoding the codes gives.
     """
+    vectors, first_of_identical, categories = items.vectors, items.first_of_identical, items.categories
     if not len(codes) == len(vectors) == len(first_of_identical) == len(categories):
         raise InputError(
             f"{len(codes)} codes, but {len(vectors)} embeddings and {len(categories)} items with categories; "

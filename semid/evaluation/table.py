@@ -5,23 +5,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semid.errors import InputError
-from semid.evaluation.metrics import KS, METRICS
+from semid.evaluation.metrics import HEADLINE, KS, LIST_METRICS, METRICS
 from semid.evaluation.ranks import CODE_METRICS, RANDOM
 from semid.files import whole_file
 
 Row = Mapping[str, str | int | float]
 
+ENDS = ("low", "high")
+FIRST_METRICS = (*(f"recall@{k}" for k in KS), *(f"ndcg@{k}" for k in KS), "mrr")
 TABLE_COLUMNS = (
-    *("dataset", "split", "tokenizer", "method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits"),
-    *("seed", "candidates", "rerank", "users", "query", "cold_start_skipped", "avg_cand_size", "cand_recall"),
-    *(f"recall@{k}" for k in KS),
-    *(f"ndcg@{k}" for k in KS),
-    *("mrr", "recall@10_low", "recall@10_high", "ndcg@10_low", "ndcg@10_high", "query_us"),
-    *("queries", "seen_skipped", "untied_users", "recall@10_untied", "ndcg@10_untied", "note"),
-    "budget",
+    *("dataset", "tokenizer", "candidates", "budget", "rerank", "users", "avg_cand_size", "cand_recall"),
+    *FIRST_METRICS,
+    *(f"{metric}_{end}" for metric in HEADLINE for end in ENDS),
+    *("split", "method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits", "seed", "query"),
+    *("cold_start_skipped", "query_us", "queries", "seen_skipped", "untied_users"),
+    *(f"{metric}_untied" for metric in HEADLINE),
+    "note",
     *(f"{metric}_{of}" for metric in CODE_METRICS for of in ("code", "inflation")),
-    *(f"{metric}_{end}" for metric in METRICS if metric not in ("recall@10", "ndcg@10") for end in ("low", "high")),
+    *(f"{metric}_{end}" for metric in FIRST_METRICS if metric not in HEADLINE for end in ENDS),
     *("no_history_skipped", "unknown_target_skipped"),
+    # what came later stands at the end
+    *(f"{metric}{end}" for metric in METRICS if metric not in FIRST_METRICS for end in ("", "_low", "_high")),
+    *LIST_METRICS,
 )
 
 

@@ -1,24 +1,31 @@
-"""Codes and vectors go in; candidate items, and scores that do not depend on the engine, come out."""
+"""Codes and vectors go in; candidate items, and scores that do not depend on the engine, come out.
 
-from semid.retrieval.candidates import STRATEGIES, applies, candidate_batches, candidates
-from semid.retrieval.dense import PairScorer, top_items
-from semid.retrieval.identical import first_of_identical, read_first_of_identical, write_first_of_identical
-from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.probe import CodeTree, probe_batches
-from semid.retrieval.ragged import Ragged
+The names below are imported when they are first asked for: the registry of candidate strategies, which the settings and
+the rules read, needs neither numpy nor torch.
+"""
 
-__all__ = [
-    "STRATEGIES",
-    "CodeTree",
-    "InvertedIndex",
-    "PairScorer",
-    "Ragged",
-    "applies",
-    "candidate_batches",
-    "candidates",
-    "first_of_identical",
-    "probe_batches",
-    "read_first_of_identical",
-    "top_items",
-    "write_first_of_identical",
-]
+from typing import Any
+
+from semid.registries import load
+
+_PUBLIC = {
+    "STRATEGIES": "semid.retrieval.strategies.registry:STRATEGIES",
+    "CodeSpace": "semid.retrieval.tree:CodeSpace",
+    "CodeTree": "semid.retrieval.tree:CodeTree",
+    "IndexedCodes": "semid.retrieval.strategies.candidates:IndexedCodes",
+    "InvertedIndex": "semid.retrieval.inverted:InvertedIndex",
+    "PairScorer": "semid.retrieval.dense:PairScorer",
+    "QueryBlock": "semid.retrieval.strategies.candidates:QueryBlock",
+    "Ragged": "semid.retrieval.ragged:Ragged",
+    "first_of_identical": "semid.retrieval.identical:first_of_identical",
+    "read_first_of_identical": "semid.retrieval.identical:read_first_of_identical",
+    "top_items": "semid.retrieval.dense:top_items",
+    "write_first_of_identical": "semid.retrieval.identical:write_first_of_identical",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return load(_PUBLIC[name])

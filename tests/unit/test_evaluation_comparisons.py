@@ -5,12 +5,11 @@ import pytest
 from scipy import stats
 
 from semid.errors import InputError
-from semid.evaluation import comparisons
+from semid.evaluation import EvaluationSettings, comparisons
 from semid.evaluation.comparisons import COMPARISON_COLUMNS, comparison_rows, group_seeds, holm, paired_differences
-from semid.evaluation.evaluate import Ranks
 from semid.evaluation.metrics import expected_metric
 from semid.evaluation.queries import Queries
-from semid.evaluation.ranks import RanksFile, Strategy, write_ranks
+from semid.evaluation.ranks import Ranks, RanksFile, Strategy, write_ranks
 
 EXACT = Strategy("exact", 0, "exact")
 PROBE = Strategy("probe", 100, "exact")
@@ -152,7 +151,7 @@ def test_a_user_is_averaged_over_queries_and_seeds_before_pairing(files):
         "a": [files("a", {EXACT: ranks_of([0, 99, 99, 0])}), files("a1", {EXACT: ranks_of([9, 9, 99, 99])})],
         "b": [files("b", {EXACT: ranks_of([99, 99, 0, 0])})],
     }
-    recall, ndcg = comparison_rows("beauty", tokenizers, queries, permutations=50_000)
+    recall, ndcg = comparison_rows("beauty", tokenizers, queries, EvaluationSettings(permutations=50_000))
     assert set(recall) == set(COMPARISON_COLUMNS)
     assert (recall["tokenizer_a"], recall["tokenizer_b"]) == ("a", "b")
     assert (recall["seeds_a"], recall["seeds_b"], recall["users"]) == (2, 1, 3)
@@ -180,7 +179,7 @@ def test_pairs_are_formed_where_both_exist_and_corrected_within_their_family(fil
             ("d", 40, (Strategy("probe", 500, "exact"),)),
         )
     }
-    rows = comparison_rows("beauty", tokenizers, queries, permutations=999)
+    rows = comparison_rows("beauty", tokenizers, queries, EvaluationSettings(permutations=999))
     told = [(row["candidates"], row["budget"], row["metric"], row["tokenizer_a"], row["tokenizer_b"]) for row in rows]
     probe = [("a", "b"), ("a", "c"), ("b", "c")]
     assert told == [
@@ -190,4 +189,4 @@ def test_pairs_are_formed_where_both_exist_and_corrected_within_their_family(fil
     assert [row["p_holm"] for row in rows[:2]] == [row["p"] for row in rows[:2]]
     for family in (rows[2:5], rows[5:]):
         np.testing.assert_allclose([row["p_holm"] for row in family], holm(np.array([row["p"] for row in family])))
-    assert rows == comparison_rows("beauty", tokenizers, queries, permutations=999)
+    assert rows == comparison_rows("beauty", tokenizers, queries, EvaluationSettings(permutations=999))

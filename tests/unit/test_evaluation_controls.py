@@ -6,11 +6,19 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from test_evaluation_evaluate import ALL_RERANKS, NAME, World, assert_row, history_of, needs_faiss, reference_metrics
+from test_evaluation_evaluate import (
+    ALL_RERANKS,
+    NAME,
+    World,
+    assert_row,
+    benchmark_of,
+    history_of,
+    needs_faiss,
+    reference_metrics,
+)
 
 from semid.errors import InputError
 from semid.evaluation import (
-    CodeSpace,
     Cooccurrence,
     EvaluationSettings,
     build_queries,
@@ -25,15 +33,11 @@ from semid.evaluation import (
 from semid.evaluation.fit import query_grid
 from semid.evaluation.metrics import METRICS, expected_metric
 from semid.evaluation.queries import query_vectors
-from semid.retrieval import CodeTree, InvertedIndex, faiss_index, first_of_identical
+from semid.retrieval import InvertedIndex, faiss_index, first_of_identical
 
 
 def control_rows(world: World, settings: EvaluationSettings = ALL_RERANKS, **options):
-    rows, ranks = evaluate_controls(
-        *("tiny", world.queries, world.vectors, world.representatives, world.training_counts, world.cooccurrence),
-        *(settings,),
-        **options,
-    )
+    rows, ranks = evaluate_controls(world.benchmark(settings), world.cooccurrence, **options)
     assert [(row["candidates"], row["budget"], row["rerank"]) for row in rows] == list(ranks)
     return {row["candidates"]: row for row in rows}
 
@@ -91,9 +95,7 @@ def test_category_paths_are_ranked_as_codes_are():
 
 
 def random_rows(world: World, settings: EvaluationSettings):
-    rows = evaluate_random_codes(
-        *("tiny", NAME, world.queries, world.index, world.vectors, world.representatives, settings, world.space)
-    )
+    rows = evaluate_random_codes(world.benchmark(settings), world.tokenizer())
     return {(row["candidates"], row["budget"]): row for row in rows}
 
 
@@ -133,7 +135,7 @@ def test_codes_that_know_the_target_lose_it_when_they_are_dealt_at_random():
         split=np.tile(np.array([0, 2], np.int8), 400),
     )
     world.queries = build_queries(world.interactions)
-    world.index = InvertedIndex.build(codes)
+    world.index, world.space = InvertedIndex.build(codes), None
     settings = EvaluationSettings(candidates=("exact", "prefix"), min_candidates=50, resamples=200)
     rows = random_rows(world, settings)
     assert rows["random:exact", 0]["avg_cand_size"] == 9
@@ -153,7 +155,8 @@ def test_peers_rank_the_first_unseen_items_of_their_index(num_items):
     counts = np.ones(num_items, int)
     counts[: num_items // 10] = 0
     settings = EvaluationSettings(budgets=(10, 40), resamples=10)
-    rows = evaluate_peers("tiny", world.queries, vectors, world.representatives, counts, settings)
+    world.training_counts = counts
+    rows = evaluate_peers(world.benchmark(settings))
     assert [(row["candidates"], row["budget"]) for row in rows] == [
         (peer, budget) for peer in ("ivf_flat", "pq", "ivf_pq") for budget in (10, 40)
     ]
@@ -164,7 +167,7 @@ def test_peers_rank_the_first_unseen_items_of_their_index(num_items):
         index.probe(2 * row["budget"])
 
         def found(history, index=index, budget=row["budget"]):
-            query = query_vectors(vectors, build_history(history))
+            query = query_vectors(vectors, build_history(history), settings)
             unseen = [i for i in index.search(query, num_items)[0].tolist() if i >= 0 and i not in history]
             return {i: float((query[0].numpy() * vectors[i]).sum()) for i in unseen[:budget]}
 
@@ -198,15 +201,13 @@ def test_the_query_is_chosen_on_the_validation_split_by_the_whole_catalogue(tmp_
     world = World(num_items=200, dim=16, num_users=200)
     vectors = np.random.default_rng(4).standard_normal((200, 16)).astype(np.float32)
     queries = build_queries(world.interactions, "valid")
-    same = first_of_identical(vectors)
-    choice = fit_query("tiny", queries, vectors, same)
+    valid = benchmark_of(queries, vectors, EvaluationSettings(split="valid"))
+    choice = fit_query(valid)
     assert [row["name"] for row in choice["grid"]][:3] == ["last", "mean", "decay0.5x5"]
     assert len(choice["grid"]) == 11
     for settings, row in zip(query_grid(), choice["grid"], strict=True):
-        _, ranks = evaluate_controls(
-            *("tiny", queries, vectors, same, world.training_counts, world.cooccurrence),
-            dataclasses.replace(settings, resamples=10),
-        )
+        settings = dataclasses.replace(settings, resamples=10)
+        _, ranks = evaluate_controls(dataclasses.replace(valid, settings=settings), world.cooccurrence)
         whole = next(iter(ranks.values()))
         for metric in ("recall@10", "ndcg@10"):
             expected = expected_metric(metric, whole.greater, whole.equal, whole.found).mean()
@@ -240,11 +241,8 @@ def test_a_query_that_cannot_be_fitted_is_named(tmp_path):
 
 def test_random_codes_keep_the_sizes_of_the_buckets():
     world = World()
-    space = CodeSpace(CodeTree.build(world.index, world.codebooks), lambda rows: rows)
-    rows = evaluate_random_codes(
-        *("tiny", NAME, world.queries, world.index, world.vectors, world.representatives),
-        *(dataclasses.replace(ALL_RERANKS, candidates=("exact", "probe")), space),
-    )
+    settings = dataclasses.replace(ALL_RERANKS, candidates=("exact", "probe"))
+    rows = evaluate_random_codes(world.benchmark(settings), world.tokenizer())
     assert [(row["candidates"], row["budget"], row["rerank"]) for row in rows] == [
         ("random:exact", 0, "exact"),
         ("random:probe", 7, "exact"),

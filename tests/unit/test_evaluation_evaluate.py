@@ -10,19 +10,23 @@ import torch
 from semid.errors import InputError
 from semid.evaluation import (
     TABLE_COLUMNS,
-    CodeSpace,
+    Benchmark,
+    Catalogue,
     Cooccurrence,
     EvaluationSettings,
     Interactions,
+    TokenizerCodes,
+    benchmark,
     build_queries,
+    catalogue,
     controls,
     evaluate_controls,
     evaluate_tokenizer,
 )
-from semid.evaluation import evaluate as evaluation
 from semid.evaluation.metrics import METRICS, expected_metric
 from semid.naming import TokenizerName
-from semid.retrieval import CodeTree, InvertedIndex, faiss_index, first_of_identical
+from semid.retrieval import CodeSpace, CodeTree, InvertedIndex, faiss_index, first_of_identical
+from semid.retrieval.strategies import candidates
 
 NAME = TokenizerName.parse("rqkmeans_3x4-pca2-s1")
 ALL_RERANKS = EvaluationSettings(rerank=("exact", "decoded"), min_candidates=20, budgets=(30, 7), resamples=50)
@@ -55,6 +59,19 @@ class World:
         self.cooccurrence = Cooccurrence.build(self.interactions.training_steps(), num_items)
         self.codebooks = torch.from_numpy(rng.standard_normal((3, 4, dim)).astype(np.float32))
         self.space = CodeSpace(CodeTree.build(self.index, self.codebooks), lambda rows: rows)
+
+    def benchmark(self, settings: EvaluationSettings, normalize: bool = False, note: str = "") -> Benchmark:
+        items = Catalogue(self.vectors, self.representatives, self.training_counts, normalize)
+        return Benchmark("tiny", self.queries, items, settings, note)
+
+    def tokenizer(self, **changes) -> TokenizerCodes:
+        return dataclasses.replace(TokenizerCodes(NAME, self.index, self.space, self.decoded), **changes)
+
+
+def benchmark_of(queries, vectors: np.ndarray, settings: EvaluationSettings) -> Benchmark:
+    """The benchmark of a catalogue that nobody had in training."""
+    counts = np.zeros(len(vectors), int)
+    return Benchmark("tiny", queries, Catalogue(vectors, first_of_identical(vectors), counts), settings)
 
 
 def no_steps(num_items: int) -> Cooccurrence:
@@ -120,19 +137,8 @@ def reference_metrics(
 
 
 def evaluated(world: World, settings: EvaluationSettings = ALL_RERANKS, **changes):
-    """Rows and ranks of the tokenizer of `world`, with some arguments changed."""
-    arguments = {
-        "dataset": "tiny",
-        "name": NAME,
-        "queries": world.queries,
-        "index": world.index,
-        "vectors": world.vectors,
-        "representatives": world.representatives,
-        "settings": settings,
-        "space": world.space,
-        "decoded": world.decoded,
-    }
-    return evaluate_tokenizer(**{**arguments, **changes})
+    """Rows and ranks of the tokenizer of `world`, with some of what it brings changed."""
+    return evaluate_tokenizer(world.benchmark(settings), world.tokenizer(**changes))
 
 
 def assert_row(row, expected: dict[str, float]) -> None:
@@ -144,7 +150,7 @@ def assert_row(row, expected: dict[str, float]) -> None:
 @pytest.mark.parametrize("normalize", [False, True])
 def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize):
     world = World(dim=dim)
-    rows, ranks = evaluated(world, normalize=normalize)
+    rows, ranks = evaluate_tokenizer(world.benchmark(ALL_RERANKS, normalize), world.tokenizer())
     strategies = [("exact", 0), ("hamming1", 0), ("prefix", 0), ("probe", 7), ("probe", 30)]
     assert sorted(ranks) == sorted((*each, rerank) for each in strategies for rerank in ("exact", "decoded"))
     assert [(row["candidates"], row["budget"], row["rerank"]) for row in rows] == list(ranks)
@@ -160,25 +166,17 @@ def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
 
     def rows():
         found, _ = evaluated(world)
-        found += evaluate_controls(
-            "tiny",
-            world.queries,
-            world.vectors,
-            world.representatives,
-            world.training_counts,
-            world.cooccurrence,
-            ALL_RERANKS,
-        )[0]
+        found += evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence)[0]
         return [{key: value for key, value in row.items() if key != "query_us"} for row in found]
 
     whole = rows()
     monkeypatch.setattr("semid.retrieval.dense.SCORE_BATCH", 11)
     monkeypatch.setattr("semid.retrieval.dense.SERIAL_VALUES", 12)
     monkeypatch.setattr("semid.retrieval.dense.READ_VALUES", 4 * 50)
-    monkeypatch.setattr("semid.retrieval.probe.SCORES_AT_ONCE", 500)
-    for module in (evaluation, controls):
+    monkeypatch.setattr("semid.retrieval.tree.SCORES_AT_ONCE", 500)
+    for module in (benchmark, catalogue, controls, candidates):
         monkeypatch.setattr(module, "PAIR_BUDGET", 1 << 12)
-    monkeypatch.setattr(evaluation, "QUERY_BLOCK", 1 << 3)
+    monkeypatch.setattr(benchmark, "QUERY_BLOCK", 1 << 3)
     assert rows() == whole
 
 
@@ -189,15 +187,8 @@ def test_the_exact_search_of_the_whole_catalogue_equals_a_plain_loop_when_the_fe
     world = World(dim=dim)
     # a zero query ties the whole catalogue
     world.vectors[world.queries.items[world.queries.stop[:3] - 1]] = 0
-    (row, *_), _ = evaluate_controls(
-        "tiny",
-        world.queries,
-        world.vectors,
-        first_of_identical(world.vectors),
-        world.training_counts,
-        world.cooccurrence,
-        ALL_RERANKS,
-    )
+    world.representatives = first_of_identical(world.vectors)
+    (row, *_), _ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence)
     assert (row["candidates"], row["rerank"], row["tokenizer"]) == ("all", "exact", "controls")
     assert_row(row, reference_metrics(world, "all", world.vectors, normalize=False))
 
@@ -212,15 +203,8 @@ def test_different_vectors_that_tie_where_the_fetch_is_cut_are_all_counted():
         user=np.zeros(4, int), item=np.array([60, 3, 350, 340]), timestamp=np.arange(4), split=np.array([0, 0, 0, 2])
     )
     queries = build_queries(interactions)
-    (row, *_), _ = evaluate_controls(
-        "ties",
-        queries,
-        vectors,
-        first_of_identical(vectors),
-        np.zeros(351, int),
-        no_steps(351),
-        EvaluationSettings(resamples=10),
-    )
+    settings = EvaluationSettings(resamples=10)
+    (row, *_), _ = evaluate_controls(benchmark_of(queries, vectors, settings), no_steps(351))
     # item 3 of the first kind and item 60 of the second are seen: 49 above, 299 like the target
     assert row["recall@50"] == pytest.approx(1 / 299)
     assert row["recall@100"] == pytest.approx(51 / 299)
@@ -238,15 +222,8 @@ def test_many_identical_items_above_and_at_the_target_are_all_counted():
         timestamp=np.arange(6),
         split=np.array([0, 0, 2, 0, 0, 2], np.int8),
     )
-    (row, *_), _ = evaluate_controls(
-        "copies",
-        build_queries(interactions),
-        vectors,
-        first_of_identical(vectors),
-        np.zeros(801, int),
-        no_steps(801),
-        EvaluationSettings(resamples=10),
-    )
+    settings = EvaluationSettings(resamples=10)
+    (row, *_), _ = evaluate_controls(benchmark_of(build_queries(interactions), vectors, settings), no_steps(801))
     # 399 unseen copies tie for user 0
     assert row["recall@10"] == pytest.approx((10 / 399 + 0) / 2)
     assert row["mrr"] == pytest.approx(sum(1 / rank for rank in range(1, 101)) / 399 / 2)
@@ -263,18 +240,12 @@ def test_faiss_and_the_exact_search_give_the_same_rows(normalize, query, tmp_pat
         rng.integers(0, 60, 500)
     ]
     vectors[::7] += np.float16(1e-3)
-    same = first_of_identical(vectors)
     faiss_index.train_index(vectors, tmp_path / "trained.index", normalize=normalize)
     faiss_index.fill_index(tmp_path / "trained.index", vectors, 0, 500, tmp_path / "index.faiss", normalize=normalize)
     engine = faiss_index.load(tmp_path / "index.faiss")
-    settings = EvaluationSettings(query=query, resamples=50)
-    rows = [
-        evaluate_controls(
-            *("tiny", world.queries, vectors, same, world.training_counts, world.cooccurrence, settings, one),
-            normalize=normalize,
-        )[0][0]
-        for one in (None, engine)
-    ]
+    world.vectors, world.representatives = vectors, first_of_identical(vectors)
+    ranked = world.benchmark(EvaluationSettings(query=query, resamples=50), normalize)
+    rows = [evaluate_controls(ranked, world.cooccurrence, each)[0][0] for each in (None, engine)]
     assert [row.pop("rerank") for row in rows] == ["exact", "faiss"]
     for row in rows:
         row.pop("query_us")
@@ -291,31 +262,14 @@ def test_a_target_that_an_approximate_engine_misses_is_not_among_the_first():
         def search(self, queries: torch.Tensor, k: int) -> np.ndarray:
             return np.full((len(queries), k), -1)
 
-    (row, *_), _ = evaluate_controls(
-        "tiny",
-        world.queries,
-        world.vectors,
-        world.representatives,
-        world.training_counts,
-        world.cooccurrence,
-        ALL_RERANKS,
-        Blind(),
-    )
+    (row, *_), _ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence, Blind())
     assert row["recall@100"] == row["mrr"] == 0
     assert row["cand_recall"] == 1
 
 
 def test_popularity_equals_a_plain_loop_over_users():
     world = World()
-    (_, row, _), _ = evaluate_controls(
-        "tiny",
-        world.queries,
-        world.vectors,
-        world.representatives,
-        world.training_counts,
-        world.cooccurrence,
-        ALL_RERANKS,
-    )
+    (_, row, _), _ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence)
     assert (row["candidates"], row["tokenizer"], row["query"]) == ("popularity", "controls", "")
     counts = world.training_counts
     greater, equal = [], []
@@ -332,8 +286,9 @@ def test_popularity_equals_a_plain_loop_over_users():
 def test_a_row_says_who_was_evaluated_and_how():
     world = World()
     settings = dataclasses.replace(ALL_RERANKS, query="decay", candidates=("exact",), rerank=("exact",))
-    (row,), _ = evaluated(world, settings, note="a note")
-    assert {key: row[key] for key in TABLE_COLUMNS[:8]} == {
+    (row,), _ = evaluate_tokenizer(world.benchmark(settings, note="a note"), world.tokenizer())
+    said = ("dataset", "split", "tokenizer", "method", "variant", "num_levels", "codebook_size", "bits")
+    assert {key: row[key] for key in said} == {
         "dataset": "tiny",
         "split": "test",
         "tokenizer": "rqkmeans_3x4-pca2-s1",
@@ -352,9 +307,7 @@ def test_a_row_says_who_was_evaluated_and_how():
     assert row["seen_skipped"] == world.queries.seen_skipped
     assert row["recall@10_low"] <= row["recall@10"] <= row["recall@10_high"]
     assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
-    rows, _ = evaluate_controls(
-        "tiny", world.queries, world.vectors, world.representatives, world.training_counts, world.cooccurrence, settings
-    )
+    rows, _ = evaluate_controls(world.benchmark(settings), world.cooccurrence)
     own = {"method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits", "seed"}
     own |= {name for name in TABLE_COLUMNS if name.endswith(("_code", "_inflation"))}
     assert all(set(row) == set(TABLE_COLUMNS) - own for row in rows)
@@ -380,35 +333,16 @@ def test_inputs_that_do_not_belong_together_are_refused():
     with pytest.raises(InputError, match="probe needs the codebooks"):
         evaluated(world, settings, space=None)
     with pytest.raises(InputError, match="item_index"):
-        evaluate_controls(
-            "tiny",
-            world.queries,
-            world.vectors[:100],
-            world.representatives,
-            world.training_counts,
-            world.cooccurrence,
-            settings,
-        )
+        benchmark_of(world.queries, world.vectors[:100], settings)
     nobody = build_queries(dataclasses.replace(world.interactions, item=np.full(len(world.interactions.item), -1)))
     with pytest.raises(InputError, match="no query is left"):
-        evaluate_controls(
-            "tiny", nobody, world.vectors, world.representatives, world.training_counts, world.cooccurrence, settings
-        )
+        benchmark_of(nobody, world.vectors, settings)
 
     class Other:
         shape = (299, 4)
 
     with pytest.raises(InputError, match="faiss index of tiny holds 299"):
-        evaluate_controls(
-            "tiny",
-            world.queries,
-            world.vectors,
-            world.representatives,
-            world.training_counts,
-            world.cooccurrence,
-            settings,
-            Other(),
-        )
+        evaluate_controls(world.benchmark(settings), world.cooccurrence, Other())
 
 
 @pytest.mark.parametrize(
@@ -425,10 +359,13 @@ def test_inputs_that_do_not_belong_together_are_refused():
         ("permutations", 0),
         ("budgets", ()),
         ("budgets", (100, 0)),
+        ("max_users", -1),
+        ("min_candidates", 0),
+        ("seed", -1),
     ],
 )
 def test_a_wrong_setting_is_named(option, value):
-    with pytest.raises(InputError, match=option if option != "candidates" else "candidate strategy"):
+    with pytest.raises(InputError, match=f"evaluation: {option} must be"):
         EvaluationSettings(**{option: value})
 
 
@@ -447,13 +384,13 @@ def test_beauty_gives_its_known_numbers(shared_data):
     vectors = np.load(folder / "embeddings_minilm_f16.npy", mmap_mode="r", allow_pickle=False)
     queries = build_queries(queries_of)
     assert len(queries) == 22_332
-    popular = controls.rank_by_popularity(queries, queries_of.training_counts(len(items)))
+    items = Catalogue(vectors, first_of_identical(vectors), queries_of.training_counts(len(items)))
+    popular = controls.rank_by_popularity(Benchmark("beauty", queries, items, EvaluationSettings()))
     recall = expected_metric("recall@10", popular.greater, popular.equal, popular.found).mean()
     assert recall == pytest.approx(0.0115, abs=0.0015)
 
     some = build_queries(queries_of, max_users=2000)
-    representatives = first_of_identical(vectors)
-    ranks = controls.rank_in_catalogue(some, vectors, representatives, EvaluationSettings())
+    ranks = catalogue.rank_in_catalogue(Benchmark("beauty", some, items, EvaluationSettings()))
     recall = expected_metric("recall@10", ranks.greater, ranks.equal, ranks.found).mean()
     assert 0.04 < recall < 0.08
-    assert len(np.unique(representatives)) == len(np.unique(vectors[:], axis=0))
+    assert len(np.unique(items.representatives)) == len(np.unique(vectors[:], axis=0))

@@ -8,7 +8,9 @@ import pytest
 from ir_measures import RR, R, nDCG
 from sklearn.metrics import ndcg_score
 
-from semid.evaluation.metrics import KS, METRICS, expected_metric
+from semid.evaluation.metrics import KS, LIST_METRICS, METRICS, GainMetric, ListMetric, expected_metric
+from semid.evaluation.metrics.registry import _LOADED
+from semid.registries import load
 
 
 def ranks_of(scores: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,3 +70,11 @@ def test_ranks_past_the_cutoff_and_missing_targets_count_zero():
     assert one("ndcg@100", 5_000_000, 7) == 0
     assert all(one(metric, 0, 0, found=False) == 0 for metric in METRICS)
     assert all(one(metric, 0, 5, found=False) == 0 for metric in METRICS)
+
+
+def test_the_table_of_metrics_is_what_the_families_of_the_registry_hold():
+    metrics = [metric for family in _LOADED for metric in load(family)]
+    assert [metric.name for metric in metrics if isinstance(metric, GainMetric)] == list(METRICS)
+    assert [metric.name for metric in metrics if isinstance(metric, ListMetric)] == list(LIST_METRICS)
+    assert len(metrics) == len(METRICS) + len(LIST_METRICS)
+    assert list(METRICS) == [*(f"recall@{k}" for k in KS), *(f"ndcg@{k}" for k in KS), "mrr"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from semid.errors import InputError
-from semid.evaluation import Interactions, build_queries, read_interactions
+from semid.evaluation import EvaluationSettings, Interactions, build_queries, read_interactions
 from semid.evaluation.queries import query_vectors
 from semid.retrieval import Ragged
 from semid.retrieval.ragged import offsets_of
@@ -162,13 +162,16 @@ def test_query_vectors_are_the_weighted_sums_of_their_definition(query, normaliz
         else:
             total = sum(0.7**age * rows[item] for age, item in enumerate(one[::-1][:10]))
         expected.append(total / np.linalg.norm(total))
-    found = query_vectors(vectors, history, query, decay=0.7, last_items=10, normalize=normalize)
+    settings = EvaluationSettings(query=query, decay=0.7, history=10)
+    found = query_vectors(vectors, history, settings, normalize=normalize)
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found, expected, atol=2e-6)
     monkeypatch.setattr("semid.evaluation.queries.SCORE_BATCH", 4)
-    assert torch.equal(query_vectors(vectors, history, query, 0.7, 10, normalize), found)
+    assert torch.equal(query_vectors(vectors, history, settings, normalize), found)
 
 
-def test_an_unknown_query_is_refused():
+def test_an_unknown_query_and_one_that_has_yet_to_be_chosen_are_refused():
     with pytest.raises(InputError, match="last, mean, decay"):
-        query_vectors(np.ones((1, 2)), Ragged(np.array([0]), np.array([0, 1])), "first")
+        EvaluationSettings(query="first")
+    with pytest.raises(InputError, match="'fit', expected one of last, mean, decay"):
+        query_vectors(np.ones((1, 2)), Ragged(np.array([0]), np.array([0, 1])), EvaluationSettings(query="fit"))

@@ -7,9 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from semid.errors import InputError
-from semid.evaluation.evaluate import Ranks
 from semid.evaluation.metrics import METRICS, expected_metric
-from semid.evaluation.ranks import OUTCOMES, RanksFile, Strategy, code_columns, code_ranks, write_ranks
+from semid.evaluation.ranks import OUTCOMES, Ranks, RanksFile, Strategy, code_columns, code_ranks, write_ranks
 
 EXACT = Strategy("exact", 0, "exact")
 PROBE = Strategy("probe", 100, "exact")

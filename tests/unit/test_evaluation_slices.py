@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from semid.evaluation.bootstrap import bootstrap_intervals
-from semid.evaluation.evaluate import Ranks
 from semid.evaluation.metrics import expected_metric
 from semid.evaluation.queries import Queries
+from semid.evaluation.ranks import Ranks
 from semid.evaluation.slices import SLICE_COLUMNS, popularity_of_items, query_slices, slice_rows
 
 

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from semid.errors import InputError
 from semid.evaluation import Interactions, structure
 from semid.evaluation.structure import (
+    DescribedItems,
     Distinct,
     category_agreement,
     distinct_codes,
@@ -248,7 +249,8 @@ def test_all_figures_at_once(vectors: np.ndarray) -> None:
     codes, first = tokenizer.encode(vectors), first_of_identical(vectors)
     categories = np.arange(40).reshape(-1, 1) % 3
     histories = [[0, 1, 2, 2], [5], [7, 9, 30, 31]]
-    found = structure_figures(codes, vectors, first, categories, tokenizer, interactions_of(histories, [3, 3, 3]))
+    items = DescribedItems(vectors, first, categories)
+    found = structure_figures(codes, tokenizer, items, interactions_of(histories, [3, 3, 3]))
     pairs = [(0, 1), (1, 2), (7, 9), (9, 30), (30, 31)]
     depths = [depth_of(codes[a].tolist(), codes[b].tolist()) for a, b in pairs]
     assert found["cooccurrence"] == pytest.approx(
@@ -265,7 +267,7 @@ def test_all_figures_at_once(vectors: np.ndarray) -> None:
     assert (found["category_level"], found["category_ami"]) == category_agreement(
         codes[:, 0], categories, np.random.default_rng(0)
     )
-    again = structure_figures(codes, vectors, first, categories, tokenizer, interactions_of(histories, [3, 3, 3]))
+    again = structure_figures(codes, tokenizer, items, interactions_of(histories, [3, 3, 3]))
     assert again == found
 
 
@@ -281,7 +283,7 @@ def test_samples_are_the_same_for_every_tokenizer(vectors: np.ndarray, monkeypat
     first = first_of_identical(vectors)
     for size in (3, 4):
         tokenizer = fitted(vectors, size)
-        structure_figures(tokenizer.encode(vectors), vectors, first, np.zeros((40, 1), int), tokenizer)
+        structure_figures(tokenizer.encode(vectors), tokenizer, DescribedItems(vectors, first, np.zeros((40, 1), int)))
     assert asked[0] == asked[1]
     assert len(asked[0]) == 5
 
@@ -289,7 +291,8 @@ def test_samples_are_the_same_for_every_tokenizer(vectors: np.ndarray, monkeypat
 def test_without_interactions_and_categories_their_figures_are_empty(vectors: np.ndarray) -> None:
     tokenizer = fitted(vectors)
     codes = tokenizer.encode(vectors)
-    found = structure_figures(codes, vectors, first_of_identical(vectors), np.zeros((40, 1), int), tokenizer)
+    items = DescribedItems(vectors, first_of_identical(vectors), np.zeros((40, 1), int))
+    found = structure_figures(codes, tokenizer, items)
     empty = {name for name, value in found.items() if value is None}
     hitrates = {"embedding_hitrate@100", "decoded_hitrate@100"}
     assert empty == {"category_level", "category_ami", "cooccurrence", *hitrates}
@@ -302,10 +305,8 @@ def test_one_embedding_for_all_has_no_neighbours() -> None:
     tokenizer.codebooks_, tokenizer.cluster_sizes_ = torch.ones(1, 1, 3), torch.ones(1, 1)
     found = structure_figures(
         np.zeros((6, 1), int),
-        vectors,
-        first_of_identical(vectors),
-        np.zeros((6, 1), int),
         tokenizer,
+        DescribedItems(vectors, first_of_identical(vectors), np.zeros((6, 1), int)),
         interactions_of([[0, 1]], [2]),
     )
     assert found["neighbours_same_code"] is None
@@ -317,5 +318,7 @@ def test_codes_of_other_items_are_refused(vectors: np.ndarray) -> None:
     tokenizer = fitted(vectors)
     with pytest.raises(InputError, match="39 codes, but 40 embeddings"):
         structure_figures(
-            tokenizer.encode(vectors)[1:], vectors, first_of_identical(vectors), np.zeros((40, 1), int), tokenizer
+            tokenizer.encode(vectors)[1:],
+            tokenizer,
+            DescribedItems(vectors, first_of_identical(vectors), np.zeros((40, 1), int)),
         )

@@ -6,10 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semid.retrieval import probe as probe_module
+from semid.errors import InputError
+from semid.retrieval import tree
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.probe import CodeTree, probe_batches
 from semid.retrieval.ragged import Ragged, offsets_of
+from semid.retrieval.strategies.candidates import IndexedCodes, QueryBlock
+from semid.retrieval.strategies.probe import find_probe, probe_batches
+from semid.retrieval.tree import CodeSpace, CodeTree
 
 
 def problem(items: int, levels: int, size: int, queries: int, seed: int):
@@ -61,17 +64,52 @@ def test_the_unseen_items_of_the_nearest_buckets_are_found_in_order(items, level
 @given(*shapes)
 def test_a_beam_as_wide_as_the_tree_finds_the_same(items, levels, size, queries, seed):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probe_module, "NODES_AT_ONCE", 3)
-        patch.setattr(probe_module, "SCORES_AT_ONCE", 8)
+        patch.setattr(tree, "NODES_AT_ONCE", 3)
+        patch.setattr(tree, "SCORES_AT_ONCE", 8)
         check(*problem(items, levels, size, queries, seed), 60)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 60), st.lists(st.integers(1, 7), min_size=2, max_size=4), st.integers(0, 999), st.booleans())
+def test_codebooks_of_unlike_sizes_are_padded_by_what_is_never_read(items, sizes, seed, narrow):
+    _, codebooks, latent, history = problem(items, len(sizes), max(sizes), 9, seed)
+    codes = np.random.default_rng(seed).integers(0, sizes, (items, len(sizes))).astype(np.uint16)
+    for codebook, size in zip(codebooks, sizes, strict=True):
+        codebook[size:] = float("nan")
+    with pytest.MonkeyPatch.context() as patch:
+        if narrow:
+            patch.setattr(tree, "NODES_AT_ONCE", 3)
+        check(codes, codebooks, latent, history, 60)
 
 
 def test_a_narrow_beam_finds_most_of_what_is_nearest(monkeypatch: pytest.MonkeyPatch):
     codes, codebooks, latent, history = problem(5000, 4, 16, 50, 0)
     codebooks *= torch.tensor([1, 0.4, 0.2, 0.1])[:, None, None]
-    monkeypatch.setattr(probe_module, "NODES_AT_ONCE", 300)
+    monkeypatch.setattr(tree, "NODES_AT_ONCE", 300)
     index = InvertedIndex.build(codes)
     found = [part for _, part in probe_batches(index, CodeTree.build(index, codebooks), latent, history, 100)]
     nearest = distances(codes, codebooks, latent).argsort(axis=1)[:, :100]
     values = np.concatenate([part.values for part in found]).reshape(50, 100)
     assert np.mean([len(np.intersect1d(a, b)) / 100 for a, b in zip(values, nearest, strict=True)]) > 0.9
+
+
+def test_the_largest_budget_is_found_with_the_vectors_in_their_length():
+    codes, codebooks, latent, history = problem(60, 2, 5, 8, 1)
+    index = InvertedIndex.build(codes)
+    codes_tree = CodeTree.build(index, codebooks)
+    indexed = IndexedCodes("ours", index, CodeSpace(codes_tree, lambda rows: 2 * rows))
+    queries = QueryBlock(history, lambda: latent)
+    ((rows, found),) = find_probe(indexed, queries, budgets=(3, 20, 7))
+    ((_, expected),) = probe_batches(index, codes_tree, 2 * latent, history, 20)
+    assert rows == slice(0, 8)
+    assert found.values.tolist() == expected.values.tolist()
+
+
+def test_codes_without_codebooks_cannot_be_probed():
+    codes, codebooks, latent, history = problem(60, 2, 5, 8, 1)
+    index = InvertedIndex.build(codes)
+    with pytest.raises(InputError, match="ours: candidates probe needs the codebooks"):
+        find_probe(IndexedCodes("ours", index), QueryBlock(history, lambda: latent), budgets=(3,))
+    space = CodeSpace(CodeTree.build(index, codebooks), lambda rows: rows)
+    with pytest.raises(InputError, match="ours: candidates probe needs the codebooks"):
+        find_probe(IndexedCodes("ours", index, space), QueryBlock(history), budgets=(3,))

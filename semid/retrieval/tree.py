@@ -1,19 +1,14 @@
-"""Probing: the items of the non-empty buckets that lie nearest to a query, up to a budget.
+"""The tree of the codes that exist, and the buckets nearest to a query in the space of the codebooks."""
 
-As the inverted multi-index does for two codebooks (Babenko and Lempitsky, 2012), here by a beam over the tree of the
-codes that exist, so that no probe is spent on an empty bucket.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from semid.retrieval.candidates import first_unseen
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs
+from semid.retrieval.ragged import concatenated_ranges
 
 # nodes of one depth that are compared with every query; deeper, only children of the nearest ones are
 NODES_AT_ONCE = 1 << 16
@@ -100,31 +95,13 @@ class CodeTree:
         return numbers.gather(1, position), values
 
 
-def probe_batches(
-    index: InvertedIndex, tree: CodeTree, latent: Tensor, history: Ragged, budget: int
-) -> Iterator[tuple[slice, Ragged]]:
-    """Yield (slice of queries, their candidates): at most `budget` unseen items, of the nearest buckets first.
+@dataclass(frozen=True, eq=False)
+class CodeSpace:
+    """What tells how far a query is from codes: `tree`, the codes that occur, and `latent`, a function from vectors
+    float32 [n, dim] to [n, d'] in the space of the codebooks."""
 
-    latent: queries float32 [n, d'] in the space of the codebooks; history: the items a query has seen, left out. The
-    bucket in which the budget ends gives its items in their order.
-    """
-    owner, item = distinct_pairs(history.owner, history.values, index.num_items)
-    # seen items use up places: so many more buckets may be needed, and each holds an item at least
-    wanted = budget + int(np.bincount(owner, minlength=1).max(initial=0))
-    seen_keys = owner * index.num_items + item
-    for rows, buckets in tree.nearest_buckets(latent, wanted):
-        query, place = np.nonzero(buckets >= 0)
-        bucket = buckets[query, place]
-        start, stop = index.offsets[bucket], index.offsets[bucket + 1]
-        # no query needs more than its first `wanted` items
-        before = np.cumsum(stop - start) - (stop - start)
-        first_of_query = np.searchsorted(query, np.arange(rows.stop - rows.start))
-        before -= before[np.minimum(first_of_query, len(before) - 1)][query]
-        kept = before < wanted
-        query, start, stop = query[kept], start[kept], stop[kept]
-        items = index.items[concatenated_ranges(start, stop)].astype(np.int64)
-        query = np.repeat(query, stop - start)
-        yield rows, first_unseen(query, items, seen_keys, index.num_items, rows, budget)
+    tree: CodeTree
+    latent: Callable[[Tensor], Tensor]
 
 
 def _squared_sums(codebooks: Tensor, codes: Tensor) -> Tensor:

@@ -1,44 +1,8 @@
 """Ranking metrics of one relevant item among scored ones, as their expectation over the orders of tied items."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
-KS = (1, 5, 10, 20, 50, 100)
-MAX_RANK = 100
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric that depends on the rank of the one relevant item: `gain(rank)` up to rank `cutoff`, then 0."""
-
-    name: str
-    gain: Callable[[np.ndarray], np.ndarray]
-    cutoff: int
-    description: str
-
-
-def _hit(rank: np.ndarray) -> np.ndarray:
-    return np.ones(len(rank))
-
-
-def _discount(rank: np.ndarray) -> np.ndarray:
-    return 1 / np.log2(rank + 1)
-
-
-def _reciprocal(rank: np.ndarray) -> np.ndarray:
-    return 1 / rank
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        *(Metric(f"recall@{k}", _hit, k, f"share of queries whose target is among the first {k}") for k in KS),
-        *(Metric(f"ndcg@{k}", _discount, k, f"1 / log2(rank + 1) of a target among the first {k}") for k in KS),
-        Metric("mrr", _reciprocal, MAX_RANK, f"1 / rank of a target among the first {MAX_RANK}"),
-    )
-}
+from semid.evaluation.metrics.registry import METRICS
 
 
 def expected_metric(metric: str, greater: np.ndarray, equal: np.ndarray, found: np.ndarray) -> np.ndarray:

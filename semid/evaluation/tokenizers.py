@@ -1,0 +1,124 @@
+"""The rows of a tokenizer: what its codes retrieve, and what random codes of the same sizes do in their place."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from semid.errors import InputError
+from semid.evaluation.benchmark import Benchmark, Row
+from semid.evaluation.ranking import RankedTwice, rank_by_codes
+from semid.evaluation.ranks import RANDOM, Ranks, Strategy, code_columns
+from semid.naming import TokenizerName
+from semid.quantizers import DecodedVectors, Decoder
+from semid.retrieval.dense import PairScorer, Vectors
+from semid.retrieval.identical import first_of_identical
+from semid.retrieval.inverted import InvertedIndex
+from semid.retrieval.strategies.candidates import IndexedCodes
+from semid.retrieval.strategies.registry import STRATEGIES, strategies_for_control
+from semid.retrieval.tree import CodeSpace, CodeTree
+
+# random codes are tried with a seeded sample: what they find is known, and all users would double the time
+RANDOM_USERS = 5000
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenizerCodes:
+    """What a tokenizer brings to a benchmark.
+
+    index: of all items' codes; space: for strategies that measure distances to codes; decoded: float [buckets, dim],
+    what the tokenizer decodes `index.codes` to, for `rerank` `decoded`.
+    """
+
+    name: TokenizerName
+    index: InvertedIndex
+    space: CodeSpace | None = None
+    decoded: Vectors | None = None
+
+    @classmethod
+    def open(cls, name: str, index_folder: str | Path, model_folder: str | Path) -> Self:
+        """The codes of the tokenizer of this name, from its inverted index and its model."""
+        index = InvertedIndex.load(index_folder)
+        tokenizer: Any = Decoder.from_pretrained(model_folder)
+        return cls(
+            TokenizerName.parse(name).with_sizes(tokenizer.sizes),
+            index,
+            CodeSpace(CodeTree.build(index, tokenizer.codebooks_), tokenizer.latent),
+            DecodedVectors(tokenizer, index.codes),
+        )
+
+
+def evaluate_tokenizer(benchmark: Benchmark, tokenizer: TokenizerCodes) -> tuple[list[Row], dict[Strategy, Ranks]]:
+    """Rows of the table for one tokenizer, one for each candidate strategy, budget and rerank, and the ranks behind.
+
+    Raises InputError when the codes are not of the benchmark's catalogue, or lack what the settings ask for.
+    """
+    items, index, name = benchmark.items, tokenizer.index, tokenizer.name.name
+    if index.num_items != items.num_items:
+        raise InputError(
+            f"{name} of {benchmark.dataset} has codes of {index.num_items:,} items, but there are {items.num_items:,} "
+            "embeddings: encode and index the items again"
+        )
+    for strategy in benchmark.settings.candidates:
+        if index.num_levels < STRATEGIES[strategy].min_levels:
+            log.info("%s: candidates %s are left out for codes of one level", name, strategy)
+    scorers: dict[str, PairScorer] = {}
+    if "exact" in benchmark.settings.rerank:
+        scorers["exact"] = items.scorer()
+    if "decoded" in benchmark.settings.rerank:
+        decoded = tokenizer.decoded
+        if decoded is None or decoded.shape != (index.num_buckets, items.vectors.shape[1]):
+            raise InputError(f"{name}: rerank decoded needs the decoded vector of every code of the index")
+        scorers["decoded"] = PairScorer(decoded, first_of_identical(decoded)[index.bucket_of_item], items.normalize)
+    codes = IndexedCodes(name, index, tokenizer.space)
+    ranks = rank_by_codes(benchmark, codes, benchmark.settings.candidates, scorers)
+    rows = _rows(benchmark, tokenizer, ranks)
+    return rows, {strategy: ranked.items for strategy, ranked in ranks.items()}
+
+
+def evaluate_random_codes(benchmark: Benchmark, tokenizer: TokenizerCodes) -> list[Row]:
+    """Rows of the table for random codes with the bucket sizes of a tokenizer's: `random:exact` and so on.
+
+    A benchmark of RANDOM_USERS is enough. The items are dealt to the places of the index anew, by `settings.seed`:
+    every code has as many items as before, but none that it was made for. A budget of b unseen items is then a random
+    set of them, and finds the target with the probability b / unseen.
+    """
+    index = tokenizer.index
+    dealt = np.random.default_rng(benchmark.settings.seed).permutation(index.num_items).astype(np.int32)
+    codes = IndexedCodes(
+        f"random codes for {tokenizer.name.name}",
+        InvertedIndex(index.codes, index.offsets, dealt),
+        tokenizer.space,
+    )
+    tried = strategies_for_control("random")
+    candidates = [strategy for strategy in benchmark.settings.candidates if strategy in tried]
+    ranks = rank_by_codes(benchmark, codes, candidates, {"exact": benchmark.items.scorer()}, rank_codes=False)
+    named = {strategy._replace(candidates=f"{RANDOM}{strategy.candidates}"): own for strategy, own in ranks.items()}
+    return _rows(benchmark, tokenizer, named)
+
+
+def _rows(benchmark: Benchmark, tokenizer: TokenizerCodes, ranks: Mapping[Strategy, RankedTwice]) -> list[Row]:
+    name = tokenizer.name
+    columns: Row = {
+        "tokenizer": name.name,
+        "method": name.method,
+        "variant": name.variant,
+        "num_levels": name.num_levels,
+        "codebook_size": name.codebook_size,
+        "bits": name.bits,
+        "entropy_bits": tokenizer.index.entropy_bits(),
+        "seed": name.seed,
+    }
+    return [
+        {
+            **columns,
+            **benchmark.outcome_row(ranked.items),
+            **(code_columns(ranked.items, ranked.codes) if ranked.codes is not None else {}),
+            **strategy._asdict(),
+        }
+        for strategy, ranked in ranks.items()
+    ]

@@ -1,0 +1,103 @@
+"""What the jobs of the evaluation open: a benchmark from files, and the ranks of several seeds."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_embeddings_store import random_vectors, write_store
+
+from semid.errors import InputError
+from semid.evaluation import build_queries
+from semid.evaluation.comparisons import open_ranks
+from semid.evaluation.files import open_benchmark, open_queries
+from semid.evaluation.ranks import Ranks, Strategy, write_ranks
+from semid.evaluation.settings import EvaluationSettings
+from semid.retrieval import first_of_identical, write_first_of_identical
+
+USERS, ITEMS = 40, 30
+
+
+class Files(SimpleNamespace):
+    def get(self, name):
+        return getattr(self, name, None)
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "user_id": np.repeat([f"u{user}" for user in range(USERS)], 4),
+            "item_index": np.concatenate([rng.permutation(ITEMS)[:4] for _ in range(USERS)]),
+            "timestamp": np.arange(4 * USERS),
+        }
+    )
+    for name, places in (("train", (0, 1)), ("valid", (2,)), ("test", (3,))):
+        table[np.isin(np.arange(len(table)) % 4, places)].to_parquet(tmp_path / f"{name}.parquet")
+    vectors = random_vectors(ITEMS, 4)
+    vectors[5] = vectors[3]
+    write_first_of_identical(vectors, tmp_path / "first_of_identical.npy")
+    return Files(
+        splits=[str(tmp_path / f"{name}.parquet") for name in ("train", "valid", "test")],
+        manifest=str(write_store(tmp_path / "embeddings", vectors, 2)),
+        representatives=str(tmp_path / "first_of_identical.npy"),
+        vectors=vectors,
+        table=table,
+    )
+
+
+def test_a_benchmark_is_opened_from_its_files(files):
+    benchmark, interactions = open_benchmark(files, "tiny", {"seed": 3, "max_users": 10}, True, "a note")
+    assert (benchmark.dataset, benchmark.note, benchmark.items.normalize) == ("tiny", "a note", True)
+    assert benchmark.settings == EvaluationSettings(seed=3, max_users=10)
+    assert (benchmark.items.vectors[:] == files.vectors).all()
+    assert (benchmark.items.representatives == first_of_identical(files.vectors)).all()
+    training = files.table["item_index"][np.arange(4 * USERS) % 4 < 2]
+    assert benchmark.items.training_counts.tolist() == np.bincount(training, minlength=ITEMS).tolist()
+    expected = build_queries(interactions, "test", 10, 3)
+    assert benchmark.queries.target.tolist() == expected.target.tolist()
+    assert benchmark.queries.num_users == 10
+    queries, _ = open_queries(files.splits, benchmark.settings)
+    assert queries.target.tolist() == expected.target.tolist()
+
+
+def test_the_validation_split_is_opened_without_the_test_split(files):
+    files.splits = files.splits[:2]
+    benchmark, interactions = open_benchmark(files, "tiny", {"split": "valid"})
+    assert len(benchmark.queries) == USERS
+    assert set(interactions.split.tolist()) == {0, 1}
+
+
+def test_a_fitted_query_takes_the_place_of_fit(files, tmp_path):
+    files.query = tmp_path / "query.json"
+    files.query.write_text(json.dumps({"query": "decay", "decay": 0.5, "history": 5}))
+    benchmark, _ = open_benchmark(files, "tiny", {"query": "fit"})
+    assert benchmark.settings == EvaluationSettings(query="decay", decay=0.5, history=5)
+    with pytest.raises(InputError, match=r"needs the query\.json"):
+        open_benchmark(Files(splits=files.splits), "tiny", {"query": "fit"})
+
+
+def test_few_users_are_a_sample_of_at_most_so_many(files):
+    benchmark, interactions = open_benchmark(files, "tiny", {"seed": 2})
+    few = benchmark.of_few_users(interactions, 7)
+    assert few.queries.user.tolist() == build_queries(interactions, "test", 7, 2).user.tolist()
+    assert few.items is benchmark.items
+    fewer, interactions = open_benchmark(files, "tiny", {"max_users": 5})
+    assert fewer.of_few_users(interactions, 7).queries.num_users == 5
+    assert benchmark.of_few_users(interactions, 10 * USERS).queries.num_users == USERS
+
+
+def test_ranks_of_one_tokenizers_seeds_are_opened_together(tmp_path):
+    names = ["rqkmeans_2x4", "vqvae_8", "rqkmeans_2x4-s1"]
+    paths = [str(tmp_path / f"{name}.parquet") for name in names]
+    for path in paths:
+        write_ranks(path, {Strategy("exact", 0, "exact"): Ranks(3)})
+    opened = open_ranks(names, paths, 3)
+    assert {name: [file.path.stem for file in files] for name, files in opened.items()} == {
+        "rqkmeans_2x4": ["rqkmeans_2x4", "rqkmeans_2x4-s1"],
+        "vqvae_8": ["vqvae_8"],
+    }
+    with pytest.raises(InputError, match="ranks of 3 queries, expected 4"):
+        open_ranks(names, paths, 4)
