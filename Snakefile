@@ -26,19 +26,17 @@ wildcard_constraints:
     shard=r"\d{5}-of-\d{5}",
 
 
-for dataset in config["datasets"]:
-    check_loaded(dataset)
-
-
 rule all:
     # a workflow that uses this one as a module has a default of its own
     default_target: workflow.modifier.is_main_snakefile()
     input:
-        semantic_id_tables,
+        lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
         "results/tokenizers.csv",
         expand(
             "results/{table}.csv",
-            table=["offline_eval", "pareto", "slices", "comparisons", "proxies"] if evaluated_datasets() else [],
+            table=(
+                ["offline_eval", "pareto", "slices", "comparisons", "proxies"] if explained(datasets.evaluated) else []
+            ),
         ),
 
 

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import torch
 
 from bench import machine
-from semid.evaluation import Queries, build_queries, read_interactions
-from semid.evaluation.evaluate import query_blocks
+from semid.evaluation import EvaluationSettings, Queries, build_queries, read_interactions
+from semid.evaluation.benchmark import query_blocks
 from semid.retrieval import InvertedIndex
-from semid.retrieval.candidates import STRATEGIES, applies, candidate_batches
+from semid.retrieval.strategies.candidates import IndexedCodes, QueryBlock
+from semid.retrieval.strategies.registry import STRATEGIES, CandidateStrategy
 
-MIN_CANDIDATES = 100
+SETTINGS = EvaluationSettings()
 
 
 def main() -> None:
@@ -38,13 +39,16 @@ def main() -> None:
     print("| tokenizer | strategy | candidates a query | µs a query | min | max |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for folder in arguments.tokenizers:
-        index = InvertedIndex.load(folder / "inverted")
-        for strategy in (name for name in STRATEGIES if applies(name, index.num_levels)):
-            found, *seconds = (timed(queries, index, strategy) for _ in range(1 + arguments.repeats))
+        codes = IndexedCodes(folder.name, InvertedIndex.load(folder / "inverted"))
+        for name, strategy in STRATEGIES.items():
+            # what the budgets cut is found by distances, for which the embeddings would have to be read
+            if "budgets" in strategy.uses or codes.index.num_levels < strategy.min_levels:
+                continue
+            found, *seconds = (timed(queries, codes, strategy) for _ in range(1 + arguments.repeats))
             took = [each.seconds for each in seconds]
             micros = [1e6 * figure / len(queries) for figure in (statistics.median(took), min(took), max(took))]
             cells = " | ".join(f"{cell:.1f}" for cell in (found.candidates / len(queries), *micros))
-            print(f"| {folder.name} | {strategy} | {cells} |")
+            print(f"| {folder.name} | {name} | {cells} |")
 
 
 class Timed(NamedTuple):
@@ -54,13 +58,13 @@ class Timed(NamedTuple):
     seconds: float
 
 
-def timed(queries: Queries, index: InvertedIndex, strategy: str) -> Timed:
+def timed(queries: Queries, codes: IndexedCodes, strategy: CandidateStrategy) -> Timed:
     """Find the candidates of every query."""
     started = time.perf_counter()
     candidates = sum(
         len(found.values)
         for block in query_blocks(queries.stop - queries.start)
-        for _, found in candidate_batches(index, queries.history(block), strategy, MIN_CANDIDATES)
+        for _, found in strategy.search(codes, QueryBlock(queries.history(block)), SETTINGS)
     )
     return Timed(candidates, time.perf_counter() - started)
 

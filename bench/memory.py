@@ -75,9 +75,10 @@ def kmeans(rows: str, n: int, k: int, iterations: int) -> Callable[[], object]:
 
 def fit(rows: str, method: str, folder: str, scratch: str | None = None, **options: Any) -> Callable[[], object]:
     """Fit a tokenizer to all rows, as float32 in memory or in a file in `scratch`, and save it in `folder`."""
-    from semid.quantizers import METHODS, Compute
+    from semid.methods import METHODS
+    from semid.quantizers import Compute
 
-    tokenizer, compute = METHODS[method](**options, max_train=0), Compute(scratch=scratch)
+    tokenizer, compute = METHODS[method].load()(**options, max_train=0), Compute(scratch=scratch)
     return lambda: tokenizer.fit(np.load(rows, mmap_mode="r"), compute).save_pretrained(folder)
 
 

@@ -2,27 +2,32 @@
 manifest.json.
 """
 
+for SOURCE in SOURCES:
+    if generated_files(SOURCE):
 
-rule generate_sample:
-    output:
-        reviews="data/raw/{dataset}/reviews.jsonl.gz",
-        meta="data/raw/{dataset}/meta.jsonl.gz",
-    log:
-        "logs/{dataset}/generate_sample.log",
-    benchmark:
-        "benchmarks/{dataset}/generate_sample.tsv"
-    wildcard_constraints:
-        dataset=any_of(filter(is_sample, config["datasets"])) or "(?!)",
-    conda:
-        "../envs/data.yaml"
-    params:
-        code=code_digest("data/sample.py", "data/vocabulary.py"),
-        settings=lambda wildcards: dataset_options(wildcards.dataset).get("generate", {}),
-    script:
-        "../workflow_scripts/generate_sample.py"
+        rule:
+            # Generate the raw files of a source.
+            name:
+                f"generate_{SOURCE}"
+            output:
+                **generated_files(SOURCE),
+            log:
+                f"logs/{{dataset}}/generate_{SOURCE}.log",
+            benchmark:
+                f"benchmarks/{{dataset}}/generate_{SOURCE}.tsv"
+            wildcard_constraints:
+                dataset="|".join(map(re.escape, datasets.generated_from(SOURCE))) or "(?!)",
+            conda:
+                "../envs/data.yaml"
+            params:
+                code=code_of("generate.py", datasets.implementations),
+                source=asked(datasets.generated_options),
+            script:
+                "../workflow_scripts/generate.py"
 
 
 rule download:
+    """Download one official file of a release."""
     output:
         "data/raw/{official}",
     log:
@@ -30,19 +35,20 @@ rule download:
     benchmark:
         "benchmarks/{official}.tsv"
     wildcard_constraints:
-        official=missing_downloads(),
+        # a module's prefix is not part of where the working directory has them
+        official=explained(datasets.missing_downloads, Path(workflow.modifier.modify_path("data/raw/"))),
     # compute nodes of a cluster are often without a network
     localrule: True
     conda:
         "../envs/data.yaml"
     params:
-        file=release_entry,
-        settings={key: value for key, value in config["download"].items() if key != "checksums"},
+        file=asked(datasets.official_file),
     script:
         "../workflow_scripts/download.py"
 
 
 rule verify:
+    """Hold one official file, downloaded or put there by hand, against its size and SHA-256."""
     input:
         "data/raw/{official}",
     output:
@@ -52,14 +58,15 @@ rule verify:
     conda:
         "../envs/data.yaml"
     params:
-        file=release_entry,
+        file=asked(datasets.official_file),
     script:
         "../workflow_scripts/verify.py"
 
 
 rule preprocess:
+    """Read, clean, filter and split raw files."""
     input:
-        unpack(raw_files),
+        unpack(asked(datasets.raw_inputs)),
     output:
         catalogue="data/{dataset}/items.parquet",
         train="data/{dataset}/train.parquet",
@@ -77,19 +84,22 @@ rule preprocess:
         mem_mb=memory(1000 + 1.5 * COMPUTE["duckdb_mb"], 0.05),
         runtime=minutes(30, 3),
         duckdb_mb=COMPUTE["duckdb_mb"],
+        # a limit at which the job stops: what it makes does not depend on it
+        max_malformed=asked(datasets.max_malformed),
     params:
-        code=code_digest("data", "amazon2023.py", "embeddings/external.py", "embeddings/settings.py"),
-        source=source_options,
-        settings=preprocess_options,
-        embeddings=catalogue_embeddings,
-        note=note,
+        code=code_of("preprocess.py", datasets.implementations),
+        source=asked(datasets.source_options),
+        settings=asked(datasets.preprocess),
+        embeddings=asked(datasets.catalogue_embeddings),
+        note=asked(datasets.note),
     script:
         "../workflow_scripts/preprocess.py"
 
 
 rule data_manifest:
+    """Say what a dataset came from, and what it became."""
     input:
-        raw=dataset_files,
+        raw=asked(datasets.all_raw),
         outputs=multiext("data/{dataset}/", "items.parquet", "train.parquet", "valid.parquet", "test.parquet"),
         stats="data/{dataset}/stats.json",
     output:
@@ -101,8 +111,8 @@ rule data_manifest:
     resources:
         runtime=minutes(30, 0.3),
     params:
-        code=code_digest("manifest.py"),
-        settings=dataset_settings,
+        code=code("data_manifest.py", "semid.manifest"),
+        settings=asked(datasets.recorded),
         stages=stages_of_data,
     script:
         "../workflow_scripts/data_manifest.py"

@@ -2,9 +2,10 @@
 
 
 rule embed_items:
+    """Embed one shard of the items."""
     input:
-        local_model_files,
-        unpack(lambda wildcards: own_vector_files(wildcards.dataset)),
+        unpack(asked(datasets.own_vectors)),
+        model_files=asked(datasets.model_files),
         catalogue="data/{dataset}/items.parquet",
     output:
         "results/{dataset}/embeddings/part-{shard}.npy",
@@ -23,15 +24,16 @@ rule embed_items:
         batch_size=COMPUTE["embed_batch_size"],
         compile_encoder=COMPUTE["compile_encoder"],
     params:
-        code=code_digest("embeddings"),
-        settings=embeddings_options,
+        code=code("embed_items.py"),
+        settings=asked(datasets.embeddings),
     script:
         "../workflow_scripts/embed_items.py"
 
 
 rule embeddings_manifest:
+    """Check all parts of the embeddings, and describe them."""
     input:
-        parts=embedding_parts,
+        parts=asked(datasets.embedding_parts),
         catalogue="data/{dataset}/items.parquet",
     output:
         "results/{dataset}/embeddings/manifest.json",
@@ -40,7 +42,7 @@ rule embeddings_manifest:
     conda:
         "../envs/torch.yaml"
     params:
-        code=code_digest("embeddings"),
-        settings=embeddings_options,
+        code=code("embeddings_manifest.py"),
+        settings=asked(datasets.embeddings),
     script:
         "../workflow_scripts/embeddings_manifest.py"

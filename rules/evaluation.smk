@@ -3,19 +3,24 @@ and of the controls, offline_eval.csv of the peers, query.json where the query i
 results/{offline_eval,pareto,slices,comparisons,proxies}.csv, and results/manifest.json with the first.
 """
 
+# keys of `evaluation:` that jobs depend on: the queries asked, the vectors they are asked by, and the intervals
+QUERIES = ("split", "max_users", "seed")
+ASKED = (*QUERIES, "query", "decay", "history", "resamples")
+
 
 rule evaluate:
+    """Rank held-out items among the candidates that a tokenizer's codes, and random ones, give."""
     input:
-        splits=split_files,
-        query=fitted_query,
+        unpack(asked(tokenizers.model_files)),
+        splits=asked(datasets.split_files),
+        query=asked(datasets.fitted_query),
         index=multiext(
             "results/{dataset}/{tokenizer}/inverted/",
             "codes.npy",
             "offsets.npy",
             "items.npy",
         ),
-        model=model_of,
-        parts=embedding_parts,
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
     output:
@@ -33,21 +38,23 @@ rule evaluate:
         mem_mb=memory(2500, 1.3),
         runtime=evaluation_minutes,
     params:
-        code=code_digest("evaluation", "retrieval"),
-        settings=evaluation_options,
-        normalize=faiss_options()["normalize"],
-        note=note,
+        code=code_of("evaluate.py", tokenizers.implementations, datasets.strategy_implementations),
+        settings=asked(datasets.evaluation, keys=(*ASKED, "candidates", "rerank"), searched="candidates"),
+        strategies=asked(datasets.strategies, searched="candidates"),
+        normalize=datasets.faiss["normalize"],
+        note=asked(datasets.note),
     script:
         "../workflow_scripts/evaluate.py"
 
 
 rule evaluate_controls:
+    """Evaluate what depends on a dataset alone: the whole catalogue, popularity, co-occurrence and categories."""
     input:
-        splits=split_files,
-        query=fitted_query,
-        faiss=faiss_index,
+        splits=asked(datasets.split_files),
+        query=asked(datasets.fitted_query),
+        faiss=lambda wildcards: expand(FAISS_FILES, dataset=wildcards.dataset) if uses_faiss() else [],
         catalogue="data/{dataset}/items.parquet",
-        parts=embedding_parts,
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
     output:
@@ -65,19 +72,23 @@ rule evaluate_controls:
         mem_mb=memory(2500, 1.3),
         runtime=evaluation_minutes,
     params:
-        code=code_digest("evaluation", "retrieval", "semantic_ids/categories.py"),
-        settings=evaluation_options,
-        normalize=faiss_options()["normalize"],
-        note=note,
+        code=lambda wildcards: code(
+            "evaluate_controls.py", *datasets.strategy_implementations(wildcards.dataset, "categories")
+        ),
+        settings=asked(datasets.evaluation, keys=ASKED, searched="categories"),
+        strategies=asked(datasets.strategies, searched="categories"),
+        normalize=datasets.faiss["normalize"],
+        note=asked(datasets.note),
     script:
         "../workflow_scripts/evaluate_controls.py"
 
 
 rule evaluate_peers:
+    """Evaluate indexes that need no semantic IDs, at the same numbers of candidates."""
     input:
-        splits=split_files,
-        query=fitted_query,
-        parts=embedding_parts,
+        splits=asked(datasets.split_files),
+        query=asked(datasets.fitted_query),
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
     output:
@@ -93,21 +104,22 @@ rule evaluate_peers:
         mem_mb=memory(2500, 3.5),
         runtime=evaluation_minutes,
     params:
-        code=code_digest("evaluation", "retrieval"),
-        settings=evaluation_options,
-        normalize=faiss_options()["normalize"],
+        code=code("evaluate_peers.py"),
+        settings=asked(datasets.evaluation, keys=(*ASKED, "budgets")),
+        normalize=datasets.faiss["normalize"],
         # the same indexes whatever --cores: Snakemake caps `threads`, not this
         training_threads=COMPUTE["training_threads"],
-        note=note,
+        note=asked(datasets.note),
     script:
         "../workflow_scripts/evaluate_peers.py"
 
 
 rule fit_query:
+    """Choose the query of a dataset on its validation split."""
     input:
         # never the test split
-        splits=lambda wildcards: [path for path in split_files(wildcards) if not path.endswith("test.parquet")],
-        parts=embedding_parts,
+        splits=lambda wildcards: explained(datasets.split_files, wildcards.dataset)[:-1],
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
     output:
@@ -123,16 +135,17 @@ rule fit_query:
         mem_mb=memory(2500, 1.3),
         runtime=minutes(60, 10),
     params:
-        code=code_digest("evaluation", "retrieval"),
-        seed=lambda wildcards: evaluation_options(wildcards)["seed"],
-        normalize=faiss_options()["normalize"],
+        code=code("fit_query.py"),
+        seed=lambda wildcards: explained(datasets.evaluation, wildcards.dataset, ["seed"])["seed"],
+        normalize=datasets.faiss["normalize"],
     script:
         "../workflow_scripts/fit_query.py"
 
 
 rule collect_evaluations:
+    """Make one table of all evaluations, and the manifest of the run."""
     input:
-        tables=lambda wildcards: evaluations("offline_eval.csv"),
+        tables=lambda wildcards: explained(tokenizers.evaluations, "offline_eval.csv"),
         scorecards="results/tokenizers.csv",
         data=lambda wildcards: [f"data/{dataset}/manifest.json" for dataset in config["run"]["datasets"]],
         beside=described_files,
@@ -144,15 +157,16 @@ rule collect_evaluations:
     conda:
         "../envs/report.yaml"
     params:
-        code=code_digest("evaluation/table.py", "evaluation/ranks.py", "manifest.py"),
-        stages=lambda wildcards: stages("score", "evaluate", "evaluate_controls", "collect_evaluations"),
+        code=code("collect_evaluations.py"),
+        stages=stages_of_run,
     script:
         "../workflow_scripts/collect_evaluations.py"
 
 
 rule collect_pareto:
+    """Say which tokenizers and peers nothing else beats for as few candidates, or as little time."""
     input:
-        compared_for_cost,
+        lambda wildcards: explained(tokenizers.compared_for_cost, with_peers=uses_faiss()),
     output:
         "results/pareto.csv",
     log:
@@ -160,14 +174,15 @@ rule collect_pareto:
     conda:
         "../envs/report.yaml"
     params:
-        code=code_digest("evaluation/table.py", "evaluation/ranks.py", "evaluation/pareto.py"),
+        code=code("collect_pareto.py"),
     script:
         "../workflow_scripts/collect_pareto.py"
 
 
 rule collect_slices:
+    """Make one table of all slices of the queries."""
     input:
-        lambda wildcards: evaluations("slices.csv"),
+        lambda wildcards: explained(tokenizers.evaluations, "slices.csv"),
     output:
         "results/slices.csv",
     log:
@@ -175,15 +190,18 @@ rule collect_slices:
     conda:
         "../envs/report.yaml"
     params:
-        code=code_digest("evaluation/table.py", "evaluation/slices.py"),
+        code=code("collect_slices.py"),
     script:
         "../workflow_scripts/collect_slices.py"
 
 
 rule compare:
+    """Compare every pair of tokenizers on the same users of a dataset."""
     input:
-        splits=split_files,
-        ranks=lambda wildcards: [f"results/{wildcards.dataset}/{name}/ranks.parquet" for name in run_tokenizers()],
+        splits=asked(datasets.split_files),
+        ranks=lambda wildcards: [
+            f"results/{wildcards.dataset}/{name}/ranks.parquet" for name in explained(tokenizers.of_run)
+        ],
     output:
         "results/{dataset}/comparisons.csv",
     log:
@@ -196,16 +214,17 @@ rule compare:
     resources:
         mem_mb=memory(2000, 3),
     params:
-        code=code_digest("evaluation"),
-        settings=evaluation_options,
-        names=run_tokenizers(),
+        code=code("compare.py"),
+        settings=asked(datasets.evaluation, keys=(*QUERIES, "resamples", "permutations")),
+        names=explained(tokenizers.of_run),
     script:
         "../workflow_scripts/compare.py"
 
 
 rule collect_comparisons:
+    """Make one table of all paired comparisons."""
     input:
-        lambda wildcards: [f"results/{dataset}/comparisons.csv" for dataset in evaluated_datasets()],
+        lambda wildcards: [f"results/{dataset}/comparisons.csv" for dataset in explained(datasets.evaluated)],
     output:
         "results/comparisons.csv",
     log:
@@ -213,12 +232,13 @@ rule collect_comparisons:
     conda:
         "../envs/report.yaml"
     params:
-        code=code_digest("evaluation/table.py", "evaluation/comparisons.py"),
+        code=code("collect_comparisons.py"),
     script:
         "../workflow_scripts/collect_comparisons.py"
 
 
 rule proxies:
+    """Correlate every figure of the scorecards with recall."""
     input:
         scorecards="results/tokenizers.csv",
         evaluations="results/offline_eval.csv",
@@ -229,6 +249,6 @@ rule proxies:
     conda:
         "../envs/report.yaml"
     params:
-        code=code_digest("evaluation/table.py", "evaluation/proxies.py", "semantic_ids/scorecard.py"),
+        code=code("proxies.py"),
     script:
         "../workflow_scripts/proxies.py"

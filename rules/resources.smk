@@ -26,31 +26,31 @@ def minutes(base, per_gb=0.0):
 
 def embedding_memory(wildcards, attempt):
     """mem_mb of a shard: the weights, in the file and in use; a catalogue or vectors are read in pieces."""
-    weights = sum(Path(file).stat().st_size for file in local_model_files(wildcards)) / 1e6
+    weights = sum(Path(file).stat().st_size for file in datasets.model_files(wildcards.dataset)) / 1e6
     return attempt * round(3000 + 2 * weights)
 
 
 def embedding_minutes(wildcards, input, attempt):
     """runtime of a shard: of a text encoder on two cores; what a job has done when it is ended is kept."""
-    shards = dataset_options(wildcards.dataset).get("shards", 1)
+    shards = datasets.shards(wildcards.dataset)
     return attempt * round(30 + 1.5 * size_mb(input.catalogue) / shards)
 
 
 def embedding_gpus(wildcards):
     """gpu of a shard: own vectors are read and words are hashed without one."""
-    return 0 if embeddings_options(wildcards).get("model", "hashing") == "hashing" else GPUS
+    return 0 if datasets.embeddings(wildcards.dataset).get("model", "hashing") == "hashing" else GPUS
 
 
 def training_mb(wildcards, input):
     """Most that the training rows take as float32: all, or `max_train` of up to 1,024 values."""
-    max_train = constructor_arguments(wildcards).get("max_train", 200_000)
+    max_train = tokenizers.arguments(wildcards.tokenizer)["max_train"]
     everything = 2 * size_mb(input.parts)
     return min(everything, max_train * 1024 * 4 / 1e6) if max_train else everything
 
 
 def training_memory(wildcards, input, attempt):
     """mem_mb: rows and what is as large; with `max_train: 0` they lie in files, and a few integers a row in memory."""
-    everything = constructor_arguments(wildcards).get("max_train") == 0
+    everything = tokenizers.arguments(wildcards.tokenizer)["max_train"] == 0
     return attempt * round(3000 + (0.5 if everything else 5) * training_mb(wildcards, input))
 
 
@@ -61,6 +61,6 @@ def training_minutes(wildcards, input, attempt):
 
 def evaluation_minutes(wildcards, input, attempt):
     """runtime: 13 ms a query on two cores, in a million items; a row of a split takes about 30 bytes."""
-    max_users = evaluation_options(wildcards)["max_users"]
+    max_users = datasets.section(wildcards.dataset, "evaluation")["max_users"]
     queries_mb = size_mb(input.splits[-1])
     return attempt * round(60 + 10 * (min(queries_mb, max_users * 30 / 1e6) if max_users else queries_mb))

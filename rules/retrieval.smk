@@ -2,13 +2,19 @@
 results/<dataset>/embeddings/first_of_identical.npy.
 """
 
+# the index, and its inverted lists where these stay on disk
+FAISS_FILES = [
+    f"results/{{dataset}}/faiss/index.{kind}" for kind in ["faiss", *["ivfdata"] * datasets.faiss["on_disk"]]
+]
 FAISS_PARAMS = {
-    "code": code_digest("retrieval/faiss_index.py", "retrieval/dense.py", "parts.py"),
-    **{key: faiss_options()[key] for key in ("normalize", "factory", "on_disk")},
+    # of all three jobs: what the first two leave is deleted, and with it that they are out of date
+    "code": [code(f"{step}_faiss.py") for step in ("train", "fill", "build")],
+    **{key: datasets.faiss[key] for key in ("normalize", "factory", "on_disk")},
 }
 
 
 rule build_inverted:
+    """Index the items by their semantic IDs."""
     input:
         "results/{dataset}/{tokenizer}/items.parquet",
     output:
@@ -24,14 +30,15 @@ rule build_inverted:
     resources:
         mem_mb=memory(1000, 3),
     params:
-        code=code_digest("retrieval/inverted.py", "semantic_ids/table.py"),
+        code=code("build_inverted.py"),
     script:
         "../workflow_scripts/build_inverted.py"
 
 
 rule identical_embeddings:
+    """Find which items have identical embeddings."""
     input:
-        parts=embedding_parts,
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
     output:
         "results/{dataset}/embeddings/first_of_identical.npy",
@@ -44,14 +51,15 @@ rule identical_embeddings:
     resources:
         mem_mb=memory(1000, 1.1),
     params:
-        code=code_digest("retrieval/identical.py", "retrieval/dense.py"),
+        code=code("identical_embeddings.py"),
     script:
         "../workflow_scripts/identical_embeddings.py"
 
 
 rule train_faiss:
+    """Train an empty FAISS index on a sample of the embeddings."""
     input:
-        parts=embedding_parts,
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
     output:
         temp("results/{dataset}/faiss/trained.index"),
@@ -74,6 +82,7 @@ rule train_faiss:
 
 
 rule fill_faiss:
+    """Fill the trained index with one shard of the embeddings."""
     input:
         trained="results/{dataset}/faiss/trained.index",
         part="results/{dataset}/embeddings/part-{shard}.npy",
@@ -96,9 +105,10 @@ rule fill_faiss:
 
 
 rule build_faiss:
+    """Merge the filled parts into the index of the whole catalogue."""
     input:
         trained="results/{dataset}/faiss/trained.index",
-        parts=lambda wildcards: [f"{part[:-4]}.index" for part in parts(wildcards.dataset, "faiss")],
+        parts=lambda wildcards: [f"{part[:-4]}.index" for part in explained(datasets.parts, wildcards.dataset, "faiss")],
     output:
         FAISS_FILES,
     log:
@@ -108,9 +118,8 @@ rule build_faiss:
     conda:
         "../envs/faiss.yaml"
     resources:
-        mem_mb=memory(1500, 0.1 if faiss_options()["on_disk"] else 1.3),
+        mem_mb=memory(1500, 0.1 if datasets.faiss["on_disk"] else 1.3),
     params:
-        # of the jobs before it, too: what they leave is deleted, and with it that they are out of date
         **FAISS_PARAMS,
     script:
         "../workflow_scripts/build_faiss.py"

@@ -4,11 +4,13 @@ results/tokenizers.csv.
 
 
 rule export:
+    """Write the semantic-ID table, and the manifest of the tokenizer's folder."""
     input:
-        unpack(encoded_with),
-        codes=code_parts,
+        unpack(asked(tokenizers.encoded_with)),
+        codes=asked(tokenizers.code_parts),
         catalogue="data/{dataset}/items.parquet",
-        # of other data the catalogue tells
+        # the manifest says what the splits are; when they change, the manifest of the data changes with them
+        splits=asked(datasets.split_files_if_any),
         data=ancient("data/{dataset}/manifest.json"),
     output:
         table="results/{dataset}/{tokenizer}/items.parquet",
@@ -20,24 +22,24 @@ rule export:
     conda:
         "../envs/torch.yaml"
     params:
-        # not of manifest.py: that a manifest says more is no reason to evaluate anew
-        code=code_digest("semantic_ids/table.py", "semantic_ids/codes.py", "parts.py"),
-        flat=lambda wildcards: parse_name(wildcards.tokenizer).is_flat,
-        settings=tokenizer_settings,
+        code=code("export.py"),
+        flat=asked(tokenizers.is_flat),
+        settings=asked(tokenizers.settings),
         stages=stages_of_tokenizer,
     script:
         "../workflow_scripts/export.py"
 
 
 rule score:
+    """Say how codes are used, where they collide and what they lose."""
     input:
-        codes=code_parts,
-        model=model_of,
-        parts=embedding_parts,
+        unpack(asked(tokenizers.model_files)),
+        codes=asked(tokenizers.code_parts),
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
         catalogue="data/{dataset}/items.parquet",
-        train=lambda wildcards: [f"data/{wildcards.dataset}/train.parquet"] * is_evaluated(wildcards.dataset),
+        train=lambda wildcards: asked(datasets.split_files_if_any)(wildcards)[:1],
     output:
         scorecard="results/{dataset}/{tokenizer}/scorecard.json",
         page="results/{dataset}/{tokenizer}/codebook.md",
@@ -51,22 +53,16 @@ rule score:
     resources:
         mem_mb=memory(1500, 1.1),
     params:
-        code=code_digest(
-            "semantic_ids",
-            "quantizers",
-            "parts.py",
-            "evaluation/structure.py",
-            "evaluation/queries.py",
-            "retrieval",
-        ),
-        note=note,
+        code=code_of("score.py", tokenizers.implementations),
+        note=asked(datasets.note),
     script:
         "../workflow_scripts/score.py"
 
 
 rule collect_scorecards:
+    """Make one table of all scorecards."""
     input:
-        lambda wildcards: per_tokenizer("scorecard.json"),
+        lambda wildcards: explained(tokenizers.per_tokenizer, "scorecard.json"),
     output:
         "results/tokenizers.csv",
     log:
@@ -74,6 +70,6 @@ rule collect_scorecards:
     conda:
         "../envs/report.yaml"
     params:
-        code=code_digest("semantic_ids/scorecard.py"),
+        code=code("collect_scorecards.py"),
     script:
         "../workflow_scripts/collect_scorecards.py"

@@ -1,70 +1,75 @@
 """Needs a dataset's embeddings; makes results/<dataset>/<tokenizer>/model.safetensors, config.json and codes/.
 
-The autoencoders also write training.csv. While they train they keep checkpoint/ beside it, which is no output:
-Snakemake would delete it with the job that it is there to outlive. `external_<name>` trains and encodes nothing: codes
-that were made elsewhere are imported, then given codewords.
+Methods that keep a history of training also write training.csv. While they train they keep checkpoint/ beside it, which
+is no output: Snakemake would delete it with the job that it is there to outlive. `external_<name>` trains and encodes
+nothing: codes that were made elsewhere are imported, then given codewords.
 """
 
+HISTORY = {"history": "results/{dataset}/{tokenizer}/training.csv"}
 
-rule train_rqkmeans:
+
+for METHOD in METHODS.values():
+
+    rule:
+        # Learn the codebooks of a method from the training items.
+        name:
+            f"train_{METHOD.name}"
+        input:
+            unpack(asked(tokenizers.start_files)),
+            parts=asked(datasets.embedding_parts),
+            manifest="results/{dataset}/embeddings/manifest.json",
+            catalogue="data/{dataset}/items.parquet",
+        output:
+            **(HISTORY if METHOD.keeps_history else {}),
+            model="results/{dataset}/{tokenizer}/model.safetensors",
+        log:
+            "logs/{dataset}/{tokenizer}/train.log",
+        benchmark:
+            "benchmarks/{dataset}/{tokenizer}/train.tsv"
+        wildcard_constraints:
+            tokenizer=name_pattern(METHOD.name),
+        conda:
+            "../envs/torch.yaml"
+        threads: COMPUTE["training_threads"]
+        resources:
+            mem_mb=training_memory,
+            runtime=training_minutes,
+            gpu=GPUS,
+            device=COMPUTE["device"],
+            batch_size=COMPUTE["encode_batch_size"],
+            codeword_block=COMPUTE["codeword_block"],
+        params:
+            code=code("train_tokenizer.py", METHOD.implementation),
+            # the same codes whatever --cores: Snakemake caps `threads`, not this
+            training_threads=COMPUTE["training_threads"],
+            arguments=asked(tokenizers.arguments),
+        script:
+            "../workflow_scripts/train_tokenizer.py"
+
+
+rule configure:
+    """Say how a trained tokenizer encodes: options that change no training, so that they make none anew."""
     input:
-        parts=embedding_parts,
-        manifest="results/{dataset}/embeddings/manifest.json",
-        catalogue="data/{dataset}/items.parquet",
+        "results/{dataset}/{tokenizer}/model.safetensors",
     output:
-        model="results/{dataset}/{tokenizer}/model.safetensors",
-        config="results/{dataset}/{tokenizer}/config.json",
+        "results/{dataset}/{tokenizer}/config.json",
     log:
-        "logs/{dataset}/{tokenizer}/train.log",
-    benchmark:
-        "benchmarks/{dataset}/{tokenizer}/train.tsv"
+        "logs/{dataset}/{tokenizer}/configure.log",
     wildcard_constraints:
-        tokenizer=name_pattern("rqkmeans"),
+        tokenizer="|".join(map(name_pattern, METHODS)),
     conda:
         "../envs/torch.yaml"
-    threads: COMPUTE["training_threads"]
-    resources:
-        mem_mb=training_memory,
-        runtime=training_minutes,
-        gpu=GPUS,
-        device=COMPUTE["device"],
-        batch_size=COMPUTE["encode_batch_size"],
-        codeword_block=COMPUTE["codeword_block"],
     params:
-        code=code_digest("quantizers"),
-        # the same codes whatever --cores: Snakemake caps `threads`, not this
-        training_threads=COMPUTE["training_threads"],
-        arguments=constructor_arguments,
+        code=code("configure.py"),
+        arguments=asked(tokenizers.encode_arguments),
     script:
-        "../workflow_scripts/train_tokenizer.py"
-
-
-use rule train_rqkmeans as train_rqvae with:
-    input:
-        parts=embedding_parts,
-        manifest="results/{dataset}/embeddings/manifest.json",
-        catalogue="data/{dataset}/items.parquet",
-        start=start_of,
-    output:
-        model="results/{dataset}/{tokenizer}/model.safetensors",
-        config="results/{dataset}/{tokenizer}/config.json",
-        history="results/{dataset}/{tokenizer}/training.csv",
-    wildcard_constraints:
-        tokenizer=name_pattern("rqvae"),
-
-
-use rule train_rqkmeans as train_vqvae with:
-    output:
-        model="results/{dataset}/{tokenizer}/model.safetensors",
-        config="results/{dataset}/{tokenizer}/config.json",
-        history="results/{dataset}/{tokenizer}/training.csv",
-    wildcard_constraints:
-        tokenizer=name_pattern("vqvae"),
+        "../workflow_scripts/configure.py"
 
 
 rule encode:
+    """Encode one shard of the items."""
     input:
-        model=model_of,
+        unpack(asked(tokenizers.model_files)),
         part="results/{dataset}/embeddings/part-{shard}.npy",
         manifest="results/{dataset}/embeddings/manifest.json",
     output:
@@ -86,15 +91,15 @@ rule encode:
         batch_size=COMPUTE["encode_batch_size"],
         codeword_block=COMPUTE["codeword_block"],
     params:
-        code=code_digest("quantizers", "semantic_ids/encode.py", "semantic_ids/codes.py"),
+        code=code_of("encode.py", tokenizers.implementations),
     script:
         "../workflow_scripts/encode.py"
 
 
 rule import_codes:
+    """Bring codes that were made elsewhere into the order of one shard of the items."""
     input:
-        codes=lambda wildcards: given(external_options(wildcards)["codes"]),
-        item2id=lambda wildcards: given(external_options(wildcards).get("item2id", [])),
+        unpack(asked(tokenizers.external_files)),
         catalogue="data/{dataset}/items.parquet",
     output:
         "results/{dataset}/{tokenizer}/codes/part-{shard}.npy",
@@ -109,15 +114,16 @@ rule import_codes:
     resources:
         mem_mb=memory(1500, 10),
     params:
-        code=code_digest("semantic_ids/external.py", "semantic_ids/codes.py"),
+        code=code("import_codes.py"),
     script:
         "../workflow_scripts/import_codes.py"
 
 
 rule fit_external:
+    """Give codewords to codes that were made elsewhere."""
     input:
-        codes=code_parts,
-        parts=embedding_parts,
+        codes=asked(tokenizers.code_parts),
+        parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         catalogue="data/{dataset}/items.parquet",
     output:
@@ -136,6 +142,6 @@ rule fit_external:
         mem_mb=memory(2000, 1.1),
         batch_size=COMPUTE["encode_batch_size"],
     params:
-        code=code_digest("quantizers"),
+        code=code("fit_external.py"),
     script:
         "../workflow_scripts/fit_external.py"

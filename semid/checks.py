@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen, doc
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, doc
 
 from semid.errors import InputError
 
@@ -21,15 +22,20 @@ from semid.errors import InputError
 __affects_results__ = False
 
 __all__ = [
+    "WITHOUT_BRACES",
     "Choices",
     "Expected",
+    "FilePath",
+    "KeysOf",
     "Option",
     "Pattern",
+    "Worded",
     "at_encode",
     "check_options",
     "doc",
     "expected_of",
-    "is_count",
+    "object_schema",
+    "option_schema",
     "options_of",
     "unique_items",
 ]
@@ -49,10 +55,33 @@ class Choices:
 
 @dataclass(frozen=True)
 class Pattern:
-    """The value is a text that matches the regular expression; `expected` says so in words."""
+    """The value is a text, or a path, that matches the regular expression.
+
+    `expected` says so in words, and `many` says it of several values.
+    """
 
     regex: str
     expected: str
+    many: str = ""
+
+
+@dataclass(frozen=True)
+class KeysOf:
+    """The value is a map whose keys are the options that the dataclass `kind` declares."""
+
+    kind: type
+
+
+@dataclass(frozen=True)
+class Worded:
+    """What is expected, in words that replace those that follow from the types."""
+
+    text: str
+
+
+# the path of a file in the configuration, or its address; Snakemake would take braces for a wildcard
+WITHOUT_BRACES = Pattern("^[^{}]+$", "a path without braces", "paths without braces")
+FilePath = Annotated[str | Path, WITHOUT_BRACES]
 
 
 class Expected(NamedTuple):
@@ -65,7 +94,10 @@ class Expected(NamedTuple):
 
 
 class Option(NamedTuple):
-    """A declared option. `expected` is None where any value will do, `default` where it must be given."""
+    """A declared option. `expected` is None where any value will do, `default` where it must be given.
+
+    `keys_of` is the dataclass that declares the keys of a map, or of the maps in a map; else None.
+    """
 
     name: str
     text: str
@@ -73,6 +105,7 @@ class Option(NamedTuple):
     default: Any
     is_required: bool
     is_at_encode: bool
+    keys_of: type | None
 
 
 def check_options(options: Any, of: str = "") -> None:
@@ -82,15 +115,37 @@ def check_options(options: Any, of: str = "") -> None:
     expectation and value, for the first that does not hold.
     """
     for option in options_of(type(options)):
-        value = getattr(options, option.name, None)
-        if option.expected is not None and not option.expected.holds(value):
-            section = f"{of}: " if of else ""
-            raise InputError(f"{section}{option.name} must be {option.expected.text}, got {value!r}")
+        _check_value(option, getattr(options, option.name, None), f"{of}: " if of else "")
+
+
+def _check_value(option: Option, value: Any, section: str) -> None:
+    if option.expected is None or option.expected.holds(value):
+        return
+    if option.keys_of is not None and isinstance(value, Mapping):
+        _check_keys(option.keys_of, value, f"{section}{option.name}: ")
+    raise InputError(f"{section}{option.name} must be {option.expected.text}, got {value!r}")
+
+
+def _check_keys(kind: type, values: Mapping[str, Any], section: str) -> None:
+    """Raise `InputError` for the first key of a map, or its value, that is not as the dataclass declares it."""
+    options = {option.name: option for option in options_of(kind)}
+    for name in values:
+        if name not in options:
+            raise InputError(f"{section}{name!r} is no key here; the keys are {', '.join(options)}")
+    for name, option in options.items():
+        if name in values:
+            _check_value(option, values[name], section)
+        elif option.is_required:
+            raise InputError(f"{section}{name} is missing, got {dict(values)!r}")
+
+
+def options_of(kind: type) -> tuple[Option, ...]:
+    """The options that a dataclass declares: fields of its constructor with a text, in order."""
+    return _options_of(kind)
 
 
 @cache
-def options_of(kind: type) -> tuple[Option, ...]:
-    """The options that a dataclass declares: fields of its constructor with a text, in order."""
+def _options_of(kind: type) -> tuple[Option, ...]:
     hints = get_type_hints(kind, include_extras=True)
     found = []
     for field in fields(kind):
@@ -108,6 +163,7 @@ def options_of(kind: type) -> tuple[Option, ...]:
                     None if required else default,
                     required,
                     at_encode in metadata,
+                    _keys_in(hint),
                 )
             )
     return tuple(found)
@@ -117,18 +173,51 @@ def expected_of(hint: Any) -> Expected | None:
     """What a type hint allows; None for types about which nothing is checked.
 
     Known are int, float, str, bool, Literal, tuples and lists of one type, mappings of one type, a type or None, and
-    with Annotated the ranges Ge, Gt, Le, Lt, MinLen, :class:`Choices` and :class:`Pattern`.
+    with Annotated the ranges Ge, Gt, Le, Lt, MinLen, MaxLen, :class:`Choices`, :class:`Pattern`, :class:`KeysOf` and
+    :class:`Worded`.
     """
     metadata: tuple[Any, ...] = ()
     if get_origin(hint) is Annotated:
         hint, *extras = get_args(hint)
         metadata = tuple(extras)
+    expected = _expected_of(hint, metadata)
+    words = [entry.text for entry in metadata if isinstance(entry, Worded)]
+    return expected._replace(text=words[0]) if words and expected is not None else expected
+
+
+def option_schema(option: Option) -> dict[str, Any]:
+    """The JSON schema of an option: its text as `description`, its default, `expected` in words, and its stage."""
+    expected = option.expected
+    schema = {**expected.schema, "expected": expected.text} if expected is not None else {}
+    schema["description"] = option.text
+    if not option.is_required and option.default is not None:
+        schema["default"] = list(option.default) if isinstance(option.default, tuple) else option.default
+    if option.is_at_encode:
+        schema["stage"] = "encode"
+    return schema
+
+
+def object_schema(kind: type) -> dict[str, Any]:
+    """The JSON schema of a map whose keys are the options that a dataclass declares."""
+    options = options_of(kind)
+    required = [option.name for option in options if option.is_required]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        **({"required": required} if required else {}),
+        "properties": {option.name: option_schema(option) for option in options},
+    }
+
+
+def _expected_of(hint: Any, metadata: tuple[Any, ...]) -> Expected | None:
     origin, arguments = get_origin(hint), get_args(hint)
     for entry in metadata:
         if isinstance(entry, Choices) and hint is str:
             return _choice(tuple(entry.names))
         if isinstance(entry, Pattern):
             return _pattern(entry)
+        if isinstance(entry, KeysOf):
+            return _keys_of(entry.kind)
     if hint is bool:
         return Expected("true or false", "true or false", lambda v: isinstance(v, bool), {"type": "boolean"})
     if hint in (int, float):
@@ -144,11 +233,6 @@ def expected_of(hint: Any) -> Expected | None:
     if origin in (Union, UnionType):
         return _either([argument for argument in arguments if argument is not NoneType], NoneType in arguments)
     return None
-
-
-def is_count(value: Any, least: int) -> bool:
-    """Whether a value is an integer of at least `least`; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _number(kind: type, metadata: Sequence[Any]) -> Expected:
@@ -192,11 +276,11 @@ def _text(metadata: Sequence[Any]) -> Expected:
 
 def _pattern(pattern: Pattern) -> Expected:
     regex = re.compile(pattern.regex)
-    schema = {"type": "string", "pattern": pattern.regex}
+    schema = {"type": "string", "pattern": pattern.regex, "expected": pattern.expected}
     return Expected(
         pattern.expected,
-        f"texts, each {pattern.expected}",
-        lambda value: isinstance(value, str) and regex.search(value) is not None,
+        pattern.many or f"texts, each {pattern.expected}",
+        lambda value: isinstance(value, str | Path) and regex.search(str(value)) is not None,
         schema,
     )
 
@@ -209,18 +293,22 @@ def _choice(names: Sequence[Any]) -> Expected:
 
 def _several(each: Expected | None, metadata: Sequence[Any]) -> Expected:
     least = next((entry.min_length for entry in metadata if isinstance(entry, MinLen)), 0)
+    most = next((entry.max_length for entry in metadata if isinstance(entry, MaxLen)), None)
     unique = unique_items in metadata
 
     def holds(value: Any) -> bool:
         return (
             isinstance(value, list | tuple)
             and len(value) >= least
+            and (most is None or len(value) <= most)
             and (each is None or all(map(each.holds, value)))
             and (not unique or len(set(value)) == len(value))
         )
 
-    text = f"{'one or more' if least else 'a list of'} {each.many if each else 'values'}"
+    count = f"at most {most}" if most is not None else "one or more" if least else "a list of"
+    text = f"{most if least == most else count} {each.many if each else 'values'}"
     schema: dict[str, Any] = {"type": "array", **({"items": each.schema} if each else {})}
+    schema |= {"maxItems": most} if most is not None else {}
     schema |= ({"minItems": least} if least else {}) | ({"uniqueItems": True} if unique else {})
     return Expected(text + (", each once" if unique else ""), f"lists, each {text}", holds, schema)
 
@@ -233,6 +321,31 @@ def _map(each: Expected | None) -> Expected:
         lambda value: isinstance(value, Mapping) and (each is None or all(map(each.holds, value.values()))),
         schema,
     )
+
+
+def _keys_of(kind: type) -> Expected:
+    options = options_of(kind)
+    required = {option.name for option in options if option.is_required}
+    expected = {option.name: option.expected for option in options}
+
+    def holds(value: Any) -> bool:
+        return (
+            isinstance(value, Mapping)
+            and required <= value.keys() <= expected.keys()
+            and all(each is None or name not in value or each.holds(value[name]) for name, each in expected.items())
+        )
+
+    names = ", ".join(expected)
+    return Expected(f"a map of {names}", f"maps of {names}", holds, object_schema(kind))
+
+
+def _keys_in(hint: Any) -> type | None:
+    """The dataclass of the first :class:`KeysOf` in a type hint, at any depth."""
+    for part in (*getattr(hint, "__metadata__", ()), *get_args(hint)):
+        kind = part.kind if isinstance(part, KeysOf) else _keys_in(part)
+        if kind is not None:
+            return kind
+    return None
 
 
 def _either(hints: Sequence[Any], or_none: bool) -> Expected | None:

@@ -11,10 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
+# by digests results are kept or made anew, and never made
+__affects_results__ = False
+
 PACKAGE = Path(__file__).parent
 
 # assignments that leave a package's `__init__` one that only re-exports
-_NO_CODE = {"__all__", "__version__"}
+_NO_CODE = {"__all__", "__version__", "_PUBLIC"}
 
 
 class _Import(NamedTuple):
@@ -32,7 +35,6 @@ class _Source(NamedTuple):
     imports: tuple[_Import, ...]
     exports: dict[str, _Import]
     only_exports: bool
-    has_getattr: bool
     affects_nothing: bool
 
 
@@ -43,12 +45,13 @@ def code_digest(*roots: str | Path, package: str | Path = PACKAGE) -> str:
     import string of an implementation (`semid.quantizers.rqvae:RQVAE`). `package` is the folder of the package.
 
     Of each file the syntax tree counts, without comments, docstrings, the texts of `doc(...)`, what only type checkers
-    read, and the order of neighbouring imports. Imports count wherever they stand, in functions too. What does not
-    count: strings that name modules; modules that say `__affects_results__ = False`, as registries, logs and
-    manifests do, unless they are roots; the subpackage `settings`; and an
-    `__init__` that only re-exports, through which the requested names alone are followed. The digest does not depend
-    on where the files lie. Raises `ModuleNotFoundError` for a module that is not in the package, and `ValueError` for
-    a root that is none of the three.
+    read, and the order of neighbouring imports. Imports count wherever they stand, in functions too, and so do the
+    import strings that a module assigns to `_LOADED`; others do not. What does not count: modules that say
+    `__affects_results__ = False`, as registries, logs and manifests do, unless they are roots; the subpackage
+    `settings`; and an `__init__` that only re-exports, by imports or by a table `_PUBLIC` of import strings, through
+    which the requested names alone are followed. The digest does not depend on where the files lie. Raises
+    `ModuleNotFoundError` for a module that is not in the package, and `ValueError` for a root that is none of the
+    three.
     """
     scripts, modules = _reach(roots, Path(package))
     digest = hashlib.sha256()
@@ -133,7 +136,7 @@ def _requested(wanted: _Import, folder: Path) -> list[_Import]:
     submodule = f"{wanted.module}.{wanted.name}"
     if _file_of(submodule, folder) is not None:
         return [_Import(wanted.importer, submodule, None)]
-    if uncounted or source.has_getattr or not source.only_exports or wanted.name in _NO_CODE:
+    if uncounted or not source.only_exports or wanted.name in _NO_CODE:
         return []
     raise ModuleNotFoundError(f"{wanted.importer} imports {wanted.name} from {wanted.module}, which has no such name")
 
@@ -157,7 +160,7 @@ def _source(file: Path, module: str) -> _Source:
     # what a relative import starts from
     package = module if file.stem == "__init__" else module.rpartition(".")[0]
     importer = module or str(file)
-    exports = {
+    exports = {name: target for part in body for name, target in _lazy_exports(part, importer)} | {
         name: target
         for statement in body
         for part in ((*statement.body, *statement.orelse) if _is_for_type_checkers(statement) else (statement,))
@@ -165,12 +168,30 @@ def _source(file: Path, module: str) -> _Source:
     }
     return _Source(
         digest=hashlib.sha256(_block(body).encode()).hexdigest(),
-        imports=tuple(target for part in _statements(body) for _, target in _imports(part, importer, package)),
+        imports=(
+            *(target for part in _statements(body) for _, target in _imports(part, importer, package)),
+            *(target for part in body if _assigned(part) == "_LOADED" for target in _import_strings(part, importer)),
+        ),
         exports=exports,
         only_exports=all(map(_only_exports, body)),
-        has_getattr=any(isinstance(part, ast.FunctionDef) and part.name == "__getattr__" for part in body),
         affects_nothing=any(_assigned(part) == "__affects_results__" for part in body),
     )
+
+
+def _lazy_exports(statement: ast.stmt, importer: str) -> Iterator[tuple[str, _Import]]:
+    """The names that a package's `__getattr__` imports on use: `_PUBLIC = {"name": "module:name", …}`."""
+    value = getattr(statement, "value", None)
+    if _assigned(statement) == "_PUBLIC" and isinstance(value, ast.Dict):
+        names = [key.value for key in value.keys if isinstance(key, ast.Constant)]
+        yield from zip(map(str, names), _import_strings(statement, importer), strict=True)
+
+
+def _import_strings(statement: ast.stmt, importer: str) -> Iterator[_Import]:
+    """The import strings `module:name` in a statement, in their order."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
+            module, _, name = node.value.partition(":")
+            yield _Import(importer, module, name)
 
 
 def _imports(statement: ast.stmt, importer: str, package: str) -> Iterator[tuple[str, _Import]]:
@@ -277,7 +298,7 @@ def _text(value: object) -> str:
         return value
     if isinstance(value, ast.Name):
         return value.id
-    if isinstance(value, ast.Constant):
+    if isinstance(value, ast.Constant | ast.MatchSingleton):
         return f"#{value.value!r}"
     if isinstance(value, ast.Attribute):
         return f"{_text(value.value)}.{value.attr}"

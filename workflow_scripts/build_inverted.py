@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from semid.joblog import job_log
-from semid.retrieval import InvertedIndex
+from semid.retrieval.inverted import InvertedIndex
 from semid.semantic_ids import read_semantic_ids
 
 with job_log(snakemake.log[0]):

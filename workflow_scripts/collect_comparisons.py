@@ -1,6 +1,7 @@
 """Make one table of all paired comparisons."""
 
-from semid.evaluation import COMPARISON_COLUMNS, collect_tables
+from semid.evaluation.comparisons import COMPARISON_COLUMNS
+from semid.evaluation.table import collect_tables
 from semid.joblog import job_log
 
 with job_log(snakemake.log[0]):

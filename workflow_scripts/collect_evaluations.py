@@ -1,6 +1,6 @@
 """Collect the evaluations of all tokenizers in one table, which the log shows, and describe the run in its manifest."""
 
-from semid.evaluation import collect_tables, format_table
+from semid.evaluation.table import collect_tables, format_table
 from semid.joblog import job_log
 from semid.manifest import write_run_manifest
 

@@ -1,7 +1,7 @@
 """Say which tokenizers and peers nothing else beats for as few candidates, or as little time."""
 
-from semid.evaluation import PARETO_COLUMNS, pareto_rows, write_table
-from semid.evaluation.table import read_table
+from semid.evaluation.pareto import PARETO_COLUMNS, pareto_rows
+from semid.evaluation.table import read_table, write_table
 from semid.joblog import job_log
 
 with job_log(snakemake.log[0]):

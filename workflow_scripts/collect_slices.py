@@ -1,6 +1,7 @@
 """Make one table of all slices of the queries."""
 
-from semid.evaluation import SLICE_COLUMNS, collect_tables
+from semid.evaluation.slices import SLICE_COLUMNS
+from semid.evaluation.table import collect_tables
 from semid.joblog import job_log
 
 with job_log(snakemake.log[0]):

@@ -5,15 +5,8 @@ from semid.files import with_found_files
 from semid.joblog import job_log
 
 with job_log(snakemake.log[0]):
-    shard, _, shards = snakemake.wildcards.shard.partition("-of-")
-    embed_shard(
-        snakemake.input.catalogue,
-        int(shard),
-        int(shards),
-        embedding_settings(with_found_files(snakemake.params.settings, snakemake.input)),
-        snakemake.output[0],
-        device=snakemake.resources.device,
-        batch_size=snakemake.resources.batch_size,
-        threads=snakemake.threads,
-        compile_encoder=snakemake.resources.compile_encoder,
-    )
+    shard, shards = map(int, snakemake.wildcards.shard.split("-of-"))
+    settings = embedding_settings(with_found_files(snakemake.params.settings, snakemake.input))
+    compute = {name: getattr(snakemake.resources, name) for name in ("device", "batch_size", "compile_encoder")}
+    compute["threads"] = snakemake.threads
+    embed_shard(snakemake.input.catalogue, shard, shards, settings, snakemake.output[0], **compute)

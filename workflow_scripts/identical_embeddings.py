@@ -2,7 +2,7 @@
 
 from semid.embeddings import EmbeddingStore
 from semid.joblog import job_log
-from semid.retrieval import write_first_of_identical
+from semid.retrieval.identical import write_first_of_identical
 
 with job_log(snakemake.log[0]):
     write_first_of_identical(EmbeddingStore.open(snakemake.input.manifest), snakemake.output[0])

@@ -8,8 +8,9 @@ import torch
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore, Rows, training_rows
 from semid.joblog import job_log
+from semid.methods import METHODS
 from semid.naming import TokenizerName
-from semid.quantizers import METHODS, Compute, Tokenizer
+from semid.quantizers import Compute, Tokenizer
 
 with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.params.training_threads)
@@ -22,7 +23,7 @@ with job_log(snakemake.log[0]):
     )
     store = EmbeddingStore.open(snakemake.input.manifest)
     vectors = Rows(store, training_rows(snakemake.input.catalogue))
-    tokenizer = METHODS[TokenizerName.parse(snakemake.wildcards.tokenizer).method](
+    tokenizer = METHODS[TokenizerName.parse(snakemake.wildcards.tokenizer).method].load()(
         **snakemake.params.arguments,
         metadata={
             "dataset": snakemake.wildcards.dataset,
@@ -34,12 +35,12 @@ with job_log(snakemake.log[0]):
     history = snakemake.output.get("history")
     if history:
         start = snakemake.input.get("start")
-        begin = Tokenizer.from_pretrained(Path(start).parent) if start else None
+        begin = Tokenizer.from_model(start) if start else None
         tokenizer.fit(vectors, compute, start=begin, checkpoint=folder / "checkpoint")
         tokenizer.save_history(history)
     else:
         tokenizer.fit(vectors, compute)
-    tokenizer.save_pretrained(folder)
+    tokenizer.save_model(snakemake.output.model)
     if history:
         # not before: until now it was the only copy of what was learnt
         shutil.rmtree(folder / "checkpoint")

@@ -1,7 +1,7 @@
 """Check one official file, downloaded or put there by hand, against the table of the release."""
 
-from semid.amazon2023 import OfficialFile
 from semid.data.download import verify_file
+from semid.data.sources.release import OfficialFile
 from semid.joblog import job_log
 
 with job_log(snakemake.log[0]):

@@ -1,16 +1,37 @@
 """One annotation gives the check of a value, its JSON schema and its words."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from jsonschema import Draft202012Validator
 
-from semid.checks import Choices, Pattern, check_options, doc, expected_of, options_of, unique_items
+from semid.checks import (
+    Choices,
+    FilePath,
+    KeysOf,
+    Pattern,
+    Worded,
+    check_options,
+    doc,
+    expected_of,
+    object_schema,
+    options_of,
+    unique_items,
+)
 from semid.errors import InputError
 
 REGISTRY = {"exact": 1, "probe": 2}
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    width: Annotated[int, Ge(1), doc("How wide.")]
+    name: Annotated[str, doc("What it is called.")] = ""
+
+
 CASES: list[tuple[Any, list[Any], list[Any], str]] = [
     (Annotated[int, Ge(1)], [1, 7], [0, True, 1.5, "1", None], "a whole number of at least 1"),
     (Annotated[int, Ge(0), Le(9)], [0, 9], [-1, 10], "a whole number from 0 to 9"),
@@ -34,6 +55,26 @@ CASES: list[tuple[Any, list[Any], list[Any], str]] = [
         [["exact"], ["probe", "exact"]],
         [["exact", "exact"], [], ["faiss"]],
         "one or more of exact, probe, each once",
+    ),
+    (
+        Annotated[tuple[int, ...], MinLen(2), MaxLen(2)],
+        [[1, 2]],
+        [[1], [1, 2, 3], ["a", "b"]],
+        "2 whole numbers",
+    ),
+    (Annotated[tuple[int, ...], MaxLen(2)], [[], [1, 2]], [[1, 2, 3]], "at most 2 whole numbers"),
+    (
+        FilePath | Annotated[tuple[FilePath, ...], MinLen(1)],
+        ["a.csv", "https://host/a.csv", ["a.csv"]],
+        ["{a}.csv", "", [], ["{a}"], 3, None],
+        "a path without braces or one or more paths without braces",
+    ),
+    (Annotated[int | None, Worded("a number, or nothing")], [1, None], ["x"], "a number, or nothing"),
+    (
+        Annotated[dict[str, Any], KeysOf(_Sizes)],
+        [{"width": 1}, {"width": 2, "name": "x"}],
+        [{}, {"name": "x"}, {"width": 0}, {"width": 1, "depth": 2}, 3],
+        "a map of width, name",
     ),
     (dict[str, Annotated[int, Ge(0)]], [{}, {"x": 1}], [{"x": -1}, 3], "a map of whole numbers of at least 0"),
 ]
@@ -84,3 +125,46 @@ def test_options_are_the_fields_with_a_text_in_their_order() -> None:
         *("epochs", "Passes over the rows.", 60),
         False,
     )
+
+
+@dataclass(frozen=True)
+class _Files:
+    train: Annotated[FilePath, doc("What is read first.")]
+    share: Annotated[float, Ge(0), Le(1), doc("How much of it.")] = 0.5
+    name: Annotated[str | None, doc("What it is called.")] = None
+
+
+def test_the_schema_of_a_map_has_texts_words_defaults_and_what_is_required() -> None:
+    assert object_schema(_Files) == {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["train"],
+        "properties": {
+            "train": {
+                "type": "string",
+                "pattern": "^[^{}]+$",
+                "expected": "a path without braces",
+                "description": "What is read first.",
+            },
+            "share": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "expected": "a number from 0 to 1",
+                "description": "How much of it.",
+                "default": 0.5,
+            },
+            "name": {
+                "anyOf": [{"type": "string"}, {"type": "null"}],
+                "expected": "a text or null",
+                "description": "What it is called.",
+            },
+        },
+    }
+
+
+def test_a_path_may_also_be_a_path_of_the_library() -> None:
+    expected = expected_of(FilePath)
+    assert expected is not None
+    assert expected.holds(Path("a/b.csv"))
+    assert not expected.holds(Path("a/{b}.csv"))

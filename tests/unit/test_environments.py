@@ -63,7 +63,7 @@ def test_environments_have_one_python_that_the_project_supports() -> None:
 def test_every_rule_that_runs_something_names_an_environment_log_and_script() -> None:
     named = set()
     for path in (ROOT / "rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+        for rule in re.split(r"^ *rule[ :]", path.read_text(), flags=re.MULTILINE)[1:]:
             assert re.search(r"conda:\s+\"\.\./envs/(\w+)\.yaml\"", rule), rule.splitlines()[0]
             assert "log:" in rule
             script = re.search(r"script:\s+\"\.\./workflow_scripts/(\w+\.py)\"", rule)

@@ -41,7 +41,7 @@ def scripts_of_environments() -> dict[str, set[str]]:
     """The scripts that run in each conda environment, by its name, as the rules say."""
     found: dict[str, set[str]] = {path.stem: set() for path in (ROOT / "envs").glob("*.yaml")}
     for path in (ROOT / "rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        for rule in re.split(r"^ *rule[ :]", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             environment = re.search(r"conda:\s+\"\.\./envs/(\w+)\.yaml\"", rule)
             script = re.search(r"script:\s+\"\.\./workflow_scripts/(\w+\.py)\"", rule)
             assert environment, rule

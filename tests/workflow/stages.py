@@ -49,7 +49,7 @@ WAVES: dict[str, tuple[Stage, ...]] = {
         ),
         Stage(
             _in("results/tiny/rqvae_2x16", *TOKENIZER, "training.csv"),
-            "results/tiny/rqvae_2x16/config.json",
+            "results/tiny/rqvae_2x16/model.safetensors",
         ),
         Stage(_in("results/tiny/vqvae_32/codes", *PARTS), "results/tiny/vqvae_32/codes/part-00001-of-00002.npy"),
         Stage(_in("results/tiny/rqkmeans_2x16", "items.parquet"), "results/tiny/rqkmeans_2x16/items.parquet"),

@@ -76,7 +76,8 @@ def test_a_category_is_downloaded_verified_and_preprocessed_once(mirror: Path, a
     assert reviews.read_bytes() == changed
 
     reviews.unlink()
-    removed = call_snakemake(tmp_path, "-n", "--configfile", config, "--", ITEMS)
+    verified = f"data/raw/toys/{REVIEWS}.verified"
+    removed = call_snakemake(tmp_path, "-n", "--configfile", config, "--", ITEMS, verified)
     assert removed.rules == {"download": 1, "verify": 1, "preprocess": 1}
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import yaml
 from snake import TINY, call_snakemake, overlay
 
-from semid.quantizers import ExternalCodes, Tokenizer
+from semid.quantizers import Decoder, ExternalCodes
 
 HERE = Path(__file__).parent
 NAME = "external_minionerec"
@@ -48,7 +48,7 @@ def test_the_published_ids_of_minionerec_beside_ours(tmp_path: Path, shared_data
     assert {row["item_id"]: [f"<a_{row['c1']}>", f"<b_{row['c2']}>", f"<c_{row['c3']}>"] for row in rows} == published
     assert table.equals(pq.read_table(tmp_path / "results/industrial/external_numbered/items.parquet"))
 
-    tokenizer = Tokenizer.from_pretrained(tmp_path / folder)
+    tokenizer = Decoder.from_pretrained(tmp_path / folder)
     assert isinstance(tokenizer, ExternalCodes)
     assert (tokenizer.num_levels, tokenizer.codebook_size) == (3, 256)
     found = np.array([[row["c1"], row["c2"], row["c3"]] for row in rows])

@@ -121,7 +121,7 @@ def test_a_config_file_that_is_none(tmp_path: Path) -> None:
     )
     change = overlay(tmp_path / "typo.yaml", {"run": {"seed": [0]}})
     said = refusal(change, "--", "all")
-    explained(said, "The configuration is wrong (config.yaml explains every key).")
+    explained(said, "The configuration is wrong (docs/configuration.md explains every key).")
     assert "run: Additional properties are not allowed ('seed' was unexpected); the keys here are" in said
 
 

@@ -124,7 +124,7 @@ def test_names_that_would_be_paths_or_commands_are_refused(tmp_path: Path) -> No
     }
     run = call_snakemake(tmp_path, "-n", "--configfile", TINY, overlay(tmp_path / "bad.yaml", names), "--", "all")
     assert not run.ok
-    faults = run.text.split("The configuration is wrong (config.yaml explains every key).\n")[1].split("\n")
+    faults = run.text.split("The configuration is wrong (docs/configuration.md explains every key).\n")[1].split("\n")
     for name in NO_NAMES:
         assert [fault for fault in faults if fault.startswith(f"datasets: {name!r}: expected a name of letters")], name
         assert [fault for fault in faults if fault.startswith(f"datasets: tiny: external: {name!r}")], name

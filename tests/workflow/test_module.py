@@ -88,7 +88,7 @@ def test_a_second_run_does_nothing(parent_run: tuple[Path, Run]) -> None:
 
 
 def test_an_option_of_the_other_workflow_reruns_what_it_changes(parent_run: tuple[Path, Run], tmp_path: Path) -> None:
-    change = overlay(tmp_path / "change.yaml", {"semid": {"tokenizers": {"rqkmeans": {"beam": 2}}}})
+    change = overlay(tmp_path / "change.yaml", {"semid": {"tokenizers": {"rqkmeans": {"kmeans_iters": 2}}}})
     plan = call_snakemake(parent_run[0], "-n", "--configfile", change, root=parent_run[0])
     assert plan.rules["semid_train_rqkmeans"] == 1
     assert "semid_preprocess" not in plan.rules

@@ -50,8 +50,10 @@ def test_a_manifest_tells_settings_seeds_counts_code_and_machine(tiny_run: tuple
     one = read(tiny_run[0] / "results/tiny/rqvae_2x16/manifest.json")
     arguments = one["settings"]["arguments"]
     assert (arguments["epochs"], arguments["init"], arguments["num_levels"]) == (3, "rqkmeans", 2)
-    assert one["settings"]["embeddings"] == {"model": "hashing", "dim": 48}
-    assert one["seeds"] == {"arguments.seed": 0, "data.preprocess.seed": 0, "data.generate.seed": 1}
+    hashing = {"model": "hashing", "dim": 48, "seed": 0, "text": "{title}", "dtype": "float16"}
+    assert one["settings"]["embeddings"] == hashing
+    # of preprocessing there is none: nothing is shuffled
+    assert one["seeds"] == {"arguments.seed": 0, "embeddings.seed": 0, "data.generate.seed": 1}
     stats = read(tiny_run[0] / "data/tiny/stats.json")
     assert one["data"]["counts"]["splits"] == stats["splits"]
     assert one["note"] == stats["note"]

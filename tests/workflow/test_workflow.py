@@ -130,6 +130,7 @@ def test_the_history_of_training_is_beside_the_tokenizer(tiny_run: tuple[Path, R
         assert [int(row["epoch"]) for row in rows if row["kept"] == "1"] == [kept]
 
 
+TRAINED = ("results/tiny/vqvae_32/training.csv", "results/tiny/vqvae_32/config.json")
 LONG_TRAINING = {"vqvae_32": {"epochs": 30, "batch_size": 4, "patience": 0}}
 
 
@@ -139,7 +140,7 @@ def long_run(tiny_run: tuple[Path, Run], tmp_path_factory: pytest.TempPathFactor
     directory = tmp_path_factory.mktemp("long") / "work"
     shutil.copytree(tiny_run[0], directory)
     change = overlay(directory / "long.yaml", {"tokenizers": LONG_TRAINING})
-    run = call_snakemake(directory, "--configfile", TINY, change, "--", "results/tiny/vqvae_32/training.csv")
+    run = call_snakemake(directory, "--configfile", TINY, change, "--", *TRAINED)
     assert run.ok, run.text
     return directory, change
 
@@ -164,7 +165,7 @@ def test_a_training_that_was_stopped_continues(
     directory = tmp_path / "work"
     shutil.copytree(tiny_run[0], directory)
     folder = directory / "results/tiny/vqvae_32"
-    arguments = ["--configfile", TINY, long_run[1], "--", "results/tiny/vqvae_32/training.csv"]
+    arguments = ["--configfile", TINY, long_run[1], "--", *TRAINED]
     stopped = start_snakemake(directory, *arguments)
     log = directory / "logs/tiny/vqvae_32/train.log"
     while "epoch 3 of 30" not in (log.read_text() if log.exists() else ""):
@@ -204,7 +205,7 @@ def test_an_option_reruns_its_tokenizer_alone(tiny_run: tuple[Path, Run], tmp_pa
     plan = call_snakemake(tiny_run[0], "-n", "--configfile", TINY, change, "--", "results/offline_eval.csv")
     assert plan.ok, plan.text
     assert plan.rules == {
-        **{"train_vqvae": 1, "encode": 2, "export": 1, "score": 1, "build_inverted": 1, "evaluate": 1},
+        **{"train_vqvae": 1, "configure": 1, "encode": 2, "export": 1, "score": 1, "build_inverted": 1, "evaluate": 1},
         **{"collect_scorecards": 1, "collect_evaluations": 1},
     }
 
@@ -223,7 +224,7 @@ def test_an_edit_of_the_quantizers_reruns_what_uses_them(tiny_run: tuple[Path, R
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, copy / name)
     with (copy / "semid/quantizers/nearest.py").open("a") as file:
-        file.write("# edited\n")
+        file.write("\nEDITED = 1\n")
     plan = call_snakemake(tiny_run[0], "-n", "--configfile", TINY, "--", "results/offline_eval.csv", root=copy)
     assert plan.ok, plan.text
     assert {"train_rqkmeans", "train_rqvae", "train_vqvae", "encode", "score"} <= plan.rules.keys()
@@ -235,7 +236,7 @@ def test_an_edit_of_the_quantizers_reruns_what_uses_them(tiny_run: tuple[Path, R
 def test_one_tokenizer_by_its_path(tiny_run: tuple[Path, Run]) -> None:
     target = "results/tiny/rqvae_3x8-s1/items.parquet"
     plan = call_snakemake(tiny_run[0], "-n", "--configfile", TINY, "--", target)
-    assert plan.rules == {"train_rqkmeans": 1, "train_rqvae": 1, "encode": 2, "export": 1}
+    assert plan.rules == {"train_rqkmeans": 1, "train_rqvae": 1, "configure": 1, "encode": 2, "export": 1}
     assert "results/tiny/rqkmeans_3x8-s1/model.safetensors" in plan.text
 
 

@@ -1,0 +1,233 @@
+"""Datasets of a run: their options, raw files and shards, and what each rule depends on of a section of theirs."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from semid.data.raw_files import RawFiles, missing_downloads, official_entry, raw_files
+from semid.data.sources import SOURCES, Source, official_splits, source_from_config
+from semid.errors import InputError
+from semid.naming import part_name
+from semid.planning.config import Schema, defaults_of
+from semid.retrieval.strategies.registry import STRATEGIES, strategies_for_control
+
+SPLITS = ("train", "valid", "test")
+OWN_VECTORS = ("vectors", "ids", "table")
+# keys of `preprocess:` that say how interactions become splits, where they are not split already
+OF_SPLITTING = ("k_core", "repeats")
+
+
+class Datasets:
+    """What the configuration says of datasets, by their name.
+
+    `given` turns a path of the configuration into what a rule takes as input. Methods raise `InputError`, which names
+    what is wrong, for a dataset that the configuration does not have.
+    """
+
+    def __init__(self, config: dict[str, Any], schema: Schema, given: Callable[[Any], Any] = lambda path: path) -> None:
+        self._config, self._schema, self._given = config, schema, given
+        self._sources: dict[str, Source] = {}
+        self._raw: dict[str, RawFiles] = {}
+
+    # options
+
+    def options(self, dataset: str) -> dict[str, Any]:
+        """The keys of a dataset."""
+        known: dict[str, dict[str, Any]] = self._config["datasets"]
+        if dataset not in known:
+            raise InputError(
+                f"dataset '{dataset}' is not under `datasets:` in the config, which has {', '.join(known)}"
+            )
+        return known[dataset]
+
+    def section(self, dataset: str, section: str) -> dict[str, Any]:
+        """A section of the configuration with what the dataset changes in it."""
+        return {**self._config[section], **self.options(dataset).get(section, {})}
+
+    def preprocess(self, dataset: str) -> dict[str, Any]:
+        """The keys of `preprocess:` on which the tables of a dataset depend.
+
+        A limit at which reading stops is none of them, nor the seed where nothing is shuffled, nor how to split what is
+        split already.
+        """
+        options = self.section(dataset, "preprocess")
+        unused = {"max_malformed"} | ({"seed"} if options["ties"] != "shuffle" else set())
+        source = self.source(dataset)
+        if "splits" in self.raw(dataset).options or not source.has_interactions:
+            unused |= {*OF_SPLITTING}
+            # the name of an official split says what its files are
+            unused |= set() if options["split"] in official_splits() else {"split"}
+        if not source.has_interactions:
+            unused |= {"ties", "seed"}
+        return {key: value for key, value in options.items() if key not in unused}
+
+    def max_malformed(self, dataset: str) -> str:
+        """The limit at which reading stops, as a text: it is a resource of the job, and no result depends on it."""
+        return str(self.section(dataset, "preprocess")["max_malformed"])
+
+    def embeddings(self, dataset: str) -> dict[str, Any]:
+        """How items become vectors; a dataset's own `embeddings:` replace the general ones as a whole."""
+        embeddings: dict[str, Any] = self.options(dataset).get("embeddings", self._config["embeddings"])
+        return embeddings
+
+    def evaluation(self, dataset: str, keys: Sequence[str], searched: str = "") -> dict[str, Any]:
+        """Those of the `keys` of `evaluation:` that matter, and what candidate strategies use.
+
+        `decay` and `history` only matter for the query `decay`. `searched`: the codes that the job searches, those of
+        tokenizers (`candidates`) or of a control (`categories`); what their strategies use is added.
+        """
+        options = self.section(dataset, "evaluation")
+        unused = () if options["query"] == "decay" else ("decay", "history")
+        used = [key for name in self._strategies(dataset, searched) for key in STRATEGIES[name].uses]
+        return {key: options[key] for key in dict.fromkeys((*keys, *used)) if key not in unused}
+
+    @cached_property
+    def faiss(self) -> dict[str, Any]:
+        """The options of the search index, `enabled` among them."""
+        options = self._config["faiss"]
+        return {**defaults_of(self._schema, "faiss"), **({"enabled": False} if options is False else options)}
+
+    # what there is
+
+    def source(self, dataset: str) -> Source:
+        """The source of a dataset, as the configuration describes it."""
+        if dataset not in self._sources:
+            self._sources[dataset] = source_from_config(self.options(dataset))
+        return self._sources[dataset]
+
+    def raw(self, dataset: str) -> RawFiles:
+        """The raw files of a dataset. Raises `InputError` for what its release does not have."""
+        if dataset not in self._raw:
+            split = self.section(dataset, "preprocess")["split"]
+            self._raw[dataset] = raw_files(dataset, self.options(dataset), split, self._checksums)
+        return self._raw[dataset]
+
+    @property
+    def _checksums(self) -> str | None:
+        checksums: str | None = self._config["download"].get("checksums")
+        return checksums
+
+    def is_evaluated(self, dataset: str) -> bool:
+        """Whether a dataset has interactions: with items and vectors alone there is nobody to evaluate on."""
+        return self.source(dataset).has_interactions
+
+    def evaluated(self) -> list[str]:
+        """The datasets of the run that have interactions."""
+        return [dataset for dataset in self._config["run"]["datasets"] if self.is_evaluated(dataset)]
+
+    def is_generated(self, dataset: str) -> bool:
+        """Whether a job generates the raw files of a dataset."""
+        return self.raw(dataset).origin == "generated"
+
+    def generated_from(self, source: str) -> list[str]:
+        """The datasets of this source."""
+        return [name for name, options in self._config["datasets"].items() if options["source"] == source]
+
+    def note(self, dataset: str) -> str:
+        """What every table says of a dataset whose numbers rank nothing; else empty."""
+        return self.source(dataset).note
+
+    def fits_query(self, dataset: str) -> bool:
+        """Whether the query is chosen on the validation split."""
+        return bool(self.section(dataset, "evaluation")["query"] == "fit")
+
+    def implementations(self, dataset: str) -> tuple[str, ...]:
+        """Import strings of what reads a dataset's raw files."""
+        return (SOURCES[self.options(dataset)["source"]],)
+
+    def strategies(self, dataset: str, searched: str) -> list[tuple[str, int, tuple[str, ...]]]:
+        """Of each strategy by which a job searches, what its line of the registry says and results depend on."""
+        names = self._strategies(dataset, searched)
+        return [(name, STRATEGIES[name].min_levels, STRATEGIES[name].controls) for name in names]
+
+    def strategy_implementations(self, dataset: str, searched: str = "candidates") -> tuple[str, ...]:
+        """Import strings of what a job searches by; `searched` as in :meth:`evaluation`."""
+        names = self._strategies(dataset, searched)
+        return ("semid.retrieval.strategies.strategy:CandidateStrategy", *(STRATEGIES[name].find for name in names))
+
+    def _strategies(self, dataset: str, searched: str) -> tuple[str, ...]:
+        if searched == "candidates":
+            return tuple(self.section(dataset, "evaluation")["candidates"])
+        return strategies_for_control(searched)
+
+    # files
+
+    def fitted_query(self, dataset: str) -> str | list[str]:
+        """The choice of the query where the configuration leaves it to the validation split; else nothing."""
+        return f"results/{dataset}/query.json" if self.fits_query(dataset) else []
+
+    def raw_inputs(self, dataset: str) -> dict[str, Any]:
+        """What `preprocess` reads; of a dataset that names no items the ids of its own vectors too."""
+        files = self.raw(dataset).inputs(self._given)
+        return files | self.own_vectors(dataset) if self.catalogue_embeddings(dataset) else files
+
+    def catalogue_embeddings(self, dataset: str) -> dict[str, Any]:
+        """The embeddings whose ids are the catalogue, where the dataset names no items."""
+        is_named = self.source(dataset).names_items or not self.own_vectors(dataset)
+        return {} if is_named else self.options(dataset)["embeddings"]
+
+    def own_vectors(self, dataset: str) -> dict[str, Any]:
+        """The files of a dataset's own vectors, by `raw_` and their key."""
+        options = self.options(dataset).get("embeddings", {})
+        return {f"raw_{key}": self._given(options[key]) for key in OWN_VECTORS if key in options}
+
+    def all_raw(self, dataset: str) -> list[Any]:
+        """All that a dataset comes from, its own vectors too."""
+        files = self.raw_inputs(dataset) | self.own_vectors(dataset)
+        return [path for paths in files.values() for path in ([paths] if isinstance(paths, str) else paths)]
+
+    def source_options(self, dataset: str) -> dict[str, Any]:
+        """What the source of a dataset is made from, and its manifest records."""
+        return self.raw(dataset).options
+
+    def generated_options(self, dataset: str) -> dict[str, Any]:
+        """What the source of a dataset is made from where a job generates its raw files."""
+        return {"source": self.options(dataset)["source"], **self.raw(dataset).recorded}
+
+    def recorded(self, dataset: str) -> dict[str, Any]:
+        """What the manifest of a dataset says of its settings."""
+        raw = self.raw(dataset)
+        return {"source": raw.options, "preprocess": self.preprocess(dataset), **raw.recorded}
+
+    def model_files(self, dataset: str) -> list[Any]:
+        """What a text encoder in a local folder consists of: other weights are another input."""
+        folder = Path(self.embeddings(dataset).get("model") or "")
+        is_folder = folder.name and folder.is_dir()
+        files = sorted(str(file) for file in folder.iterdir() if file.is_file()) if is_folder else []
+        return [self._given(file) for file in files]
+
+    def shards(self, dataset: str) -> int:
+        """In how many jobs a dataset is embedded and encoded."""
+        shards: int = self.options(dataset)["shards"]
+        return shards
+
+    def parts(self, dataset: str, folder: str) -> list[str]:
+        """The files of a folder of a dataset that has one a shard."""
+        shards = self.shards(dataset)
+        return [f"results/{dataset}/{folder}/{part_name(shard, shards)}" for shard in range(shards)]
+
+    def embedding_parts(self, dataset: str) -> list[str]:
+        """The parts of a dataset's embeddings."""
+        return self.parts(dataset, "embeddings")
+
+    def split_files_if_any(self, dataset: str) -> list[str]:
+        """The splits of a dataset in the order train, valid, test; none where it has no interactions."""
+        splits = SPLITS if self.is_evaluated(dataset) else ()
+        return [f"data/{dataset}/{split}.parquet" for split in splits]
+
+    def split_files(self, dataset: str) -> list[str]:
+        """The splits of a dataset. Raises `InputError` where it has no interactions."""
+        if not self.is_evaluated(dataset):
+            raise InputError(f"dataset '{dataset}' has no interactions, so there is nothing to evaluate")
+        return self.split_files_if_any(dataset)
+
+    # downloads
+
+    def missing_downloads(self, raw: Path) -> str:
+        """Regular expression of what may be downloaded to the folder `raw`, data/raw/ of the working directory."""
+        return missing_downloads(self._config["datasets"], raw, self._checksums)
+
+    def official_file(self, official: str) -> list[Any]:
+        """Path, SHA-256, size and home of an official file, which `official` names below its dataset."""
+        return list(official_entry(official, self._config["datasets"], self._checksums))

@@ -1,0 +1,208 @@
+"""Tokenizers of a run: their names, options, and the folders in which they are or will be."""
+
+from collections.abc import Callable
+from typing import Any
+
+from semid.errors import InputError
+from semid.methods import METHODS, Method
+from semid.naming import TokenizerName
+from semid.planning.config import Schema, defaults_of
+from semid.planning.datasets import Datasets
+
+# names the tokenizer that training starts from; the workflow makes it first
+INIT = "init"
+# in the place of a start: residual k-means in the training job
+NO_START = "kmeans"
+# what codes made elsewhere are given codewords by
+EXTERNAL = "semid.quantizers.external:ExternalCodes"
+
+
+class Tokenizers:
+    """What the configuration says of tokenizers, for any well-formed name.
+
+    `given` turns a path of the configuration into what a rule takes as input. Methods raise `InputError`, which names
+    what is wrong, for malformed names, and for variants and codes that the configuration does not define.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        schema: Schema,
+        datasets: Datasets,
+        given: Callable[[Any], Any] = lambda path: path,
+    ) -> None:
+        self._config, self._schema, self._datasets, self._given = config, schema, datasets, given
+
+    # names
+
+    def method(self, tokenizer: str) -> Method | None:
+        """The method of a name; None for codes made elsewhere."""
+        return METHODS.get(TokenizerName.parse(tokenizer).method)
+
+    def is_external(self, tokenizer: str) -> bool:
+        """Whether the codes of this name were made elsewhere."""
+        return self.method(tokenizer) is None
+
+    def is_flat(self, tokenizer: str) -> bool:
+        """Whether a semantic ID of this name is a single token."""
+        return TokenizerName.parse(tokenizer).is_flat
+
+    def of_run(self) -> list[str]:
+        """Every tokenizer under `run:`, with every seed; a name that carries a seed of its own stands as it is."""
+        names = []
+        for name in self._config["run"]["tokenizers"]:
+            parsed = TokenizerName.parse(name)
+            seeds = self._config["run"]["seeds"]
+            names += [name] if parsed.seed else [parsed.with_seed(seed).name for seed in seeds]
+        return list(dict.fromkeys(names))
+
+    def implementations(self, tokenizer: str) -> tuple[str, ...]:
+        """Import strings of what holds the codebooks of this name."""
+        method = self.method(tokenizer)
+        return (EXTERNAL if method is None else method.implementation,)
+
+    # options
+
+    def options(self, tokenizer: str) -> dict[str, Any]:
+        """All options of a tokenizer: the defaults, overruled by its method, its variant and its full name in turn."""
+        name = TokenizerName.parse(tokenizer)
+        known = self._config["tokenizers"]
+        if name.variant and not {f"{name.method}-{name.variant}", name.with_seed(0).name, name.name} & known.keys():
+            variants = ", ".join(key for key in known if key.startswith(f"{name.method}-")) or "none"
+            raise InputError(
+                f"'{tokenizer}': the config defines no variant '{name.variant}' of {name.method} under "
+                f"`tokenizers:`; defined: {variants}"
+            )
+        options = dict(defaults_of(self._schema, name.method))
+        for key in name.option_keys():
+            options.update(known.get(key, {}))
+        return options
+
+    def arguments(self, tokenizer: str) -> dict[str, Any]:
+        """Arguments of the tokenizer's class, from its name and its options, that training depends on."""
+        name = TokenizerName.parse(tokenizer)
+        arguments: dict[str, Any] = {"codebook_size": name.codebook_size, "seed": name.seed}
+        if not name.is_flat:
+            arguments["num_levels"] = name.num_levels
+        later = {INIT, *self._encode_options(name.method)}
+        arguments |= {key: value for key, value in self.options(tokenizer).items() if key not in later}
+        sizes = arguments.get("codebook_sizes")
+        if sizes is not None and (len(sizes) != name.num_levels or max(sizes) != name.codebook_size):
+            raise InputError(
+                f"'{tokenizer}': codebook_sizes are {list(sizes)}, but the name says {name.num_levels} levels, the "
+                f"largest of {name.codebook_size} codes"
+            )
+        return arguments
+
+    def encode_arguments(self, tokenizer: str) -> dict[str, Any]:
+        """Arguments of the tokenizer's class that change how it encodes, and nothing that it learns."""
+        options = self.options(tokenizer)
+        return {name: options[name] for name in self._encode_options(TokenizerName.parse(tokenizer).method)}
+
+    def _encode_options(self, method: str) -> list[str]:
+        options: dict[str, Schema] = self._schema["$defs"].get(method, {}).get("properties", {})
+        return [name for name, option in options.items() if option.get("stage") == "encode"]
+
+    def settings(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """What the manifest says of a tokenizer: how it and its embeddings are made, or where its codes come from."""
+        if self.is_external(tokenizer):
+            return {"external": self.external(dataset, tokenizer)}
+        settings = {"embeddings": self._datasets.embeddings(dataset), "shards": self._datasets.shards(dataset)}
+        if folder := self.loaded_folder(dataset, tokenizer):
+            return settings | {"load": folder}
+        options = self.options(tokenizer)
+        init = {INIT: options[INIT]} if INIT in options else {}
+        return settings | {
+            "arguments": self.arguments(tokenizer) | self.encode_arguments(tokenizer) | init,
+            "training_threads": self._config["compute"]["training_threads"],
+        }
+
+    # files
+
+    def loaded_folder(self, dataset: str, tokenizer: str) -> str | None:
+        """The folder of a tokenizer that the dataset loads instead of training it."""
+        folder: str | None = (self._datasets.options(dataset).get("load") or {}).get(tokenizer)
+        return folder
+
+    def model_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """`model` and `config` of the tokenizer to encode with: of the folder that is loaded, or trained here."""
+        TokenizerName.parse(tokenizer)
+        folder = self.loaded_folder(dataset, tokenizer)
+        if folder:
+            return {"model": self._given(f"{folder}/model.safetensors"), "config": self._given(f"{folder}/config.json")}
+        folder = f"results/{dataset}/{tokenizer}"
+        return {"model": f"{folder}/model.safetensors", "config": f"{folder}/config.json"}
+
+    def start_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """`start`, the model that training starts from, of the same size and seed; of a loaded one its config too.
+
+        What a tokenizer that is trained here does when it encodes is no part of a start, so its config is not.
+        """
+        init = self.options(tokenizer).get(INIT, NO_START)
+        if init == NO_START:
+            return {}
+        name = TokenizerName.parse(tokenizer).starts_from(init).name
+        sizes, sizes_of_start = (self.options(each).get("codebook_sizes") for each in (tokenizer, name))
+        if sizes != sizes_of_start:
+            raise InputError(
+                f"'{tokenizer}' has the codebook_sizes {sizes or 'of its name'}, and starts from '{name}', which has "
+                f"{sizes_of_start or 'those of its name'}: give both the same, or set init: kmeans"
+            )
+        files = self.model_files(dataset, name)
+        is_loaded = self.loaded_folder(dataset, name)
+        return {"start": files["model"], **({"start_config": files["config"]} if is_loaded else {})}
+
+    def code_parts(self, dataset: str, tokenizer: str) -> list[str]:
+        """The parts of a tokenizer's codes, one a shard."""
+        TokenizerName.parse(tokenizer)
+        return self._datasets.parts(dataset, f"{tokenizer}/codes")
+
+    def external(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """Where codes made elsewhere are: `external_<name>` is <name> under the dataset's `external:`."""
+        name = TokenizerName.parse(tokenizer).variant
+        known = self._datasets.options(dataset).get("external") or {}
+        if name not in known:
+            raise InputError(
+                f"'{tokenizer}': dataset '{dataset}' names no codes '{name}' under `external:`; named: "
+                f"{', '.join(known) or 'none'}"
+            )
+        codes: dict[str, Any] = known[name]
+        return codes
+
+    def external_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """The files of codes made elsewhere, by their keys."""
+        return {key: self._given(path) for key, path in self.external(dataset, tokenizer).items()}
+
+    def encoded_with(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """What a manifest traces codes to: tokenizer, embeddings and start; or the files of codes made elsewhere."""
+        if self.is_external(tokenizer):
+            return {"sources": list(self.external_files(dataset, tokenizer).values())}
+        start = {} if self.loaded_folder(dataset, tokenizer) else self.start_files(dataset, tokenizer)
+        return {
+            **self.model_files(dataset, tokenizer),
+            "embeddings": f"results/{dataset}/embeddings/manifest.json",
+            "sources": [start["start"]] if start else [],
+        }
+
+    # targets
+
+    def per_tokenizer(self, file: str) -> list[str]:
+        """That file of every tokenizer of the run, on every dataset of the run."""
+        return [f"results/{d}/{t}/{file}" for d in self._config["run"]["datasets"] for t in self.of_run()]
+
+    def compared_for_cost(self, with_peers: bool) -> list[str]:
+        """The tables of every tokenizer of the run, and of the peers, on every dataset with interactions."""
+        names = [*self.of_run(), *(["peers"] if with_peers else [])]
+        return [f"results/{d}/{name}/offline_eval.csv" for d in self._datasets.evaluated() for name in names]
+
+    def evaluations(self, file: str) -> list[str]:
+        """That file of the controls and of every tokenizer of the run, on every dataset with interactions."""
+        datasets = self._datasets.evaluated()
+        if not datasets:
+            raise InputError(
+                f"run: none of the datasets {', '.join(self._config['run']['datasets'])} has interactions, so there "
+                "is nothing to evaluate; ask for results/tokenizers.csv, or for "
+                "results/<dataset>/<tokenizer>/items.parquet"
+            )
+        names = ["controls", *self.of_run()]
+        return [f"results/{dataset}/{name}/{file}" for dataset in datasets for name in names]

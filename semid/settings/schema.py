@@ -1,0 +1,179 @@
+"""The JSON schema of the configuration, made from the annotations of all options.
+
+Of an option the schema has `description`, its text; `default`, where it has one; `expected`, what a value must be in
+words, from which planning makes its messages; and `stage: encode` where it changes no training.
+"""
+
+from typing import Any
+
+from semid.checks import object_schema
+from semid.data.download import DownloadSettings
+from semid.data.preprocessing import PreprocessSettings
+from semid.data.sources import SOURCES, source_class
+from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVectors
+from semid.evaluation import EvaluationSettings
+from semid.methods import METHODS
+from semid.naming import option_key_patterns
+from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
+
+Schema = dict[str, Any]
+
+TOKENIZER_KEYS = "expected a method (rqkmeans), a variant of it (rqkmeans-pca32) or a full name (rqkmeans_4x256-pca32)"
+DATASET_NAMES = (
+    "expected a name of letters, digits, _ . and - that begins with a letter or digit and is not raw or bench"
+)
+FAISS_VALUES = (
+    "expected false, or a map of enabled, normalize, factory and on_disk, the last only for a factory with inverted "
+    "lists (IVF…)"
+)
+# a $ alone would let a newline at the end pass
+DATASET_NAME_PATTERN = r"^(?!(raw|bench)$)[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)"
+# what the name of a tokenizer says, and what the workflow writes: no options of the configuration
+OF_NAME = ("num_levels", "codebook_size", "seed", "metadata")
+OWN_VECTOR_KEYS = ("vectors", "ids", "table")
+
+
+def config_schema() -> Schema:
+    """The schema of a whole configuration; `$defs` has the options of each source, encoder and method."""
+    definitions = {
+        "preprocess": object_schema(PreprocessSettings),
+        "evaluation": object_schema(EvaluationSettings),
+        "encoder": object_schema(EncoderSettings),
+        "hashing": _with_model(object_schema(HashingSettings), "hashing"),
+        "own_vectors": {**object_schema(OwnVectors), **OwnVectors.combinations},
+        "faiss": object_schema(FaissSettings),
+        **{f"source_{name}": _source(name) for name in SOURCES},
+        **{name: _method(name) for name in METHODS},
+    }
+    without_defaults = [*METHODS, "preprocess", "evaluation"]
+    definitions |= {f"{name}_changes": _without_defaults(definitions[name]) for name in without_defaults}
+    text_embeddings = {
+        "type": "object",
+        "if": {"properties": {"model": {"const": "hashing"}}, "required": ["model"]},
+        "then": _reference("hashing"),
+        "else": _reference("encoder"),
+    }
+    definitions["text_embeddings"] = text_embeddings
+    definitions["embeddings"] = {
+        "type": "object",
+        "if": {"anyOf": [{"required": [key]} for key in OWN_VECTOR_KEYS]},
+        "then": _reference("own_vectors"),
+        "else": _reference("text_embeddings"),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "description": "The configuration of a semid run; docs/configuration.md explains every key.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["run", "datasets"],
+        "properties": {
+            "run": object_schema(RunSettings),
+            "datasets": _datasets(),
+            "download": object_schema(DownloadSettings) | {"default": {}},
+            "preprocess": _section("preprocess"),
+            "embeddings": _section("text_embeddings"),
+            "tokenizers": _tokenizers(),
+            "faiss": _faiss(),
+            "evaluation": _section("evaluation"),
+            "compute": object_schema(ComputeSettings) | {"default": {}},
+        },
+        "$defs": definitions,
+    }
+
+
+def _reference(definition: str) -> Schema:
+    return {"$ref": f"#/$defs/{definition}"}
+
+
+def _section(definition: str) -> Schema:
+    return {**_reference(definition), "default": {}}
+
+
+def _with_model(schema: Schema, model: str) -> Schema:
+    return {**schema, "properties": {"model": {"const": model}, **schema["properties"]}}
+
+
+def _without_defaults(schema: Schema) -> Schema:
+    """The same options where they change others: what is not given is not changed."""
+    options = {
+        name: {key: value for key, value in option.items() if key != "default"}
+        for name, option in schema["properties"].items()
+    }
+    return {**schema, "properties": options}
+
+
+def _method(name: str) -> Schema:
+    """The options of a method: those of its class but for what its name says, and where its training starts."""
+    method = METHODS[name].load()
+    schema = object_schema(method)
+    schema["properties"] = {key: value for key, value in schema["properties"].items() if key not in OF_NAME}
+    if hasattr(method, "Start"):
+        schema["properties"] = object_schema(method.Start)["properties"] | schema["properties"]
+    return schema
+
+
+def _source(name: str) -> Schema:
+    kind = source_class(name)
+    schema = object_schema(kind)
+    shared = object_schema(DatasetSettings)["properties"]
+    shared["external"]["propertyNames"] = {"pattern": r"^[a-z][a-z0-9_]*$(?!\n)"}
+    sections = {name: _reference(f"{name}_changes") for name in ("preprocess", "evaluation")}
+    schema["properties"] = {
+        "source": {"const": name},
+        **schema["properties"],
+        **shared,
+        **sections,
+        "embeddings": _reference("embeddings"),
+    }
+    return {**schema, **kind.combinations}
+
+
+def _datasets() -> Schema:
+    return {
+        "description": "The data there are, by name; `run: datasets:` says which of them a run takes.",
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"description": DATASET_NAMES, "pattern": DATASET_NAME_PATTERN},
+        "additionalProperties": {
+            "type": "object",
+            "required": ["source"],
+            "properties": {"source": {"enum": list(SOURCES), "expected": f"one of {', '.join(SOURCES)}"}},
+            "allOf": [
+                {
+                    "if": {"required": ["source"], "properties": {"source": {"const": name}}},
+                    "then": _reference(f"source_{name}"),
+                }
+                for name in SOURCES
+            ],
+        },
+    }
+
+
+def _tokenizers() -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "description": TOKENIZER_KEYS,
+        "default": {},
+        "patternProperties": {
+            pattern: _reference(f"{name}_changes") for name in METHODS for pattern in option_key_patterns(name)
+        },
+    }
+
+
+def _faiss() -> Schema:
+    return {
+        "description": FAISS_VALUES,
+        "default": {},
+        "oneOf": [
+            {"const": False},
+            {
+                **_reference("faiss"),
+                # inverted lists are what can be kept on disk
+                "not": {
+                    "required": ["on_disk"],
+                    "properties": {"on_disk": {"const": True}, "factory": {"not": {"pattern": "IVF"}}},
+                },
+            },
+        ],
+    }

@@ -1,0 +1,288 @@
+"""The configuration, checked and completed, and what it says of datasets and tokenizers."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from semid.errors import InputError
+from semid.methods import METHODS
+from semid.planning import Datasets, Tokenizers, check_address, is_address, prepare_config, read_schema
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = read_schema(ROOT / "schemas/config.schema.json")
+VARIANTS = {"rqkmeans-pca32": {"pca_dim": 32}}
+# values of options that are neither numbers nor true or false
+OTHER = {
+    "codebook_sizes": [256, 256, 256, 128],
+    "hidden": [32],
+    "codebook_update": "gradient",
+    "gradient_estimator": "rotation",
+    "keep": "last",
+    "init": "kmeans",
+}
+
+
+def configured(**changes: Any) -> dict[str, Any]:
+    """The configuration that comes with the project, with other sections, completed."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")) | copy.deepcopy(changes)
+    prepare_config(config, SCHEMA)
+    return config
+
+
+def planned(**changes: Any) -> tuple[Datasets, Tokenizers]:
+    config = configured(**changes)
+    datasets = Datasets(config, SCHEMA)
+    return datasets, Tokenizers(config, SCHEMA, datasets)
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(InputError) as raised:
+        configured(**changes)
+    return str(raised.value)
+
+
+def table(**keys: Any) -> dict[str, Any]:
+    return {"datasets": {"mine": {"source": "table", **keys}}, "run": {"datasets": ["mine"], "tokenizers": ["vqvae_8"]}}
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    config = configured()
+    assert (config["preprocess"]["repeats"], config["evaluation"]["resamples"]) == ("first", 1000)
+    assert config["compute"]["training_threads"] == 2
+    assert config["datasets"]["sample"]["shards"] == 1
+    assert config["datasets"]["sample"]["generate"]["mean_reviews"] == 11.0
+    assert config["embeddings"]["dtype"] == "float16"
+    # what a dataset does not change it does not have
+    assert "preprocess" not in config["datasets"]["sample"]
+    assert configured(embeddings={"model": "hashing"})["embeddings"] == {
+        "model": "hashing",
+        "dim": 256,
+        "seed": 0,
+        "text": "{title}",
+        "dtype": "float16",
+    }
+
+
+def test_a_completed_configuration_is_complete() -> None:
+    config = configured()
+    again = copy.deepcopy(config)
+    prepare_config(again, SCHEMA)
+    assert again == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"evaluation": {"candidats": []}}, "evaluation: Additional properties are not allowed ('candidats' was"),
+        (
+            {"evaluation": {"query": "first"}},
+            "evaluation: query: expected one of last, mean, decay, fit, found 'first'",
+        ),
+        ({"compute": {"threads": 0}}, "compute: threads: expected a whole number of at least 1, found 0"),
+        ({"compute": {"device": "tpu"}}, "compute: device: expected auto, cpu, mps or cuda (or cuda:1 and so on)"),
+        ({"tokenizers": {"rqvae": {"epochs": -1}}}, "tokenizers: rqvae: epochs: expected a whole number of at least 0"),
+        ({"tokenizers": {"rqkmeens": {}}}, "'rqkmeens'"),
+        ({"tokenizers": {"rqvae": {"linear_start": "False"}}}, "linear_start: expected true or false, found 'False'"),
+        ({"preprocess": {"k_core": 2.5}}, "preprocess: k_core: expected a whole number of at least 0, found 2.5"),
+        ({"preprocess": {"split": "random"}}, "preprocess: split: expected leave_last_out, {timestamps: [t1, t2]}"),
+        ({"run": {"datasets": [], "tokenizers": ["vqvae_8"]}}, "run: datasets: expected one or more texts"),
+        (table(), "datasets: mine: expected at least one of interactions, items, splits and embeddings"),
+        (table(interactions="x.csv"), "'timestamp_unit' is a dependency of 'interactions'"),
+        (table(items="x.csv", colums={}), "'colums' was unexpected); the keys here are source, interactions, items"),
+        ({"datasets": {"raw": {"source": "sample"}}}, "expected a name of letters, digits"),
+        ({"faiss": {"on_disk": True}}, "only for a factory with inverted lists (IVF…)"),
+        ({"faiss": True}, "faiss: True: expected false, or a map of enabled"),
+    ],
+)
+def test_a_fault_is_one_line_with_key_expectation_and_value(changes: dict[str, Any], words: str) -> None:
+    assert words in refusal(**changes)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"items": "x.csv", "load": {"vqvae_8": "s3://x"}}, "load: vqvae_8: expected a folder of this machine"),
+        ({"items": "x.csv", "external": {"a": {"code": "x"}}}, "external: a: Additional properties are not allowed"),
+        ({"splits": {"train": "a"}, "timestamp_unit": "seconds"}, "splits: 'valid' is a required property"),
+        ({"items": "x.csv", "columns": {"titel": "x"}}, "columns: Additional properties are not allowed ('titel'"),
+        ({"embeddings": {"vectors": "x.npy"}}, "embeddings: expected vectors (a .npy file) with their ids, or table"),
+    ],
+)
+def test_a_fault_inside_of_what_may_be_null_is_named_where_it_is(keys: dict[str, Any], words: str) -> None:
+    assert f"datasets: mine: {words}" in refusal(**table(**keys))
+
+
+def test_null_is_as_good_as_no_key_at_all() -> None:
+    assert configured(**table(items="x.csv", splits=None)) == configured(**table(items="x.csv"))
+    assert "expected either category" in refusal(datasets={"m": {"source": "amazon2023", "category": None}})
+
+
+def test_every_fault_is_told_at_once() -> None:
+    said = refusal(evaluation={"decay": 2}, compute={"threads": 0})
+    assert len(said.splitlines()) == 3
+    assert "docs/configuration.md explains every key" in said
+
+
+def another_value(option: str, schema: dict[str, Any]) -> Any:
+    """A value that an option may have, and has not by default."""
+    default = schema.get("default")
+    if option in OTHER:
+        return OTHER[option]
+    if isinstance(default, bool):
+        return not default
+    return default + 1 if schema["type"] == "integer" else default / 2 or 0.5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_option_of_a_method_changes_what_reads_it_and_nothing_else(method: str) -> None:
+    name = f"{method}_4x256" if METHODS[method].kind != "flat" else f"{method}_256"
+    _, before = planned()
+    for option, schema in SCHEMA["$defs"][method]["properties"].items():
+        if option == "codebook_sizes":  # those of a start must be the same, see below
+            continue
+        _, after = planned(tokenizers={**VARIANTS, method: {option: another_value(option, schema)}})
+        of_training = before.arguments(name) != after.arguments(name)
+        of_encoding = before.encode_arguments(name) != after.encode_arguments(name)
+        of_start = before.start_files("sample", name) != after.start_files("sample", name)
+        assert [of_training, of_encoding, of_start].count(True) == 1, option
+        assert of_encoding == (schema.get("stage") == "encode")
+        assert of_start == (option == "init")
+
+
+def test_the_particular_overrules_the_general() -> None:
+    _, tokenizers = planned(
+        tokenizers={
+            "rqkmeans": {"kmeans_iters": 1, "pca_dim": 1},
+            "rqkmeans-wide": {"pca_dim": 2},
+            "rqkmeans_2x8-wide": {"max_train": 3},
+        }
+    )
+    options = tokenizers.options("rqkmeans_2x8-wide-s1")
+    assert (options["kmeans_iters"], options["pca_dim"], options["max_train"]) == (1, 2, 3)
+    with pytest.raises(InputError, match="defines no variant 'narrow' of rqkmeans"):
+        tokenizers.options("rqkmeans_2x8-narrow")
+
+
+def test_codebook_sizes_fit_the_name_before_anything_runs() -> None:
+    _, tokenizers = planned(tokenizers={"rqkmeans-tapered": {"codebook_sizes": [64, 32]}})
+    assert tokenizers.arguments("rqkmeans_2x64-tapered")["codebook_sizes"] == [64, 32]
+    for name in ("rqkmeans_3x64-tapered", "rqkmeans_2x32-tapered"):
+        with pytest.raises(InputError, match=r"codebook_sizes are \[64, 32\], but the name says"):
+            tokenizers.arguments(name)
+
+
+def test_a_start_of_other_sizes_is_refused_before_anything_runs() -> None:
+    tapered = {"rqvae-tapered": {"codebook_sizes": [64, 32]}}
+    _, tokenizers = planned(tokenizers={**VARIANTS, **tapered})
+    with pytest.raises(InputError, match=r"starts from 'rqkmeans_2x64-pca32', which has those of its name"):
+        tokenizers.start_files("sample", "rqvae_2x64-tapered")
+    _, tokenizers = planned(tokenizers={"rqkmeans-pca32": {"codebook_sizes": [64, 32]}, **tapered})
+    assert tokenizers.start_files("sample", "rqvae_2x64-tapered")
+
+
+def test_a_start_has_the_same_size_and_seed_and_is_its_model_alone() -> None:
+    _, tokenizers = planned()
+    assert tokenizers.start_files("sample", "rqvae_3x8-s1") == {
+        "start": "results/sample/rqkmeans_3x8-pca32-s1/model.safetensors"
+    }
+    assert tokenizers.start_files("sample", "rqvae_3x8-tiger") == {}
+    _, tokenizers = planned(datasets={"sample": {"source": "sample", "load": {"rqkmeans_3x8-pca32": "frozen"}}})
+    assert tokenizers.start_files("sample", "rqvae_3x8") == {
+        "start": "frozen/model.safetensors",
+        "start_config": "frozen/config.json",
+    }
+
+
+def test_a_job_gets_the_keys_of_evaluation_that_matter() -> None:
+    keys = ("query", "decay", "history", "candidates", "resamples")
+    datasets, _ = planned(evaluation={"candidates": ["exact", "probe"]})
+    found = datasets.evaluation("sample", keys, searched="candidates")
+    assert found.keys() == {"query", "candidates", "budgets", "resamples"}
+    datasets, _ = planned(evaluation={"query": "decay", "candidates": ["prefix"]})
+    found = datasets.evaluation("sample", keys, searched="candidates")
+    assert found.keys() == {*keys, "min_candidates"}
+    # whatever the candidates of tokenizers, categories are searched by strategies of their own
+    datasets, _ = planned(evaluation={"candidates": ["exact"]})
+    assert datasets.evaluation("sample", ("seed",), searched="categories").keys() == {"seed", "min_candidates"}
+    assert datasets.evaluation("sample", ("seed",)).keys() == {"seed"}
+
+
+def test_what_a_line_of_the_registry_says_is_a_parameter_and_what_it_names_is_code() -> None:
+    datasets, _ = planned(evaluation={"candidates": ["hamming1", "probe"]})
+    assert datasets.strategies("sample", "candidates") == [("hamming1", 2, ()), ("probe", 1, ("random",))]
+    assert datasets.strategy_implementations("sample")[1:] == (
+        "semid.retrieval.strategies.hamming1:find_hamming1",
+        "semid.retrieval.strategies.probe:find_probe",
+    )
+
+
+def test_limits_and_what_is_not_used_are_no_settings_of_preprocessing() -> None:
+    datasets, _ = planned(preprocess={"max_malformed": 0.5, "seed": 3})
+    assert datasets.preprocess("sample").keys() == {"k_core", "repeats", "split", "ties"}
+    assert datasets.max_malformed("sample") == "0.5"
+    datasets, _ = planned(preprocess={"ties": "shuffle", "seed": 3})
+    assert datasets.preprocess("sample")["seed"] == 3
+    splits = {split: f"{split}.csv" for split in ("train", "valid", "test")}
+    datasets, _ = planned(**table(splits=splits, timestamp_unit="seconds"))
+    assert datasets.preprocess("mine").keys() == {"ties"}
+    datasets, _ = planned(**table(items="items.csv"))
+    assert not datasets.preprocess("mine")
+
+
+def test_frozen_tokenizers_are_checked_before_their_space_is_filled_in() -> None:
+    vectors = {"vectors": "x.npy", "ids": "x.txt"}
+    assert "name their space" in refusal(**table(embeddings=vectors, load={"vqvae_8": "folder"}))
+    configured(**table(embeddings={**vectors, "space": "own"}, load={"vqvae_8": "folder"}))
+    assert "not loaded but named under `external:`" in refusal(
+        datasets={"sample": {"source": "sample", "load": {"external_a": "folder"}}}
+    )
+    assert "'vqvae_0' is no tokenizer name" in refusal(
+        datasets={"sample": {"source": "sample", "load": {"vqvae_0": "folder"}}}
+    )
+
+
+def test_vectors_alone_are_a_catalogue_without_evaluation() -> None:
+    datasets, tokenizers = planned(**table(embeddings={"vectors": "x.npy", "ids": "x.txt"}))
+    assert not datasets.is_evaluated("mine")
+    assert datasets.raw_inputs("mine") == {"raw_vectors": "x.npy", "raw_ids": "x.txt"}
+    assert datasets.split_files_if_any("mine") == []
+    with pytest.raises(InputError, match="nothing to evaluate"):
+        datasets.split_files("mine")
+    with pytest.raises(InputError, match="none of the datasets mine has interactions"):
+        tokenizers.evaluations("offline_eval.csv")
+
+
+def test_files_of_the_configuration_go_through_given() -> None:
+    config = configured(**table(items="items.csv", external={"hand": {"codes": "codes.csv"}}))
+    datasets = Datasets(config, SCHEMA, lambda path: f"<{path}>")
+    assert datasets.raw_inputs("mine") == {"raw_items": "<items.csv>"}
+    tokenizers = Tokenizers(config, SCHEMA, datasets, lambda path: f"<{path}>")
+    assert tokenizers.external_files("mine", "external_hand") == {"codes": "<codes.csv>"}
+    assert tokenizers.encoded_with("mine", "external_hand") == {"sources": ["<codes.csv>"]}
+    with pytest.raises(InputError, match="names no codes 'other' under `external:`; named: hand"):
+        tokenizers.external("mine", "external_other")
+
+
+def test_seeds_multiply_names_without_one() -> None:
+    run = {"datasets": ["sample"], "tokenizers": ["vqvae_8", "rqkmeans_2x8-s3"], "seeds": [0, 1]}
+    _, tokenizers = planned(run=run)
+    assert tokenizers.of_run() == ["vqvae_8", "vqvae_8-s1", "rqkmeans_2x8-s3"]
+
+
+def test_an_unknown_dataset_is_named_with_those_there_are() -> None:
+    datasets, _ = planned()
+    with pytest.raises(InputError, match="dataset 'smaple' is not under `datasets:` in the config, which has sample"):
+        datasets.options("smaple")
+
+
+def test_addresses_without_users_and_with_a_plugin_will_do() -> None:
+    assert is_address("s3://bucket/items.parquet")
+    assert not is_address("data/items.parquet")
+    check_address("s3://bucket/items.parquet", is_readable=True)
+    with pytest.raises(InputError, match="an address at host names a user"):
+        check_address("https://me:secret@host/items.csv", is_readable=True)
+    with pytest.raises(InputError, match=r"gopher://host/items\.csv: no storage plugin that is installed"):
+        check_address("gopher://host/items.csv", is_readable=False)
