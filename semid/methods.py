@@ -43,6 +43,7 @@ _METHODS = (
     Method("rqkmeans", "residual", "semid.quantizers.rqkmeans:RQKMeans", False, "k-means on the residuals"),
     Method("rqvae", "residual", "semid.quantizers.rqvae:RQVAE", True, "residual codebooks inside an autoencoder"),
     Method("vqvae", "flat", "semid.quantizers.vqvae:VQVAE", True, "one codebook inside an autoencoder"),
+    Method("opq", "product", "semid.quantizers.opq:OPQ", False, "k-means in the sub-spaces of a learnt rotation"),
 )
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 CLASSES: dict[str, Method] = {method.class_name: method for method in _METHODS}

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from semid.embeddings import EmbeddingStore, Rows
 from semid.errors import InputError
 from semid.pretrained import write_config
-from semid.quantizers import RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
+from semid.quantizers import OPQ, RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
 from semid.quantizers.blocks import sample_rows
 
 N, DIM = 600, 16
@@ -38,6 +38,8 @@ CASES: dict[str, tuple[type[Tokenizer], dict]] = {
     ),
     "rqvae-tapered": (RQVAE, {**SMALL, **TRAINING, "codebook_dim": 8, "codebook_sizes": (9, 16, 6)}),
     "vqvae": (VQVAE, {"codebook_size": 16, **TRAINING}),
+    "opq": (OPQ, SMALL),
+    "opq-tapered": (OPQ, {**SMALL, "codebook_sizes": (16, 8, 5)}),
 }
 every_case = pytest.mark.parametrize("case", CASES)
 
@@ -158,6 +160,8 @@ def test_decode_of_the_codes_is_the_quantised_output(case: str):
     if isinstance(tokenizer, RQKMeans):
         expected = quantised @ tokenizer.directions_.numpy() if tokenizer.pca_dim else quantised
         expected = expected + tokenizer.mean_.numpy()
+    elif isinstance(tokenizer, OPQ):
+        expected = quantised @ tokenizer.rotation_.numpy() + tokenizer.mean_.numpy()
     else:
         with torch.no_grad():
             expected = tokenizer.network_.decode(torch.from_numpy(quantised)).numpy()
@@ -527,8 +531,8 @@ def test_a_failed_fit_leaves_no_tokenizer(case: str, monkeypatch: pytest.MonkeyP
         raise MemoryError
 
     first, again = make(case), make(case).fit(VECTORS)
-    for module in ("rqkmeans", "autoencoder"):
-        monkeypatch.setattr(f"semid.quantizers.{module}.residual_kmeans", broken)
+    for kernel in ("rqkmeans.residual_kmeans", "autoencoder.residual_kmeans", "opq.kmeans"):
+        monkeypatch.setattr(f"semid.quantizers.{kernel}", broken)
     for tokenizer in (first, again):
         with pytest.raises(MemoryError):
             tokenizer.fit(VECTORS + 1)
@@ -718,6 +722,10 @@ NOT_DEFAULT = {
         **{"usage_weight": 0.1, "usage_temperature": 0.7, "epochs": 2, "batch_size": 50, "learning_rate": 0.01},
         **{"keep": "last", "patience": 3},
     },
+}
+NOT_DEFAULT[OPQ] = {
+    **{name: NOT_DEFAULT[RQKMeans][name] for name in ("num_levels", "codebook_size", "codebook_sizes", "max_train")},
+    **{"seed": 3, "metadata": {"dataset": "x"}, "kmeans_iters": 3, "rotation_iters": 2, "rotation_tolerance": 0.5},
 }
 NOT_DEFAULT[VQVAE] = {
     name: value for name, value in NOT_DEFAULT[RQVAE].items() if name not in ("num_levels", "codebook_sizes")

@@ -67,6 +67,8 @@ def sizes(draw: st.DrawFn, case: str, vectors: np.ndarray) -> Tokenizer:
         changes |= {"epochs": draw(st.integers(0, 2)), "codebook_dim": draw(st.integers(0, dim)), "hidden": (6,)}
     if case == "rqkmeans-pca":
         changes["pca_dim"] = draw(st.integers(0, dim))
+    if case.startswith("opq"):
+        changes["num_levels"] = min(changes["num_levels"], dim)
     return make(case, **changes)
 
 
