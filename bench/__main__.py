@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench import encode, kmeans, machine, memory, training
+from bench import encode, kmeans, machine, memory, opq, training
 from bench.data import vectors_for
 from bench.methods import Case
 from bench.report import Row, add_ratios, as_csv, as_markdown, rows_of
@@ -56,6 +56,7 @@ class Sizes:
     beams: tuple[int, ...] = (1, 4, 16)
     training_rows: int = 12_086
     epochs: int = 60
+    opq_levels: tuple[int, ...] = (4, 8)
     encoded_rows: int = 1_000_000
     clustered_rows: int = 200_000
     clusters: int = 32_768
@@ -75,6 +76,7 @@ QUICK = Sizes(
     beams=(1, 4),
     training_rows=1_200,
     epochs=1,
+    opq_levels=(4,),
     encoded_rows=20_000,
     clustered_rows=5_000,
     clusters=1_024,
@@ -124,6 +126,14 @@ class Bench:
         case = Case(str(self.training_rows), self.threads, self.sizes.k, LEVELS, epochs=self.sizes.epochs)
         found = training.run(case, self.sizes.repeats, self.sizes.patience)
         return rows_of("training", self.sizes.training_rows, self.dim, case, found)
+
+    def opq(self) -> list[Row]:
+        rows = []
+        for levels in self.sizes.opq_levels:
+            case = Case(str(self.training_rows), self.threads, self.sizes.k, levels)
+            measured = opq.run(case, self.sizes.repeats, self.sizes.patience)
+            rows += rows_of("opq", self.sizes.training_rows, self.dim, case, measured)
+        return rows
 
     def large(self) -> list[Row]:
         rows = []

@@ -178,6 +178,13 @@ def _seconds_to_uniqueness(group: Sequence[Row], _: Sequence[Row]) -> float | No
     return semid["seconds"] if semid and semid["unique_codes"] >= 0.975 else math.inf
 
 
+def _error_over_faiss(group: Sequence[Row], _: Sequence[Row]) -> float | None:
+    semid, peer = _counted(group, "semid"), _counted(group, "faiss.OPQMatrix")
+    if peer is None:
+        return None
+    return semid["error"] / peer["error"] if semid else math.inf
+
+
 BARS = (
     Bar("encode", "beam 1: time over that of the bare products", 1 / 0.75, _share_of("bare products")),
     Bar("encode", "beam 1: time over that of faiss.ResidualQuantizer", 1 / 1.7, _share_of("faiss.ResidualQuantizer")),
@@ -188,6 +195,7 @@ BARS = (
     Bar("kmeans", "time to another's error over its time, the worst", 1.1, _over_peers_at_their_error(True)),
     Bar("training", "time to the error of vector-quantize-pytorch over its time", 0.5, _share_of_trained_peer),
     Bar("training", "seconds, with at least 0.975 unique codes", 60.0, _seconds_to_uniqueness),
+    Bar("opq", "error over that of faiss", 1.01, _error_over_faiss),
 )
 
 
@@ -213,6 +221,7 @@ def heading(row: Row) -> str:
         "encode": "encode {levels}×{k}, beam {beam}",
         "kmeans": "k-means K={k}, {iterations} iterations",
         "training": "RQ-VAE {levels}×{k}, {epochs} epochs",
+        "opq": "OPQ {levels}×{k}",
         "large": "large codebooks {levels}×{k}, beam {beam}",
         "memory": "memory",
     }

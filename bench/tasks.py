@@ -4,7 +4,7 @@ from importlib import import_module
 
 from bench.methods import Method
 
-NAMES = ("encode", "kmeans", "training", "large", "memory")
+NAMES = ("encode", "kmeans", "training", "opq", "large", "memory")
 
 
 def methods_of(task: str) -> list[Method]:

@@ -118,6 +118,13 @@ def test_an_error_that_semid_never_reaches_is_a_missed_bar(task: str, peer: str)
     assert re.search(r"time to .*\| not reached \| .* \| no \|", page)
 
 
+def test_errors_of_product_codes_are_compared_with_those_of_faiss():
+    semid, peer = measured("semid", 9.0, error=0.3), measured("faiss.OPQMatrix", 1.0, error=0.4)
+    assert value_of("error over", "opq", semid, peer) == pytest.approx(0.75)
+    assert value_of("error over", "opq", FAILED, peer) == math.inf
+    assert value_of("error over", "opq", semid, measured("faiss.OPQMatrix", failed="no wheel")) is None
+
+
 def test_unique_codes_that_semid_never_has_are_a_missed_bar():
     for semid in (FAILED, measured("semid", 2.0, error=0.5, unique_codes=0.9)):
         assert value_of("seconds, with", "training", semid) == math.inf
