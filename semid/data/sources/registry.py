@@ -7,4 +7,5 @@ SOURCES = {
     "sample": "semid.data.sources.sample:Sample",
     "amazon2023": "semid.data.sources.amazon2023:AmazonReviews2023",
     "table": "semid.data.sources.table:Table",
+    "movielens": "semid.data.sources.movielens:MovieLens",
 }
