@@ -259,3 +259,13 @@ def test_lists_are_not_charged_to_queries(monkeypatch):
     rows += evaluate_controls(world.benchmark(FEW), world.cooccurrence)[0]
     assert now[0] >= len(rows)
     assert [row["query_us"] for row in rows] == [0] * len(rows)
+
+
+def test_coverage_counts_items_among_the_first_ten_of_any_query():
+    world = World()
+    rows, ranks = evaluate_tokenizer(world.benchmark(FEW), world.tokenizer())
+    controlled, control_ranks = evaluate_controls(world.benchmark(FEW), world.cooccurrence)
+    for row, ranked in zip(rows + controlled, [*ranks.values(), *control_ranks.values()], strict=True):
+        shown = {item for line in ranked.lists.tolist() for item in line[:10] if item >= 0}
+        assert row["item_coverage@10"] == len(shown) / 300
+    assert min(row["item_coverage@10"] for row in rows + controlled) > 0

@@ -9,6 +9,7 @@ from ir_measures import RR, R, nDCG
 from sklearn.metrics import ndcg_score
 
 from semid.evaluation.metrics import KS, LIST_METRICS, METRICS, GainMetric, ListMetric, expected_metric
+from semid.evaluation.metrics.coverage import covered_share
 from semid.evaluation.metrics.registry import _LOADED
 from semid.registries import load
 
@@ -78,3 +79,12 @@ def test_the_table_of_metrics_is_what_the_families_of_the_registry_hold():
     assert [metric.name for metric in metrics if isinstance(metric, ListMetric)] == list(LIST_METRICS)
     assert len(metrics) == len(METRICS) + len(LIST_METRICS)
     assert list(METRICS) == [*(f"recall@{k}" for k in KS), *(f"ndcg@{k}" for k in KS), "mrr"]
+
+
+def test_coverage_is_the_share_of_items_that_anybody_is_shown():
+    ranked = np.array([[0, 3, 1], [3, 0, -1], [-1, -1, -1]], np.int32)
+    assert covered_share(ranked, 8, np.zeros(8, int)) == 3 / 8
+    assert covered_share(np.full((2, 3), -1, np.int32), 8, np.zeros(8, int)) == 0
+    assert covered_share(np.arange(8, dtype=np.int32)[:, None], 8, np.zeros(8, int)) == 1
+    # the first 10 are asked for, however far other metrics look
+    assert LIST_METRICS["item_coverage@10"].depth == 10

@@ -46,7 +46,7 @@ del CONTROL["entropy_bits"]
 
 def test_columns_that_people_read_come_first_and_later_ones_are_appended():
     columns = [name for part in (READ_FIRST, OTHERS) for name in " ".join(part.split()).split(", ")]
-    columns += [*OTHER_INTERVALS, "no_history_skipped", "unknown_target_skipped"]
+    columns += [*OTHER_INTERVALS, "no_history_skipped", "unknown_target_skipped", "item_coverage@10"]
     assert list(TABLE_COLUMNS) == columns
 
 

@@ -8,6 +8,7 @@ _LOADED = (
     "semid.evaluation.metrics.recall:RECALL",
     "semid.evaluation.metrics.ndcg:NDCG",
     "semid.evaluation.metrics.mrr:MRR",
+    "semid.evaluation.metrics.coverage:COVERAGE",
 )
 
 _ALL: tuple[GainMetric | ListMetric, ...] = tuple(metric for family in _LOADED for metric in load(family))
