@@ -34,6 +34,8 @@ from semid.planning import Datasets, Tokenizers, check_address, is_address, prep
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 STARTED = time.time()
+# of functions of wildcards, said beforehand: Snakemake asks for it thousands of times
+SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
 def explained(question, *arguments, **named):
@@ -48,7 +50,12 @@ def asked(question, **fixed):
     """A function of wildcards, for inputs and params: the answer to `question`, whose parameters name wildcards."""
     parameters = inspect.signature(question).parameters.values()
     names = [each.name for each in parameters if each.name not in fixed and each.default is each.empty]
-    return lambda wildcards: explained(question, **{name: wildcards[name] for name in names}, **fixed)
+
+    def answer(wildcards):
+        return explained(question, **{name: wildcards[name] for name in names}, **fixed)
+
+    answer.__signature__ = SIGNATURE
+    return answer
 
 
 def given(paths):
@@ -72,7 +79,13 @@ def code(script, *implementations):
 
 def code_of(script, *questions):
     """As `code`, a function of wildcards: each question gives import strings of what the script runs for these."""
-    return lambda wildcards: code(script, *(name for question in questions for name in asked(question)(wildcards)))
+    answers = [asked(question) for question in questions]
+
+    def digest(wildcards):
+        return code(script, *(name for answer in answers for name in answer(wildcards)))
+
+    digest.__signature__ = SIGNATURE
+    return digest
 
 
 if not workflow.modifier.is_main_snakefile():

@@ -21,7 +21,8 @@ RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
 
 _VARIANT = r"(?:-(?P<variant>(?!s\d)[a-z][a-z0-9_]*))?"
 _VARIANT_AND_SEED = rf"{_VARIANT}(?:-s(?P<seed>[1-9]\d*))?"
-_LEVELS = r"_(?P<num_levels>[1-9]\d*)x(?P<codebook_size>[1-9]\d*)"
+# a thousand levels and more are a slip of the pen, and a tuple of their sizes could fill the memory
+_LEVELS = r"_(?P<num_levels>[1-9]\d{0,2})x(?P<codebook_size>[1-9]\d*)"
 _FLAT = r"_(?P<codebook_size>[1-9]\d*)"
 _EXTERNAL = r"_(?P<variant>[a-z][a-z0-9_]*)"
 

@@ -32,6 +32,7 @@ class Tokenizers:
         given: Callable[[Any], Any] = lambda path: path,
     ) -> None:
         self._config, self._schema, self._datasets, self._given = config, schema, datasets, given
+        self._options: dict[str, dict[str, Any]] = {}
 
     # names
 
@@ -65,15 +66,19 @@ class Tokenizers:
 
     def options(self, tokenizer: str) -> dict[str, Any]:
         """All options of a tokenizer: the defaults, overruled by its method, its variant and its full name in turn."""
-        name = TokenizerName.parse(tokenizer)
+        if tokenizer not in self._options:
+            self._options[tokenizer] = self._resolved(TokenizerName.parse(tokenizer))
+        return self._options[tokenizer]
+
+    def _resolved(self, name: TokenizerName) -> dict[str, Any]:
         known = self._config["tokenizers"]
         if name.variant and not {f"{name.method}-{name.variant}", name.with_seed(0).name, name.name} & known.keys():
             variants = ", ".join(key for key in known if key.startswith(f"{name.method}-")) or "none"
             raise InputError(
-                f"'{tokenizer}': the config defines no variant '{name.variant}' of {name.method} under "
+                f"'{name.name}': the config defines no variant '{name.variant}' of {name.method} under "
                 f"`tokenizers:`; defined: {variants}"
             )
-        options = dict(defaults_of(self._schema, name.method))
+        options = defaults_of(self._schema, name.method)
         for key in name.option_keys():
             options.update(known.get(key, {}))
         return options
