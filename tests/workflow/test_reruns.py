@@ -64,7 +64,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "embeddings.dtype": (dataset(embeddings={"dtype": "float32"}), EMBEDDED),
     # what the dataset replaces is not read
     "embeddings.model": ({"embeddings": {"model": "hashing"}}, NOTHING),
-    # test_planning.py has every option of every method
+    # test_configuration.py has every option of every method
     "tokenizers.rqkmeans.kmeans_iters": ({"tokenizers": {"rqkmeans": {"kmeans_iters": 3}}}, RQKMEANS),
     # it changes how vectors are encoded, and nothing that is learnt
     "tokenizers.rqkmeans.beam": ({"tokenizers": {"rqkmeans": {"beam": 2}}}, ENCODED),
@@ -109,7 +109,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
 # keys that the tiny run has no use for, and where they are tested
 ELSEWHERE = {
     "download.checksums": "test_download.py",
-    **dict.fromkeys((f"embeddings.{key}" for key in ENCODER_KEYS), "test_planning.py"),
+    **dict.fromkeys((f"embeddings.{key}" for key in ENCODER_KEYS), "test_configuration.py"),
 }
 
 
