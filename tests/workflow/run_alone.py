@@ -25,6 +25,9 @@ class Named(list):
     def get(self, name: str, default: Any = None) -> Any:
         return self.__dict__.get(name, default)
 
+    def items(self) -> Any:
+        return self.__dict__.items()
+
 
 def refuse_pickles() -> None:
     """Let every use of a pickle end the script, through the module or through its C classes."""
