@@ -175,7 +175,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         *(
             "semid/methods.py",
             "_METHODS = (",
-            '_METHODS = (\n    Method("new", "residual", "semid.new:New", False, ""),',
+            '_METHODS = (\n    Method("new", "flat", "semid.quantizers.vqvae:VQVAE", False, ""),',
         ),
         NOTHING,
     ),
@@ -190,7 +190,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         VQVAE,
     ),
     "the start of another method": (
-        *("semid/quantizers/rqkmeans.py", "class RQKMeans", "EDITED = 1\n\n\nclass RQKMeans"),
+        *("semid/quantizers/rqkmeans.py", "\n\n\n@dataclass", "\n\nEDITED = 1\n\n\n@dataclass"),
         RQKMEANS,
     ),
     "codes made elsewhere": ("semid/quantizers/external.py", "logger = ", "EDITED = 1\nlogger = ", NOTHING),
