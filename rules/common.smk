@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from semid.data.raw_files import generated_files
 from semid.data.sources import SOURCES
-from semid.digests import code_digest
+from semid.jobs.digests import code_digest
 from semid.errors import InputError
 from semid.methods import METHODS
 from semid.naming import RESERVED, name_pattern

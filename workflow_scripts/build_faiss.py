@@ -1,6 +1,6 @@
 """Merge the filled parts of a FAISS index into the index of the whole catalogue."""
 
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.retrieval import faiss_index
 
 with job_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.retrieval.inverted import InvertedIndex
 from semid.semantic_ids import read_semantic_ids
 

@@ -1,8 +1,8 @@
 """Collect the evaluations of all tokenizers in one table, which the log shows, and describe the run in its manifest."""
 
 from semid.evaluation.table import collect_tables, format_table
-from semid.joblog import job_log
-from semid.manifest import write_run_manifest
+from semid.jobs.log import job_log
+from semid.jobs.manifest import write_run_manifest
 
 with job_log(snakemake.log[0]):
     tables, scorecards = snakemake.input.tables, snakemake.input.scorecards

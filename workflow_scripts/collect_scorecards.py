@@ -1,6 +1,6 @@
 """Collect the scorecards of all tokenizers in one table."""
 
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.semantic_ids import collect_scorecards
 
 with job_log(snakemake.log[0]):

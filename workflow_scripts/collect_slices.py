@@ -2,7 +2,7 @@
 
 from semid.evaluation.slices import SLICE_COLUMNS
 from semid.evaluation.table import collect_tables
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     collect_tables(snakemake.input, snakemake.output[0], SLICE_COLUMNS)

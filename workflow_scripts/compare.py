@@ -6,7 +6,7 @@ from semid.evaluation.comparisons import COMPARISON_COLUMNS, comparison_rows, op
 from semid.evaluation.files import open_queries
 from semid.evaluation.settings import EvaluationSettings
 from semid.evaluation.table import write_table
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)

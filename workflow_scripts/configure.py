@@ -1,6 +1,6 @@
 """Write the config.json of a trained tokenizer: how it was trained, and how it encodes."""
 
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.pretrained import write_config
 
 with job_log(snakemake.log[0]):

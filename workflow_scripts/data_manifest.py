@@ -1,7 +1,7 @@
 """Describe a dataset: its settings, its counts, digests of what it came from and what it became."""
 
-from semid.joblog import job_log
-from semid.manifest import write_data_manifest
+from semid.jobs.log import job_log
+from semid.jobs.manifest import write_data_manifest
 
 with job_log(snakemake.log[0]):
     write_data_manifest(

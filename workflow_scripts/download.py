@@ -2,7 +2,7 @@
 
 from semid.data.download import DownloadSettings, download_file
 from semid.data.sources.release import OfficialFile
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     settings = DownloadSettings(**snakemake.config["download"])

@@ -2,7 +2,7 @@
 
 from semid.embeddings import embed_shard, embedding_settings
 from semid.files import with_found_files
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     shard, shards = map(int, snakemake.wildcards.shard.split("-of-"))

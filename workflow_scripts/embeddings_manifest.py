@@ -1,7 +1,7 @@
 """Check all parts of a dataset's embeddings and write their manifest."""
 
 from semid.embeddings import embed_manifest, embedding_settings
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     settings = embedding_settings(snakemake.params.settings)

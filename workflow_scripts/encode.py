@@ -7,7 +7,7 @@ import torch
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore
 from semid.files import open_array
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.quantizers import Compute, Tokenizer
 from semid.semantic_ids import encode_items
 

@@ -7,7 +7,7 @@ import torch
 from semid.evaluation.files import open_benchmark
 from semid.evaluation.outcomes import write_outcomes
 from semid.evaluation.tokenizers import RANDOM_USERS, TokenizerCodes, evaluate_random_codes, evaluate_tokenizer
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]), torch.inference_mode():
     torch.set_num_threads(snakemake.threads)

@@ -7,7 +7,7 @@ import torch
 from semid.evaluation.controls import Cooccurrence, evaluate_controls
 from semid.evaluation.files import open_benchmark
 from semid.evaluation.outcomes import write_outcomes
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.retrieval import faiss_index
 from semid.retrieval.inverted import InvertedIndex
 from semid.semantic_ids import category_codes

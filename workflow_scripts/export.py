@@ -1,7 +1,7 @@
 """Write the semantic-ID table of a dataset's items, and the manifest of the tokenizer's folder."""
 
-from semid.joblog import job_log
-from semid.manifest import write_tokenizer_manifest
+from semid.jobs.log import job_log
+from semid.jobs.manifest import write_tokenizer_manifest
 from semid.semantic_ids import export_table
 
 with job_log(snakemake.log[0]):

@@ -1,7 +1,7 @@
 """Fill a trained FAISS index with one shard of a catalogue's embeddings."""
 
 from semid.embeddings import EmbeddingStore, shard_range
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.retrieval import faiss_index
 
 with job_log(snakemake.log[0]):

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from semid.embeddings import EmbeddingStore, Rows, training_rows
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.progress import Progress
 from semid.quantizers import Compute, ExternalCodes
 from semid.semantic_ids import open_codes

@@ -5,7 +5,7 @@ import torch
 from semid.evaluation.files import open_benchmark
 from semid.evaluation.fit import MAX_USERS, fit_query
 from semid.files import write_json
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)

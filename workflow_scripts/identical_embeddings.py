@@ -1,7 +1,7 @@
 """Find which items have identical embeddings."""
 
 from semid.embeddings import EmbeddingStore
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.retrieval.identical import write_first_of_identical
 
 with job_log(snakemake.log[0]):

@@ -1,6 +1,6 @@
 """Bring codes that were made elsewhere into the order of one shard of a dataset's items."""
 
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.semantic_ids import import_codes
 
 with job_log(snakemake.log[0]):

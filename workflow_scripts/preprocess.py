@@ -5,7 +5,7 @@ from pathlib import Path
 from semid.data import Outputs, PreprocessSettings, preprocess, source_from_config
 from semid.embeddings import catalogue_ids
 from semid.files import with_found_files
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     limits = {"threads": snakemake.threads, "memory_limit": snakemake.resources.duckdb_mb}

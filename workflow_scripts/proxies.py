@@ -2,7 +2,7 @@
 
 from semid.evaluation.proxies import PROXY_COLUMNS, proxy_rows
 from semid.evaluation.table import read_table, write_table
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.semantic_ids.scorecard import SCORECARD_COLUMNS
 
 with job_log(snakemake.log[0]):

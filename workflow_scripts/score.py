@@ -7,7 +7,7 @@ import torch
 from semid.embeddings import EmbeddingStore
 from semid.evaluation.queries import read_interactions
 from semid.evaluation.structure import DescribedItems, structure_figures
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.quantizers import Decoder
 from semid.retrieval.identical import read_first_of_identical
 from semid.semantic_ids import category_codes, open_codes, score_tokenizer

@@ -1,7 +1,7 @@
 """Train an empty FAISS index on a sample of a catalogue's embeddings."""
 
 from semid.embeddings import EmbeddingStore
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.retrieval import faiss_index
 
 with job_log(snakemake.log[0]):

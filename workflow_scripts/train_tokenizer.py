@@ -7,7 +7,7 @@ import torch
 
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore, Rows, training_rows
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 from semid.methods import METHODS
 from semid.naming import TokenizerName
 from semid.quantizers import Compute, Tokenizer

@@ -2,7 +2,7 @@
 
 from semid.data.download import verify_file
 from semid.data.sources.release import OfficialFile
-from semid.joblog import job_log
+from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
     verify_file(snakemake.input[0], OfficialFile(*snakemake.params.file), snakemake.output[0])

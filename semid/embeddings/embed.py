@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from semid.digests import code_digest
 from semid.embeddings.external import gather_own_vectors
 from semid.embeddings.partial import PartialPart, resumable_part
 from semid.embeddings.settings import EmbeddingSettings, EncoderSettings, HashingSettings, OwnVectors
@@ -18,6 +17,7 @@ from semid.embeddings.store import cast, shard_range, write_manifest
 from semid.embeddings.text import first_rows, item_texts, text_digest, text_digests
 from semid.errors import InputError
 from semid.items import count_items
+from semid.jobs.digests import code_digest
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)

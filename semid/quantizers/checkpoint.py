@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from semid.digests import code_digest
 from semid.files import whole_file
+from semid.jobs.digests import code_digest
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from mixtures import mixture
 from safetensors import safe_open
 
 import semid
-from semid.digests import code_digest
 from semid.errors import InputError
+from semid.jobs.digests import code_digest
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
 from semid.quantizers.checkpoint import Checkpoint, digest_of_code, digest_of_tensors
 

@@ -170,7 +170,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a docstring": ("semid/quantizers/nearest.py", '"""The nearest codeword', '"""Of codewords the nearest', NOTHING),
     "a comment": ("semid/files.py", "import os", "import os  # of the operating system", NOTHING),
     "the text of an option": ("semid/quantizers/rqkmeans.py", "1 is greedy", "1 is the greedy way", NOTHING),
-    "what a log says": ("semid/joblog.py", "done in", "finished in", NOTHING),
+    "what a log says": ("semid/jobs/log.py", "done in", "finished in", NOTHING),
     "another method in the table": (
         *(
             "semid/methods.py",
@@ -194,7 +194,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         RQKMEANS,
     ),
     "codes made elsewhere": ("semid/quantizers/external.py", "logger = ", "EDITED = 1\nlogger = ", NOTHING),
-    "the digests": ("semid/digests.py", "PACKAGE = ", "EDITED = 1\nPACKAGE = ", NOTHING),
+    "the digests": ("semid/jobs/digests.py", "PACKAGE = ", "EDITED = 1\nPACKAGE = ", NOTHING),
     "what two methods share": (
         *("semid/quantizers/autoencoder.py", "MAX_ROLLBACKS = 2", "MAX_ROLLBACKS = 3"),
         {"train_rqvae", "train_vqvae", *ENCODED},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from semid.manifest import (
+from semid.jobs.manifest import (
     code_state,
     describe_files,
     describe_inputs,

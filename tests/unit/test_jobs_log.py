@@ -11,7 +11,7 @@ import pytest
 def run(body: str, folder: Path) -> tuple[subprocess.CompletedProcess, list[str]]:
     """Run `body` inside a job log, in a process of its own: the log takes over descriptors 1 and 2."""
     script = (
-        "import logging, os, subprocess, sys\nfrom semid.joblog import job_log\nprint('before')\n"
+        "import logging, os, subprocess, sys\nfrom semid.jobs.log import job_log\nprint('before')\n"
         "with job_log('logs/job.log'):\n"
         + "\n".join(f"    {line}" for line in body.splitlines())
         + "\nprint('after')\nprint('after, to stderr', file=sys.stderr)\n"
@@ -47,7 +47,7 @@ def test_the_descriptors_are_restored_afterwards(tmp_path: Path):
 
 def test_no_descriptor_and_no_handler_is_left_open(tmp_path: Path):
     script = (
-        "import logging, os\nfrom semid.joblog import job_log\n"
+        "import logging, os\nfrom semid.jobs.log import job_log\n"
         "def state(): return len(os.listdir('/dev/fd')), len(logging.getLogger('semid').handlers)\n"
         "before = state()\n"
         "for n in range(3):\n    with job_log(f'{n}.log'): pass\n"
@@ -124,7 +124,7 @@ def test_a_batch_system_may_end_a_job_and_leave_nothing_half_written(tmp_path: P
 @pytest.mark.parametrize("answers", [True, False], ids=["and tidies up", "though a long call keeps it"])
 def test_a_job_ends_when_what_started_it_is_killed(tmp_path: Path, answers: bool):
     job = (
-        "import os, signal, sys, time\nfrom semid import joblog\nfrom semid.files import whole_file\n"
+        "import os, signal, sys, time\nfrom semid.jobs import log as joblog\nfrom semid.files import whole_file\n"
         "joblog.SECONDS_BETWEEN_LOOKS, joblog.SECONDS_TO_END = 0.1, 0.5\n"
         "with joblog.job_log('job.log'), whole_file('result.txt') as temporary:\n"
         f"    {'pass' if answers else 'signal.signal(signal.SIGTERM, signal.SIG_IGN)'}\n"

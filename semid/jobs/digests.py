@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeGuard
 # by digests results are kept or made anew, and never made
 __affects_results__ = False
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 # assignments that leave a package's `__init__` one that only re-exports
 _NO_CODE = {"__all__", "__version__", "_PUBLIC"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import semid
-from semid.digests import code_digest, reached_modules
+from semid.jobs.digests import code_digest, reached_modules
 
 ROOT = Path(semid.__file__).parents[1]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
@@ -288,7 +288,7 @@ def test_workflow_scripts_reach_what_they_run() -> None:
 
 
 def test_planning_needs_the_standard_library_alone() -> None:
-    code = "import sys, semid.digests; print({'numpy', 'torch', 'annotated_types'} & sys.modules.keys())"
+    code = "import sys, semid.jobs.digests; print({'numpy', 'torch', 'annotated_types'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -130,7 +130,7 @@ def write_run_manifest(
 def provenance(code: Mapping[str, str], compute: Mapping[str, Any]) -> dict[str, Any]:
     """What a manifest says of the making: `code` as it is now, and as each stage had it; software, machine and time."""
     return {
-        "code": {**code_state(Path(__file__).resolve().parents[1]), "stages": dict(code)},
+        "code": {**code_state(Path(__file__).resolve().parents[2]), "stages": dict(code)},
         "software": software(),
         "machine": machine(),
         "compute": dict(compute),
