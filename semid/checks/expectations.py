@@ -1,87 +1,20 @@
-"""Options declared once: a dataclass field's annotation gives its type, range and text, and these check its value.
-
-A field is written `epochs: Annotated[int, Ge(0), doc("Passes over the training rows.")] = 60`. From it follow the check
-of a value (:func:`check_options`), the JSON schema of the configuration and the tables of the documentation
-(`semid.settings`). Ranges are those of the package annotated-types. Standard library and annotated-types only.
-"""
+"""The options that a dataclass declares, and what the value of each must be: in words and as a JSON schema."""
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, doc
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 
-from semid.errors import InputError
+from semid.checks.annotations import Choices, KeysOf, Pattern, Worded, at_encode, unique_items
 
 # what is refused changes no result
 __affects_results__ = False
-
-__all__ = [
-    "WITHOUT_BRACES",
-    "Choices",
-    "Expected",
-    "FilePath",
-    "KeysOf",
-    "Option",
-    "Pattern",
-    "Worded",
-    "at_encode",
-    "check_options",
-    "doc",
-    "expected_of",
-    "object_schema",
-    "option_schema",
-    "options_of",
-    "unique_items",
-]
-
-# the option changes how vectors are encoded, not what is learnt: `Annotated[int, at_encode]`
-at_encode = "at encode"
-# no value of a list is there twice: `Annotated[tuple[int, ...], unique_items]`
-unique_items = "unique items"
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The value is one of the keys of a registry, or of a collection of names."""
-
-    names: Collection[str]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """The value is a text, or a path, that matches the regular expression.
-
-    `expected` says so in words, and `many` says it of several values.
-    """
-
-    regex: str
-    expected: str
-    many: str = ""
-
-
-@dataclass(frozen=True)
-class KeysOf:
-    """The value is a map whose keys are the options that the dataclass `kind` declares."""
-
-    kind: type
-
-
-@dataclass(frozen=True)
-class Worded:
-    """What is expected, in words that replace those that follow from the types."""
-
-    text: str
-
-
-# the path of a file in the configuration, or its address; Snakemake would take braces for a wildcard
-WITHOUT_BRACES = Pattern("^[^{}]+$", "a path without braces", "paths without braces")
-FilePath = Annotated[str | Path, WITHOUT_BRACES]
 
 
 class Expected(NamedTuple):
@@ -106,37 +39,6 @@ class Option(NamedTuple):
     is_required: bool
     is_at_encode: bool
     keys_of: type | None
-
-
-def check_options(options: Any, of: str = "") -> None:
-    """Hold every field of a dataclass instance against its annotation.
-
-    `of` is the section of the configuration that the fields are keys of. Raises `InputError`, which names key,
-    expectation and value, for the first that does not hold.
-    """
-    for option in options_of(type(options)):
-        _check_value(option, getattr(options, option.name, None), f"{of}: " if of else "")
-
-
-def _check_value(option: Option, value: Any, section: str) -> None:
-    if option.expected is None or option.expected.holds(value):
-        return
-    if option.keys_of is not None and isinstance(value, Mapping):
-        _check_keys(option.keys_of, value, f"{section}{option.name}: ")
-    raise InputError(f"{section}{option.name} must be {option.expected.text}, got {value!r}")
-
-
-def _check_keys(kind: type, values: Mapping[str, Any], section: str) -> None:
-    """Raise `InputError` for the first key of a map, or its value, that is not as the dataclass declares it."""
-    options = {option.name: option for option in options_of(kind)}
-    for name in values:
-        if name not in options:
-            raise InputError(f"{section}{name!r} is no key here; the keys are {', '.join(options)}")
-    for name, option in options.items():
-        if name in values:
-            _check_value(option, values[name], section)
-        elif option.is_required:
-            raise InputError(f"{section}{name} is missing, got {dict(values)!r}")
 
 
 def options_of(kind: type) -> tuple[Option, ...]:
