@@ -17,6 +17,7 @@ include: "rules/tokenizers.smk"
 include: "rules/semantic_ids.smk"
 include: "rules/retrieval.smk"
 include: "rules/evaluation.smk"
+include: "rules/analysis.smk"
 
 
 wildcard_constraints:

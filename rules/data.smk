@@ -111,7 +111,7 @@ rule data_manifest:
     resources:
         runtime=minutes(30, 0.3),
     params:
-        code=code("data_manifest.py", "semid.jobs.manifest"),
+        code=code("data_manifest.py", "semid.jobs.describe", "semid.jobs.manifest"),
         settings=asked(datasets.recorded),
         stages=stages_of_data,
     script:

@@ -1,4 +1,4 @@
-"""Arrays that are stored in parts: several files, one array."""
+"""Arrays that are stored in parts: several files, one array; and the names of such parts."""
 
 import operator
 from collections.abc import Sequence
@@ -64,3 +64,9 @@ class Parts:
             here = np.flatnonzero(owner == number)
             out[here] = self.parts[number][indices[here] - self._offsets[number]]
         return out
+
+
+def shard_numbers(name: str) -> tuple[int, int]:
+    """The number of a shard, from 0, and the number of all shards, of the name `00001-of-00004` that files carry."""
+    shard, _, shards = name.partition("-of-")
+    return int(shard), int(shards)

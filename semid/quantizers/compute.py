@@ -1,12 +1,14 @@
 """Where and in which blocks to compute."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
+import torch
 from annotated_types import Ge
 
 from semid.checks import check_options, doc
+from semid.device import resolve_device
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,20 @@ class Compute:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+    @classmethod
+    def of_job(cls, resources: Any, threads: int, scratch: str | None = None) -> Self:
+        """The device and the blocks among the resources of a job of the workflow, whose process uses `threads` threads.
+
+        `resources` has the attributes `device`, `batch_size` and `codeword_block`. Raises `InputError` for a device
+        that this machine does not have.
+        """
+        torch.set_num_threads(threads)
+        return cls(str(resolve_device(resources.device)), resources.batch_size, resources.codeword_block, scratch)
+
+    def in_memory(self) -> Self:
+        """The same without files for the training rows."""
+        return replace(self, scratch=None)
 
 
 ON_CPU = Compute()

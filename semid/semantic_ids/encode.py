@@ -3,12 +3,27 @@
 from pathlib import Path
 from typing import Any
 
+from semid.embeddings import EmbeddingStore
 from semid.errors import InputError
+from semid.files import open_array
 from semid.methods import METHODS
 from semid.naming import EXTERNAL, MADE_ELSEWHERE, TokenizerName
 from semid.progress import Progress
 from semid.quantizers import Compute, Tokenizer
 from semid.semantic_ids.codes import write_codes
+
+
+def encode_shard(
+    model: str | Path, name: str, part: str | Path, manifest: str | Path, output: str | Path, compute: Compute
+) -> None:
+    """Write the codes of one shard of the items to `output`.
+
+    `model` is the file of the tokenizer called `name`, `part` the shard's embeddings, `manifest` that of the store.
+    Raises `InputError` as :func:`encode_items` does, and for files that are not what they should be.
+    """
+    tokenizer = Tokenizer.from_pretrained(Path(model).parent)
+    vectors = open_array(part, "f", "embeddings [rows, dim]")
+    encode_items(tokenizer, name, vectors, EmbeddingStore.open(manifest).space, output, compute)
 
 
 def encode_items(

@@ -1,0 +1,59 @@
+"""The train stage: one call a tokenizer."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semid.embeddings import EmbeddingStore, Rows, training_rows
+from semid.methods import METHODS
+from semid.naming import TokenizerName
+from semid.quantizers import Compute, Tokenizer
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """What training reads and writes.
+
+    `embeddings` is the manifest of a store, `catalogue` the item table that says which items are trained on, `model`
+    the file to write. `start` is the model of the tokenizer to start from. A method that trains over epochs writes
+    `history`, a table with an epoch a row, and keeps a checkpoint in the folder of `model` until that is written.
+    """
+
+    embeddings: str | Path
+    catalogue: str | Path
+    model: str | Path
+    start: str | Path | None = None
+    history: str | Path | None = None
+
+    def open_vectors(self) -> tuple[EmbeddingStore, Rows]:
+        """The embeddings of all items, and of those that are trained on."""
+        store = EmbeddingStore.open(self.embeddings)
+        return store, Rows(store, training_rows(self.catalogue))
+
+
+def train_tokenizer(
+    dataset: str, name: str, arguments: Mapping[str, Any], files: TrainingFiles, compute: Compute
+) -> None:
+    """Learn the tokenizer `name` with the constructor's `arguments` from the training items of `dataset`.
+
+    The folder `compute.scratch` is used with `max_train: 0` alone, where the training items may be more than memory
+    holds. Raises `InputError` for what the tokenizer or the files do not allow.
+    """
+    if arguments.get("max_train") != 0:
+        compute = compute.in_memory()
+    store, vectors = files.open_vectors()
+    metadata = {"dataset": dataset, "embeddings": store.space, "device": compute.device}
+    tokenizer = METHODS[TokenizerName.parse(name).method].load()(**arguments, metadata=metadata)
+    if files.history is None:
+        tokenizer.fit(vectors, compute)
+        tokenizer.save_model(files.model)
+        return
+    checkpoint = Path(files.model).parent / "checkpoint"
+    start = Tokenizer.from_model(files.start) if files.start else None
+    tokenizer.fit(vectors, compute, start=start, checkpoint=checkpoint)
+    tokenizer.save_history(files.history)
+    tokenizer.save_model(files.model)
+    # not before the model is written: until then the checkpoint is the only copy of what was learnt
+    shutil.rmtree(checkpoint)
