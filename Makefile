@@ -20,6 +20,7 @@ test: .venv/installed
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/snakemake --lint
 	$(BIN)/pytest
 
