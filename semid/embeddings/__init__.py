@@ -4,7 +4,7 @@
 """
 
 from semid.embeddings.embed import embed_manifest, embed_shard, embedding_space
-from semid.embeddings.external import catalogue_ids, read_ids
+from semid.embeddings.own_ids import catalogue_ids, read_ids
 from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVectors, embedding_settings
 from semid.embeddings.store import EmbeddingStore, Rows, shard_range, training_rows, write_manifest
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from semid.embeddings.external import gather_own_vectors
+from semid.embeddings.own_vectors import gather_own_vectors
 from semid.embeddings.partial import PartialPart, resumable_part
 from semid.embeddings.settings import EmbeddingSettings, EncoderSettings, HashingSettings, OwnVectors
 from semid.embeddings.store import cast, shard_range, write_manifest

@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from semid.embeddings import EmbeddingStore, OwnVectors, catalogue_ids, embed_manifest, embed_shard, read_ids
-from semid.embeddings import external as external_module
+from semid.embeddings import EmbeddingStore, OwnVectors, catalogue_ids, embed_manifest, embed_shard, own_ids, read_ids
 from semid.embeddings import store as store_module
-from semid.embeddings.external import align
+from semid.embeddings.own_vectors import align
 from semid.embeddings.settings import own_vector_files
 from semid.errors import InputError
 from semid.naming import part_name
@@ -95,7 +94,7 @@ def embed(folder: Path, settings: OwnVectors, shards: int = 1, items: list[str] 
 def test_every_form_of_ids_is_read_as_strings(
     tmp_path: Path, form: str, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(external_module, "IDS_AT_ONCE", at_once)
+    monkeypatch.setattr(own_ids, "IDS_AT_ONCE", at_once)
     settings = OwnVectors(vectors=write_vectors(tmp_path), ids=write_ids(tmp_path, form))
     assert read_ids(settings) == IDS
     np.testing.assert_array_equal(embed(tmp_path, settings), EXPECTED)
@@ -206,7 +205,7 @@ def test_no_overlap_shows_ids_of_both_sides(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["txt", "parquet"])
 @pytest.mark.parametrize("at_once", [1, 2, 100])
 def test_repeated_ids_are_named(tmp_path: Path, form: str, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(external_module, "IDS_AT_ONCE", at_once)
+    monkeypatch.setattr(own_ids, "IDS_AT_ONCE", at_once)
     ids = write_ids(tmp_path, form, ["30", "4", "30", "7", "4"])
     with pytest.raises(InputError, match=r"2 ids appear more than once: '30', '4'"):
         embed(tmp_path, OwnVectors(vectors=write_vectors(tmp_path), ids=ids))
@@ -311,7 +310,7 @@ def test_id_files_that_cannot_be_used_are_named(tmp_path: Path, name: str, conte
 def test_an_empty_id_is_named_by_its_row_of_the_file(
     tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(external_module, "IDS_AT_ONCE", 2)
+    monkeypatch.setattr(own_ids, "IDS_AT_ONCE", 2)
     ids = write_ids(tmp_path, form, [*IDS[:3], "", "21"])
     with pytest.raises(InputError, match="the id in row 3 is empty"):
         embed(tmp_path, OwnVectors(vectors=write_vectors(tmp_path), ids=ids))
@@ -336,7 +335,7 @@ def test_npy_ids_must_be_strings_or_integers(tmp_path: Path, dtype: type) -> Non
 
 
 def test_every_reader_has_a_test() -> None:
-    assert {f".{form.split('-')[0]}" for form in FORMS} == external_module._ID_READERS.keys()
+    assert {f".{form.split('-')[0]}" for form in FORMS} == own_ids._ID_READERS.keys()
 
 
 def test_own_vectors_are_a_catalogue_where_a_dataset_names_no_items(tmp_path: Path) -> None:
