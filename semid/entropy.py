@@ -1,4 +1,4 @@
-"""How evenly things are spread, in bits."""
+"""Entropy: how evenly counts are spread, in bits."""
 
 import numpy as np
 

@@ -25,7 +25,8 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` on success, remove it on failure.
 
-    What a killed process left of the same file is removed first. A full disk is an `OSError` that names `path`.
+    Temporary files that a killed process left of the same `path` are removed first. A full disk raises an `OSError`
+    that names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +34,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     temporary = Path(name)
     try:
-        # locked as long as this process lives: by that others tell it from what a killed one left
+        # the lock lasts as long as this process, so others can tell the file from one that a killed process left
         with open(handle, "r+b") as file, full_disk_names(path, temporary):
             lock(file)
             yield temporary
@@ -71,15 +72,15 @@ def lock(file: IO[Any]) -> bool:
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether an error comes from a full disk or a quota; what C++ and Rust raise tells it in the message alone."""
+    """Whether an error comes from a full disk or a quota. Errors of C++ and Rust say so in their message alone."""
     return getattr(error, "errno", None) in NO_ROOM or any(os.strerror(number) in str(error) for number in NO_ROOM)
 
 
 @contextmanager
 def full_disk_names(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Make what a full disk raises in the block an `OSError` that names `path`, unless it names a file already.
+    """Turn the error of a full disk in the block into an `OSError` that names `path`, unless it names another file.
 
-    `temporary` is not worth naming: what stands for `path` while it is written.
+    `temporary` is the file that stands for `path` while it is written; its name would tell a user nothing.
     """
     try:
         yield
@@ -107,12 +108,12 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
     array = np.ascontiguousarray(array)
     with whole_file(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-        # not np.save: of a full disk it says no more than how many values were written
+        # np.save would say of a full disk only how many values were written
         file.write(array.data)
 
 
 def with_found_files(settings: Mapping[str, Any], files: Any) -> dict[str, Any]:
-    """`settings` of a dataset with each file, or list of files, where it was found: `files.get("raw_<key>")` says."""
+    """The `settings` of a dataset with the paths of its files replaced by `files.get("raw_<key>")`, where that is."""
     return {
         key: with_found_files(value, files) if isinstance(value, Mapping) else files.get(f"raw_{key}", value)
         for key, value in settings.items()

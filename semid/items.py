@@ -1,4 +1,4 @@
-"""The item table of a dataset, `items.parquet`, as `preprocess` writes it: whatever reads it goes through here."""
+"""The item table of a dataset, `items.parquet`, as `preprocess` writes it. Every reader of it goes through here."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -10,9 +10,9 @@ from typing import Self
 from semid.errors import InputError
 from semid.methods import METHODS, Kind
 
-# codes that were made elsewhere: a form of name beside those of the methods
+# the method in the name of codes that were made elsewhere
 EXTERNAL = "external"
-# why they cannot be encoded, and what to do about it
+# why such codes cannot be encoded, and what to do about it
 MADE_ELSEWHERE = (
     "these codes were made elsewhere, and what made them is not here: the code of another item can only be "
     "guessed. Take it from whoever made the others, and import them all again"

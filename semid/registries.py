@@ -1,4 +1,4 @@
-"""Registries name objects by import strings, so that reading a registry imports nothing of what it lists."""
+"""Registries name objects by import strings, so that reading a registry imports none of the objects."""
 
 from importlib import import_module
 from typing import Any

@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 class TextEncoder(Protocol):
-    """What the stage asks of an encoder; `made_by` names the software and the device that the bits depend on."""
+    """The interface of an encoder. `made_by` names the software and the device on which the last bits depend."""
 
     dim: int
     made_by: dict[str, str]
 
     def tokenize(self, texts: list[str]) -> Any:
-        """What :meth:`encode_tokens` takes; called in another thread than that."""
+        """The input of :meth:`encode_tokens`. It is made in another thread."""
 
     def encode_tokens(self, tokens: Any, batch_size: int, progress: Progress | None = None) -> np.ndarray:
         """Vectors `[n, dim]` in float32, each of which depends on its own text alone."""
@@ -57,16 +57,16 @@ def embed_shard(
 ) -> None:
     """Write the embeddings of one shard of `items.parquet` to `output`, in the order of the items.
 
-    `device`, `batch_size`, `threads` and `compile_encoder` concern encoders only. Texts are encoded once within the
-    shard, however many items have them. Interrupted, the same call goes on after the rows that were recorded, and
-    ends with the same bytes.
+    `device`, `batch_size`, `threads` and `compile_encoder` concern encoders only. A text that several items of the
+    shard share is encoded once. After an interruption the same call continues after the recorded rows and ends with
+    the same bytes.
     """
     rows = _count_items(items_path)
     start, stop = shard_range(rows, shard, shards)
     if isinstance(settings, OwnVectors):
         gather_own_vectors(settings, items_path, start, stop, output)
         return
-    # a shard without text in a catalogue that has some is not refused
+    # a shard may have no text if other shards have some
     digests = text_digests(items_path, settings.text, start, stop)
     without = int((digests == text_digest("")).sum())
     if without == len(digests) and not any(any(texts) for texts in item_texts(items_path, settings.text, 0, rows)):
@@ -122,7 +122,7 @@ def _embed_windows(
 def _tokenized(
     encoder: TextEncoder, windows: Iterator[list[str]], first: np.ndarray, done: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Any]]:
-    """Of each window its rows, those of them whose text comes first there, and the tokens of these."""
+    """The rows of each window, those among them that have a new text, and the tokens of the new texts."""
     for texts in windows:
         rows = np.arange(done, done + len(texts))
         new = rows[first[rows] == rows]
@@ -131,7 +131,7 @@ def _tokenized(
 
 
 def _one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """`items`, each made in a worker thread while the one before it is in use."""
+    """Yield `items`; a worker thread makes each of them while the one before it is in use."""
     with ThreadPoolExecutor(1) as worker:
         coming = worker.submit(next, items, None)
         while (item := coming.result()) is not None:
@@ -156,7 +156,7 @@ def _text_encoder(
 
 
 def embedding_space(settings: EmbeddingSettings) -> dict[str, Any]:
-    """What identifies the space of the embeddings that `settings` make; the manifest adds the width."""
+    """The identity of the space of embeddings made with `settings`; the manifest adds the width."""
     if isinstance(settings, OwnVectors):
         return {"model": f"own vectors: {settings.space}", "normalize": settings.normalize}
     if isinstance(settings, HashingSettings):

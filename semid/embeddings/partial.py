@@ -1,4 +1,4 @@
-"""A part that outlives an interruption: rows go in order to a file beside it, with a record of how many stand."""
+"""A part that outlives an interruption: its rows are written in order, beside a record of how many are finished."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class PartialPart:
-    """A part in the making: `vectors` is its memmap `[rows, dim]`, of which the first `done` rows stand."""
+    """A part that is being written: `vectors` is its memmap `[rows, dim]`, and its first `done` rows are finished."""
 
     vectors: np.memmap
     done: int
@@ -36,20 +36,21 @@ class PartialPart:
 
 @contextmanager
 def resumable_part(path: str | Path, rows: int, dim: int, dtype: str, key: dict[str, Any]) -> Iterator[PartialPart]:
-    """The part `path` as an earlier process left it; it appears at `path` when the block ends without an exception.
+    """Continue the part `path` where an earlier process left it, or begin it.
 
-    `key` holds, as JSON, all that the rows depend on: what was left under another key is begun anew. After an
-    exception or a kill the rows that :meth:`PartialPart.keep` recorded remain in `.<name>.partial`, their number and
-    the key in `.<name>.rows.partial`. Raises `InputError` while another process writes the same part.
+    The part appears at `path` when the block ends without an exception. `key` holds, as JSON, all that the rows depend
+    on: a part that was left under another key is begun anew. After an exception or a kill the rows that
+    :meth:`PartialPart.keep` recorded remain in `.<name>.partial`, their number and the key in `.<name>.rows.partial`.
+    Raises `InputError` while another process writes the same part.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     record = path.with_name(f".{path.name}.rows.partial")
     with _locked(partial):
-        done = _rows_that_stand(partial, record, rows, dim, dtype, key)
+        done = _finished_rows(partial, record, rows, dim, dtype, key)
         if not done:
-            # before the rows it counts: a record must never describe the file that takes their place
+            # the record goes before the rows that it counts, so that it never describes the file that replaces them
             record.unlink(missing_ok=True)
         try:
             if done:
@@ -68,7 +69,7 @@ def resumable_part(path: str | Path, rows: int, dim: int, dtype: str, key: dict[
 
 @contextmanager
 def _locked(partial: Path) -> Iterator[None]:
-    """Hold the lock on a file, which is created when absent; the system drops the lock of a process that dies."""
+    """Hold a lock on a file, which is created if it is absent. The system drops the lock of a process that dies."""
     with partial.open("ab") as file:
         try:
             if not lock(file):
@@ -80,7 +81,7 @@ def _locked(partial: Path) -> Iterator[None]:
         yield
 
 
-def _rows_that_stand(partial: Path, record: Path, rows: int, dim: int, dtype: str, key: dict[str, Any]) -> int:
+def _finished_rows(partial: Path, record: Path, rows: int, dim: int, dtype: str, key: dict[str, Any]) -> int:
     if not record.is_file():
         return 0
     try:

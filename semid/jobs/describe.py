@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from semid.jobs.manifest import write_data_manifest, write_run_manifest, write_tokenizer_manifest
 
-# that a manifest says more is no reason to make anew what it describes
+# a manifest that says more is no reason to make its files anew
 __affects_results__ = False
 
 

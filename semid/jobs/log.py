@@ -69,7 +69,7 @@ def job_log(path: str | Path) -> Iterator[None]:
 
 
 def _message(error: Exception) -> str:
-    """What a user can do something about, in one line; empty for a fault of the program."""
+    """One line about an error that a user can mend; empty for a fault of the program."""
     said = str(error)
     # torch and faiss raise a RuntimeError, whose text alone tells
     failed_allocation = isinstance(error, RuntimeError) and any(sign in said for sign in LACK_OF_MEMORY)
@@ -110,7 +110,7 @@ def _ends_with_parent(logger: logging.Logger) -> Iterator[None]:
 
 
 def _give_back(saved: tuple[int, int]) -> None:
-    """Undo the redirection of descriptors 1 and 2 to `saved`; what a full disk kept out of the log goes there."""
+    """Point descriptors 1 and 2 at `saved` again; text that a full disk kept out of the log is printed there."""
     for stream in (sys.stdout, sys.stderr):
         # the text stays in its buffer
         with suppress(OSError):

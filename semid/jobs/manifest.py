@@ -1,4 +1,4 @@
-"""What was made from what, and how: manifests beside the results, each written after all that it names."""
+"""Manifests beside the results say what was made, from what and how. Each is written after the files that it names."""
 
 import hashlib
 import json
@@ -17,14 +17,14 @@ from semid import __version__
 from semid.files import write_json
 from semid.progress import Progress
 
-# that a manifest says more is no reason to make anew what it describes
+# a manifest that says more is no reason to make its files anew
 __affects_results__ = False
 
-# what the code of a result is, below the project's folder
+# the files and folders of the project on which results depend
 SOURCES = ("Snakefile", "rules", "semid", "workflow_scripts")
 SUFFIXES = (".py", ".smk", ".tsv")
 RECORD = ".verified"
-# settings whose text is no path, whatever it looks like
+# the text of these settings is never a path, even if it looks like one
 TEXTS = ("text", "columns", "categories_separator")
 BLOCK_BYTES = 1 << 20
 
@@ -128,7 +128,7 @@ def write_run_manifest(
 
 
 def provenance(code: Mapping[str, str], compute: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest says of the making: `code` as it is now, and as each stage had it; software, machine and time."""
+    """How a result was made: the code as it is now and as each stage had it, software, machine and time."""
     return {
         "code": {**code_state(Path(__file__).resolve().parents[2]), "stages": dict(code)},
         "software": software(),
@@ -147,9 +147,9 @@ def describe_files(paths: Iterable[str | Path], folder: str | Path) -> list[dict
 
 
 def describe_inputs(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Name, size and SHA-256 of each file that came from outside; of an absolute path the last part is its name.
+    """Name, size and SHA-256 of each file that came from outside; the name of an absolute path is its last part.
 
-    A `.verified` record tells them of the file beside it, which is not read then.
+    A `.verified` record holds them for the file beside it, so that this file is not read.
     """
     files = [Path(path) for path in paths]
     records = {file.with_suffix(""): _read_json(file) for file in files if file.suffix == RECORD}
@@ -160,8 +160,9 @@ def describe_inputs(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
 
 
 def without_machine_paths(settings: Any, key: str = "") -> Any:
-    """`settings` without what tells where a machine keeps its files: of an absolute path stays the last part, of an
-    address what is no user, password, query or fragment.
+    """The `settings` without what is private to a machine or a user.
+
+    Of an absolute path the last part remains. An address loses its user, password, query and fragment.
     """
     if key in TEXTS:
         return settings

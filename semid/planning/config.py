@@ -36,7 +36,7 @@ def prepare_config(config: dict[str, Any], schema: Schema) -> None:
         causes = [cause for error in errors for cause in _causes(error)]
         faults = [f"{': '.join(map(str, cause.absolute_path)) or 'the config'}: {_fault(cause)}" for cause in causes]
         raise InputError("The configuration is wrong (docs/configuration.md explains every key).\n" + "\n".join(faults))
-    # before the space of a dataset's vectors is filled in: one that is named is meant
+    # before defaults are filled in: afterwards the name of a space could be the user's or the default
     _check_loaded(config["datasets"])
     _Completing(schema).validate(config)
 
@@ -50,7 +50,7 @@ def _drop_nulls(section: dict[str, Any]) -> None:
 
 
 def _causes(error: ValidationError) -> list[ValidationError]:
-    """The faults behind one: of an option that may be null, those of what else it may be."""
+    """The faults behind a fault: of an option that may be null, the faults of its other alternative."""
     choices = error.validator_value if error.validator == "anyOf" else []
     if len(choices) == 2 and choices[1] == {"type": "null"}:
         return [cause for inner in error.context or () if inner.schema_path[0] == 0 for cause in _causes(inner)]
@@ -66,7 +66,7 @@ def defaults_of(schema: Schema, definition: str) -> dict[str, Any]:
 
 
 def _check_loaded(datasets: Mapping[str, Mapping[str, Any]]) -> None:
-    """A frozen tokenizer must be used where it is meant: misspelt, it would be trained anew without a word."""
+    """Raise `InputError` for a name under `load:` that is not loaded: it would silently be trained anew."""
     for dataset, options in datasets.items():
         embeddings = options.get("embeddings", {})
         for name in options.get("load") or {}:
@@ -83,7 +83,7 @@ def _check_loaded(datasets: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _fault(error: ValidationError) -> str:
-    """What is wrong, in words of the schema's own where it has some."""
+    """What is wrong, in the schema's own words if it has any."""
     schema = error.schema
     assert isinstance(schema, dict)
     if error.validator == "additionalProperties" and "properties" in schema:

@@ -1,4 +1,4 @@
-"""Datasets of a run: their options, raw files and shards, and what each rule depends on of a section of theirs."""
+"""Datasets of a run: their options, raw files and shards, and the options on which each rule depends."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -48,8 +48,8 @@ class Datasets:
     def preprocess(self, dataset: str) -> dict[str, Any]:
         """The keys of `preprocess:` on which the tables of a dataset depend.
 
-        A limit at which reading stops is none of them, nor the seed where nothing is shuffled, nor how to split what is
-        split already.
+        Three kinds of key are left out: the limit at which reading stops; the seed, where nothing is shuffled; and how
+        to split, where the interactions are split already or there are none.
         """
         options = self.section(dataset, "preprocess")
         unused = {"max_malformed"} | ({"seed"} if options["ties"] != "shuffle" else set())
@@ -72,10 +72,10 @@ class Datasets:
         return embeddings
 
     def evaluation(self, dataset: str, keys: Sequence[str], searched: str = "") -> dict[str, Any]:
-        """Those of the `keys` of `evaluation:` that matter, and what candidate strategies use.
+        """The options among `keys` of `evaluation:` on which a job depends, and those that its strategies use.
 
-        `decay` and `history` only matter for the query `decay`. `searched`: the codes that the job searches, those of
-        tokenizers (`candidates`) or of a control (`categories`); what their strategies use is added.
+        `decay` and `history` are left out unless the query is `decay`. `searched` says which codes the job searches,
+        those of tokenizers (`candidates`) or of a control (`categories`), and so which strategies it uses.
         """
         options = self.section(dataset, "evaluation")
         unused = () if options["query"] == "decay" else ("decay", "history")
@@ -125,7 +125,7 @@ class Datasets:
         return [name for name, options in self._config["datasets"].items() if options["source"] == source]
 
     def note(self, dataset: str) -> str:
-        """What every table says of a dataset whose numbers rank nothing; else empty."""
+        """The note in every table of a dataset whose numbers rank nothing, such as the generated sample; else empty."""
         return self.source(dataset).note
 
     def fits_query(self, dataset: str) -> bool:
@@ -137,12 +137,12 @@ class Datasets:
         return (SOURCES[self.options(dataset)["source"]],)
 
     def strategies(self, dataset: str, searched: str) -> list[tuple[str, int, tuple[str, ...]]]:
-        """Of each strategy by which a job searches, what its line of the registry says and results depend on."""
+        """Name, fewest levels and controls of each strategy by which a job searches, as its registry has them."""
         names = self._strategies(dataset, searched)
         return [(name, STRATEGIES[name].min_levels, STRATEGIES[name].controls) for name in names]
 
     def strategy_implementations(self, dataset: str, searched: str = "candidates") -> tuple[str, ...]:
-        """Import strings of what a job searches by; `searched` as in :meth:`evaluation`."""
+        """Import strings of the strategies by which a job searches; `searched` as in :meth:`evaluation`."""
         names = self._strategies(dataset, searched)
         return ("semid.retrieval.strategies.strategy:CandidateStrategy", *(STRATEGIES[name].find for name in names))
 
@@ -154,16 +154,16 @@ class Datasets:
     # files
 
     def fitted_query(self, dataset: str) -> str | list[str]:
-        """The choice of the query where the configuration leaves it to the validation split; else nothing."""
+        """The file of the fitted query, if the query is chosen on the validation split; else no file."""
         return f"results/{dataset}/query.json" if self.fits_query(dataset) else []
 
     def raw_inputs(self, dataset: str) -> dict[str, Any]:
-        """What `preprocess` reads; of a dataset that names no items the ids of its own vectors too."""
+        """The files that `preprocess` reads. A dataset that names no items adds the ids of its vectors."""
         files = self.raw(dataset).inputs(self._given)
         return files | self.own_vectors(dataset) if self.catalogue_embeddings(dataset) else files
 
     def catalogue_embeddings(self, dataset: str) -> dict[str, Any]:
-        """The embeddings whose ids are the catalogue, where the dataset names no items."""
+        """The options of the embeddings whose ids are the catalogue; empty if the dataset names its items."""
         is_named = self.source(dataset).names_items or not self.own_vectors(dataset)
         return {} if is_named else self.options(dataset)["embeddings"]
 
@@ -173,37 +173,37 @@ class Datasets:
         return {f"raw_{key}": self._given(options[key]) for key in OWN_VECTORS if key in options}
 
     def all_raw(self, dataset: str) -> list[Any]:
-        """All that a dataset comes from, its own vectors too."""
+        """All files from which a dataset is made, its own vectors included."""
         files = self.raw_inputs(dataset) | self.own_vectors(dataset)
         return [path for paths in files.values() for path in ([paths] if isinstance(paths, str) else paths)]
 
     def source_options(self, dataset: str) -> dict[str, Any]:
-        """What the source of a dataset is made from, and its manifest records."""
+        """The options of a dataset's source, which its manifest records."""
         return self.raw(dataset).options
 
     def generated_options(self, dataset: str) -> dict[str, Any]:
-        """What the source of a dataset is made from where a job generates its raw files."""
+        """The options of a source whose raw files a job generates."""
         return {"source": self.options(dataset)["source"], **self.raw(dataset).recorded}
 
     def recorded(self, dataset: str) -> dict[str, Any]:
-        """What the manifest of a dataset says of its settings."""
+        """The settings that the manifest of a dataset records."""
         raw = self.raw(dataset)
         return {"source": raw.options, "preprocess": self.preprocess(dataset), **raw.recorded}
 
     def model_files(self, dataset: str) -> list[Any]:
-        """What a text encoder in a local folder consists of: other weights are another input."""
+        """The files of a text encoder in a local folder, so that other weights count as another input."""
         folder = Path(self.embeddings(dataset).get("model") or "")
         is_folder = folder.name and folder.is_dir()
         files = sorted(str(file) for file in folder.iterdir() if file.is_file()) if is_folder else []
         return [self._given(file) for file in files]
 
     def shards(self, dataset: str) -> int:
-        """In how many jobs a dataset is embedded and encoded."""
+        """The number of jobs in which a dataset is embedded, and encoded."""
         shards: int = self.options(dataset)["shards"]
         return shards
 
     def parts(self, dataset: str, folder: str) -> list[str]:
-        """The files of a folder of a dataset that has one a shard."""
+        """The files in a folder of a dataset that holds one file for each shard."""
         shards = self.shards(dataset)
         return [f"results/{dataset}/{folder}/{part_name(shard, shards)}" for shard in range(shards)]
 
@@ -212,7 +212,7 @@ class Datasets:
         return self.parts(dataset, "embeddings")
 
     def split_files_if_any(self, dataset: str) -> list[str]:
-        """The splits of a dataset in the order train, valid, test; none where it has no interactions."""
+        """The splits of a dataset in the order train, valid, test; no files if it has no interactions."""
         splits = SPLITS if self.is_evaluated(dataset) else ()
         return [f"data/{dataset}/{split}.parquet" for split in splits]
 
@@ -225,9 +225,9 @@ class Datasets:
     # downloads
 
     def missing_downloads(self, raw: Path) -> str:
-        """Regular expression of what may be downloaded to the folder `raw`, data/raw/ of the working directory."""
+        """A regular expression of the files that may be downloaded to `raw`, the folder data/raw/ of the run."""
         return missing_downloads(self._config["datasets"], raw, self._checksums)
 
     def official_file(self, official: str) -> list[Any]:
-        """Path, SHA-256, size and home of an official file, which `official` names below its dataset."""
+        """Path, SHA-256, size and home of the official file that `official` names below its dataset."""
         return list(official_entry(official, self._config["datasets"], self._checksums))

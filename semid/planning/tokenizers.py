@@ -9,11 +9,11 @@ from semid.naming import TokenizerName
 from semid.planning.config import Schema, defaults_of
 from semid.planning.datasets import Datasets
 
-# names the tokenizer that training starts from; the workflow makes it first
+# this option names the tokenizer that training starts from, which the workflow makes first
 INIT = "init"
-# in the place of a start: residual k-means in the training job
+# the value of that option for no such tokenizer: the training job begins with residual k-means
 NO_START = "kmeans"
-# what codes made elsewhere are given codewords by
+# the class that gives codewords to codes that were made elsewhere
 EXTERNAL = "semid.quantizers.external:ExternalCodes"
 
 
@@ -49,7 +49,7 @@ class Tokenizers:
         return TokenizerName.parse(tokenizer).is_flat
 
     def of_run(self) -> list[str]:
-        """Every tokenizer under `run:`, with every seed; a name that carries a seed of its own stands as it is."""
+        """Every tokenizer under `run:` with every seed; a name that carries its own seed is taken as it is."""
         names = []
         for name in self._config["run"]["tokenizers"]:
             parsed = TokenizerName.parse(name)
@@ -58,7 +58,7 @@ class Tokenizers:
         return list(dict.fromkeys(names))
 
     def implementations(self, tokenizer: str) -> tuple[str, ...]:
-        """Import strings of what holds the codebooks of this name."""
+        """Import strings of the class that holds the codebooks of this name."""
         method = self.method(tokenizer)
         return (EXTERNAL if method is None else method.implementation,)
 
@@ -109,7 +109,7 @@ class Tokenizers:
         return [name for name, option in options.items() if option.get("stage") == "encode"]
 
     def settings(self, dataset: str, tokenizer: str) -> dict[str, Any]:
-        """What the manifest says of a tokenizer: how it and its embeddings are made, or where its codes come from."""
+        """The settings that the manifest of a tokenizer records: how it is made, or where its codes come from."""
         if self.is_external(tokenizer):
             return {"external": self.external(dataset, tokenizer)}
         settings = {"embeddings": self._datasets.embeddings(dataset), "shards": self._datasets.shards(dataset)}
@@ -130,7 +130,7 @@ class Tokenizers:
         return folder
 
     def model_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
-        """`model` and `config` of the tokenizer to encode with: of the folder that is loaded, or trained here."""
+        """`model` and `config` of the tokenizer that encodes: in the folder that is loaded, or trained here."""
         TokenizerName.parse(tokenizer)
         folder = self.loaded_folder(dataset, tokenizer)
         if folder:
@@ -139,9 +139,10 @@ class Tokenizers:
         return {"model": f"{folder}/model.safetensors", "config": f"{folder}/config.json"}
 
     def start_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
-        """`start`, the model that training starts from, of the same size and seed; of a loaded one its config too.
+        """`start`, the model of the same size and seed that training starts from; no file if there is none.
 
-        What a tokenizer that is trained here does when it encodes is no part of a start, so its config is not.
+        A tokenizer that is loaded adds its config as `start_config`. One that is trained here adds none, because its
+        config only says how it encodes.
         """
         init = self.options(tokenizer).get(INIT, NO_START)
         if init == NO_START:
@@ -179,7 +180,7 @@ class Tokenizers:
         return {key: self._given(path) for key, path in self.external(dataset, tokenizer).items()}
 
     def encoded_with(self, dataset: str, tokenizer: str) -> dict[str, Any]:
-        """What a manifest traces codes to: tokenizer, embeddings and start; or the files of codes made elsewhere."""
+        """The files to which a manifest traces codes: tokenizer, embeddings and start, or codes made elsewhere."""
         if self.is_external(tokenizer):
             return {"sources": list(self.external_files(dataset, tokenizer).values())}
         start = {} if self.loaded_folder(dataset, tokenizer) else self.start_files(dataset, tokenizer)
@@ -192,7 +193,7 @@ class Tokenizers:
     # targets
 
     def per_tokenizer(self, file: str) -> list[str]:
-        """That file of every tokenizer of the run, on every dataset of the run."""
+        """The paths of `file` for every tokenizer of the run, on every dataset of the run."""
         return [f"results/{d}/{t}/{file}" for d in self._config["run"]["datasets"] for t in self.of_run()]
 
     def compared_for_cost(self, with_peers: bool) -> list[str]:
@@ -201,7 +202,7 @@ class Tokenizers:
         return [f"results/{d}/{name}/offline_eval.csv" for d in self._datasets.evaluated() for name in names]
 
     def evaluations(self, file: str) -> list[str]:
-        """That file of the controls and of every tokenizer of the run, on every dataset with interactions."""
+        """The paths of `file` for the controls and every tokenizer of the run, on every dataset with interactions."""
         datasets = self._datasets.evaluated()
         if not datasets:
             raise InputError(

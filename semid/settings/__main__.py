@@ -1,4 +1,4 @@
-"""Write what is generated from the declarations of options, or say with --check what is out of date."""
+"""Write the files that are generated from the declarations of options; with --check, name those out of date."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from semid.settings.schema import config_schema
 
 
 def generated_files(root: Path) -> dict[Path, str]:
-    """What is generated below the project's folder: the content of each file, by its path."""
+    """The content of every generated file below the project's folder, by its path."""
     tokenizers = root / "docs" / "tokenizers.md"
     return {
         root / "schemas" / "config.schema.json": json.dumps(config_schema(), indent=1, ensure_ascii=False) + "\n",

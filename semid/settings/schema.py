@@ -10,7 +10,7 @@ from semid.checks import object_schema
 from semid.data.download import DownloadSettings
 from semid.data.preprocessing import PreprocessSettings
 from semid.data.sources import SOURCES, source_class
-from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVectors
+from semid.embeddings.settings import VECTOR_FILES, EncoderSettings, HashingSettings, OwnVectors
 from semid.evaluation import EvaluationSettings
 from semid.methods import METHODS
 from semid.naming import option_key_patterns
@@ -28,9 +28,8 @@ FAISS_VALUES = (
 )
 # a $ alone would let a newline at the end pass
 DATASET_NAME_PATTERN = r"^(?!(raw|bench)$)[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)"
-# what the name of a tokenizer says, and what the workflow writes: no options of the configuration
+# these are no options of the configuration: a tokenizer's name says them, or the workflow writes them
 OF_NAME = ("num_levels", "codebook_size", "seed", "metadata")
-OWN_VECTOR_KEYS = ("vectors", "ids", "table")
 
 
 def config_schema() -> Schema:
@@ -56,7 +55,7 @@ def config_schema() -> Schema:
     definitions["text_embeddings"] = text_embeddings
     definitions["embeddings"] = {
         "type": "object",
-        "if": {"anyOf": [{"required": [key]} for key in OWN_VECTOR_KEYS]},
+        "if": {"anyOf": [{"required": [key]} for key in VECTOR_FILES]},
         "then": _reference("own_vectors"),
         "else": _reference("text_embeddings"),
     }
@@ -94,7 +93,7 @@ def _with_model(schema: Schema, model: str) -> Schema:
 
 
 def _without_defaults(schema: Schema) -> Schema:
-    """The same options where they change others: what is not given is not changed."""
+    """The same options without defaults, for a section that changes another: a key that is absent changes nothing."""
     options = {
         name: {key: value for key, value in option.items() if key != "default"}
         for name, option in schema["properties"].items()
@@ -103,7 +102,7 @@ def _without_defaults(schema: Schema) -> Schema:
 
 
 def _method(name: str) -> Schema:
-    """The options of a method: those of its class but for what its name says, and where its training starts."""
+    """The options of a method: where training may start, then those of its class that no name says."""
     method = METHODS[name].load()
     schema = object_schema(method)
     schema["properties"] = {key: value for key, value in schema["properties"].items() if key not in OF_NAME}
