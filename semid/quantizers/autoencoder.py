@@ -17,17 +17,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from semid.checks import Choices, doc
 from semid.errors import InputError
-from semid.quantizers.blocks import Vectors, select_rows
 from semid.quantizers.checkpoint import Checkpoint, digest_of_code, digest_of_options, digest_of_tensors
 from semid.quantizers.compute import ON_CPU, Compute
 from semid.quantizers.ema import EMACodebook
 from semid.quantizers.gradient_estimators import GRADIENT_ESTIMATORS
 from semid.quantizers.history import write_history
-from semid.quantizers.kmeans import residual_kmeans
-from semid.quantizers.nearest import NearestCodeword
+from semid.quantizers.kernels.blocks import Vectors, select_rows
+from semid.quantizers.kernels.kmeans import residual_kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.principal_components import distant_mean, principal_directions
+from semid.quantizers.kernels.residual import level_codebooks, residual_codes, residual_walk, sum_of_codewords
 from semid.quantizers.network import Network
-from semid.quantizers.pca import distant_mean, principal_directions
-from semid.quantizers.residual import level_codebooks, residual_codes, residual_walk, sum_of_codewords
 from semid.quantizers.tokenizer import Tokenizer
 from semid.quantizers.usage import code_counts, distinct_rows, n_distinct, perplexity, usage_entropy
 

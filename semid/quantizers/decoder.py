@@ -19,7 +19,7 @@ from semid.errors import InputError
 from semid.files import whole_file, write_text
 from semid.methods import METHODS
 from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, config_text, header_text, read_header
-from semid.quantizers.blocks import check_codes
+from semid.quantizers.kernels.blocks import check_codes
 from semid.registries import load
 
 CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.naming import MADE_ELSEWHERE
-from semid.quantizers.blocks import Vectors, check_codes, check_vectors, float32_blocks
 from semid.quantizers.compute import ON_CPU, Compute
 from semid.quantizers.decoder import Decoder
-from semid.quantizers.residual import sum_of_codewords
+from semid.quantizers.kernels.blocks import Vectors, check_codes, check_vectors, float32_blocks
+from semid.quantizers.kernels.residual import sum_of_codewords
 
 logger = logging.getLogger(__name__)
 

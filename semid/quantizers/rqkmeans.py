@@ -14,12 +14,13 @@ from torch import Tensor
 
 from semid.checks import at_encode, doc
 from semid.errors import InputError
-from semid.quantizers.blocks import Vectors
 from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.kmeans import residual_kmeans
-from semid.quantizers.nearest import BeamSearch, NearestCodeword
-from semid.quantizers.pca import distant_mean, principal_directions, project
-from semid.quantizers.residual import level_codebooks, residual_codes, sum_of_codewords
+from semid.quantizers.kernels.beam import BeamSearch
+from semid.quantizers.kernels.blocks import Vectors
+from semid.quantizers.kernels.kmeans import residual_kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.principal_components import distant_mean, principal_directions, project
+from semid.quantizers.kernels.residual import level_codebooks, residual_codes, sum_of_codewords
 from semid.quantizers.tokenizer import Tokenizer
 
 

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from semid.checks import doc
 from semid.errors import InputError
-from semid.quantizers.blocks import (
+from semid.quantizers.compute import ON_CPU, Compute
+from semid.quantizers.decoder import Decoder
+from semid.quantizers.kernels.blocks import (
     Vectors,
     check_vectors,
     empty_tensor,
@@ -20,8 +22,6 @@ from semid.quantizers.blocks import (
     gather_float32,
     sample_rows,
 )
-from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.decoder import Decoder
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from semid.embeddings import EmbeddingStore, Rows
 from semid.errors import InputError
 from semid.pretrained import write_config
 from semid.quantizers import OPQ, RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
-from semid.quantizers.blocks import sample_rows
+from semid.quantizers.kernels.blocks import sample_rows
 
 N, DIM = 600, 16
 SMALL = {"num_levels": 3, "codebook_size": 16}

@@ -11,9 +11,10 @@ from torch import Tensor
 from semid.quantizers import Compute, RQKMeans, Tokenizer
 from semid.quantizers.ema import EMACodebook
 from semid.quantizers.gradient_estimators import GRADIENT_ESTIMATORS
-from semid.quantizers.kmeans import kmeans
-from semid.quantizers.nearest import BeamSearch, NearestCodeword
-from semid.quantizers.pca import principal_directions
+from semid.quantizers.kernels.beam import BeamSearch
+from semid.quantizers.kernels.kmeans import kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.principal_components import principal_directions
 from semid.quantizers.usage import usage_entropy
 
 pytestmark = pytest.mark.gpu

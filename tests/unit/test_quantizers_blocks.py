@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from semid.quantizers.blocks import empty_tensor, select_rows
+from semid.quantizers.kernels.blocks import empty_tensor, select_rows
 from semid.quantizers.usage import distinct_rows
 
 

@@ -220,8 +220,8 @@ def test_another_start_code_or_thread_count_begins_anew(tmp_path: Path, caplog: 
 @pytest.mark.parametrize(
     ("module", "edit", "is_other"),
     [
-        ("nearest.py", "edited = 1\n", True),
-        ("nearest.py", "# edited\n", False),
+        ("kernels/nearest.py", "edited = 1\n", True),
+        ("kernels/nearest.py", "# edited\n", False),
         ("../device.py", "edited = 1\n", False),
     ],
 )
