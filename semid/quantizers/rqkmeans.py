@@ -14,7 +14,7 @@ from torch import Tensor
 
 from semid.checks import at_encode, doc
 from semid.errors import InputError
-from semid.quantizers.compute import ON_CPU, Compute
+from semid.quantizers.compute import ON_CPU, Compute, latent_rows
 from semid.quantizers.kernels.beam import BeamSearch
 from semid.quantizers.kernels.blocks import Vectors
 from semid.quantizers.kernels.kmeans import residual_kmeans
@@ -62,7 +62,7 @@ class RQKMeans(Tokenizer):
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
         rows = self._training_rows(vectors, compute)
         self._fit_space(rows, compute.device)
-        rows = self._latent_rows(rows, compute) if self.pca_dim else rows.to(compute.device).sub_(self.mean_)
+        rows = latent_rows(self.latent, rows, compute) if self.pca_dim else rows.to(compute.device).sub_(self.mean_)
         self.codebooks_, self.cluster_sizes_ = residual_kmeans(
             rows,
             self.sizes,

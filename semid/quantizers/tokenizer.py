@@ -17,7 +17,6 @@ from semid.quantizers.decoder import Decoder
 from semid.quantizers.kernels.blocks import (
     Vectors,
     check_vectors,
-    empty_tensor,
     float32_blocks,
     gather_float32,
     sample_rows,
@@ -95,12 +94,3 @@ class Tokenizer(Decoder):
                 "%d training rows for %d codes: fewer than two a code, codes follow single rows", n, self.codebook_size
             )
         return gather_float32(vectors, rows, compute.scratch)
-
-    def _latent_rows(self, rows: Tensor, compute: Compute) -> Tensor:
-        """`latent` of rows [n, dim], block by block, [n, d] on the device."""
-        n, d = len(rows), self.latent(rows[:1].to(compute.device)).shape[1]
-        on_cpu = torch.device(compute.device).type == "cpu"
-        out = empty_tensor(n, d, scratch=compute.scratch) if on_cpu else torch.empty(n, d, device=compute.device)
-        for part, target in zip(rows.split(compute.batch_size), out.split(compute.batch_size), strict=True):
-            target.copy_(self.latent(part.to(compute.device)))
-        return out

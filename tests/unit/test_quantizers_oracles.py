@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bench.encode import faiss_encoder
 from semid.quantizers import RQKMeans
-from semid.quantizers.ema import EMACodebook
+from semid.quantizers.autoencoder.ema import EMACodebook
 from semid.quantizers.kernels.nearest import NearestCodeword
 
 # of a row's squared length: codewords whose squared distances are this close may be told apart by rounding alone

@@ -201,7 +201,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "codes made elsewhere": ("semid/quantizers/external.py", "logger = ", "EDITED = 1\nlogger = ", NOTHING),
     "the digests": ("semid/jobs/digests.py", "PACKAGE = ", "EDITED = 1\nPACKAGE = ", NOTHING),
     "what two methods share": (
-        *("semid/quantizers/autoencoder.py", "MAX_ROLLBACKS = 2", "MAX_ROLLBACKS = 3"),
+        *("semid/quantizers/autoencoder/selection.py", "MAX_ROLLBACKS = 2", "MAX_ROLLBACKS = 3"),
         {"train_rqvae", "train_vqvae", *ENCODED},
     ),
     "one strategy": (

@@ -173,7 +173,7 @@ def _log_progress(iteration: int, iterations: int, error: float, n: int, seconds
 
 
 def _cluster_sums(rows: Tensor, labels: Tensor, before: Tensor, sums: Tensor, row_block: int) -> Tensor:
-    """Sum the rows of each cluster, [K, d]; where few rows moved, correct the `sums` of the labels `before` in place."""
+    """Sum the rows of each cluster, [K, d], by correcting the `sums` of the labels `before` where few rows moved."""
     moved = (labels != before).nonzero().flatten()
     if len(moved) > len(rows) // 4:
         sums = torch.zeros_like(sums)
