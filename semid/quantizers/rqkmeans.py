@@ -28,8 +28,8 @@ from semid.quantizers.tokenizer import Tokenizer
 class RQKMeans(Tokenizer):
     """k-means on the residuals, level by level, in the input space or along its principal directions.
 
-    The input space is taken around the mean where the mean is far from the origin (:func:`distant_mean`), and principal
-    directions always are; decode restores it.
+    Principal directions are taken around the mean of the vectors; the input space is taken around it only where the
+    mean is far from the origin (:func:`distant_mean`). `decode` adds the mean again.
     """
 
     pca_dim: Annotated[
@@ -76,6 +76,7 @@ class RQKMeans(Tokenizer):
         return self
 
     def _fit_space(self, rows: Tensor, device: str) -> None:
+        """Learn the mean and the principal directions of rows [n, dim]."""
         dim = rows.shape[1]
         if self.pca_dim > dim:
             raise InputError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")

@@ -69,8 +69,9 @@ def forget_held_out(
 ) -> None:
     """Move every codeword to the mean of the fitted rows that it serves, level by level.
 
-    The start has seen the held-out rows too, and no epoch could be compared with it on them. A codeword that serves no
-    fitted row moves to one, drawn without replacement in proportion to its squared error.
+    The start has learnt from the held-out rows too, so that its error on them could not be compared with that of an
+    epoch. A codeword that serves no fitted row moves to one, which is drawn without replacement in proportion to its
+    squared error.
     """
     for level, residual, codes in model.walk(latent_rows(model.network.encode, fitted, compute), compute):
         codebook = model.codebooks[level]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False)
 class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
-    """Encodes a vector to the codewords of its latent vector, one a level, and decodes their sum.
+    """Encodes a vector as one codeword of each level, which add up to its latent vector, and decodes their sum.
 
     After `fit`, `history_` holds a dict for every epoch, which `save_history` writes as a table. `epoch_kept_` is the
     epoch that the tokenizer is at; 0 means that training bought nothing over its start. `rollbacks_` counts the
@@ -51,7 +51,7 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
         start: "RQKMeans | None" = None,
         checkpoint: str | Path | None = None,
     ) -> Self:
-        """Learn from vectors [n, dim]; `start` gives projection and codebooks, else both are computed here.
+        """Learn from vectors [n, dim], from the projection and the codebooks of `start` where one is given.
 
         `checkpoint` is a folder that holds, after every epoch, all that training needs to go on. The same call with the
         same rows, options, code, device and number of threads continues there, and ends as if it had never been
