@@ -55,11 +55,10 @@ def test_a_history_is_not_changed_and_each_prefix_says_what_it_said_then():
 
 
 def test_patience_counts_epochs_since_the_best():
-    assert [select(history([5, 4, 6, 6, 6][:length]), patience=3).ended for length in range(2, 6)] == [
-        *(False, False, False),
-        True,
-    ]
-    assert not select(history([5, 4, 6, 6, 6])).ended
+    epochs = history([5, 4, 6, 6, 6])
+    ended = [select(epochs[:length], patience=3).ended for length in range(2, 6)]
+    assert ended == [False, False, False, True]
+    assert not select(epochs).ended
 
 
 def test_a_collapsed_epoch_does_not_raise_the_highest_perplexity():

@@ -57,7 +57,7 @@ def train(
     """
     model, history = training.model, training.history
     sizes = [len(codebook) for codebook in model.codebooks]
-    floors = collapse_floors(sizes, distinct_rows(rows.whole, max(sizes)) if options.keep == "best" else 0)
+    floors = collapse_floors(sizes, distinct_rows(rows.whole, max(sizes))) if options.keep == "best" else []
     selection = _select(history, options, floors)
     while not selection.ended and len(history) <= options.epochs:
         started, epoch, learning_rate = time.monotonic(), len(history), training.learning_rate
