@@ -34,7 +34,7 @@ def semid(case: Case, share: float = 1.0) -> Run:
     """`share` of the iterations; tolerance 0, so that all of them are made."""
     import torch
 
-    from semid.quantizers.kmeans import kmeans
+    from semid.quantizers.kernels.kmeans import kmeans
 
     iterations = max(1, round(share * case.iterations))
 

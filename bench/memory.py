@@ -64,7 +64,7 @@ def kmeans(rows: str, n: int, k: int, iterations: int) -> Callable[[], object]:
     """Cluster the first `n` rows of a float16 memmap; the rows as float32 count too."""
     import torch
 
-    from semid.quantizers.kmeans import kmeans as cluster
+    from semid.quantizers.kernels.kmeans import kmeans as cluster
 
     def run() -> object:
         part = torch.from_numpy(np.load(rows, mmap_mode="r")[:n].astype(np.float32))

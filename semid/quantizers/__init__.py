@@ -1,8 +1,8 @@
-"""Vectors in, discrete codes out: RQ-KMeans, RQ-VAE and VQ-VAE over shared low-memory kernels.
+"""Vectors come in, and discrete codes go out: the tokenizers, over shared kernels that need little memory.
 
-`ExternalCodes` gives codewords to codes that were made elsewhere. The classes of the methods are those of
-`semid.methods`, imported when they are asked for. `vectors` is any array or memmap, read in blocks. Of third parties
-numpy, torch, safetensors and annotated-types are needed.
+The classes of the methods are those of `semid.methods`, and are imported when they are asked for. `ExternalCodes` gives
+codewords to codes that were made elsewhere. `vectors` is any array or memmap, which is read in blocks. The package
+needs numpy, torch, safetensors and annotated-types alone.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,23 +1,27 @@
 """Where and in which blocks to compute."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import torch
 from annotated_types import Ge
+from torch import Tensor
 
 from semid.checks import check_options, doc
 from semid.device import resolve_device
+from semid.quantizers.kernels.blocks import empty_tensor
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and in which blocks to compute; changes speed and memory, never what is learnt.
+    """Where and in which blocks to compute, which changes speed and memory but never what is learnt.
 
-    `device`: a torch device; `batch_size`: rows encoded at once; `codeword_block`: codewords compared at once, except
-    by a beam, which compares fewer rows with all of a level. `scratch`: a folder for the training rows, and what is as
-    large, in files that need no memory; None is memory. On another device than the CPU its own memory holds them.
+    `device` is a torch device. `batch_size` rows are encoded at once, and `codeword_block` codewords are compared at
+    once, except by a beam, which compares fewer rows with all codewords of a level. `scratch` is a folder for the
+    training rows, and for all that is as large, in files that need no memory; None keeps them in memory. A device other
+    than the CPU holds them in its own memory.
     """
 
     device: Annotated[str, doc("The torch device to compute on.")] = "cpu"
@@ -44,3 +48,16 @@ class Compute:
 
 
 ON_CPU = Compute()
+
+
+def latent_rows(latent: Callable[[Tensor], Tensor], rows: Tensor, compute: Compute) -> Tensor:
+    """Apply `latent` to float32 rows [n, dim] of the CPU, block by block, and return [n, d] on the device.
+
+    On the CPU the result is an :func:`~semid.quantizers.kernels.blocks.empty_tensor` in the folder `compute.scratch`.
+    """
+    n, d = len(rows), latent(rows[:1].to(compute.device)).shape[1]
+    on_cpu = torch.device(compute.device).type == "cpu"
+    out = empty_tensor(n, d, scratch=compute.scratch) if on_cpu else torch.empty(n, d, device=compute.device)
+    for part, target in zip(rows.split(compute.batch_size), out.split(compute.batch_size), strict=True):
+        target.copy_(latent(part.to(compute.device)))
+    return out

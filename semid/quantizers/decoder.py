@@ -1,4 +1,4 @@
-"""What every tokenizer has in common with codes that were made elsewhere: codebooks, a space, and files."""
+"""What tokenizers have in common with codes that were made elsewhere: codebooks, a space, and files."""
 
 import dataclasses
 import json
@@ -19,12 +19,12 @@ from semid.errors import InputError
 from semid.files import whole_file, write_text
 from semid.methods import METHODS
 from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, config_text, header_text, read_header
-from semid.quantizers.blocks import check_codes
+from semid.quantizers.kernels.blocks import check_codes
 from semid.registries import load
 
 CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
 
-# classes that are saved but are no method
+# the classes that can be saved and are no method
 _BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
 
 
@@ -32,10 +32,12 @@ _BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
 class Decoder:
     """Turns codes [n, num_levels] back into vectors [n, dim], and can be saved and read.
 
-    `num_levels`: codes a semantic ID. `codebook_size`: values a code may take. `codebook_sizes`: that level by level,
-    the largest being `codebook_size`; None where all levels have as many. `metadata`: anything that JSON can hold.
-    What is learnt ends in an underscore: `codebooks_` [L, K, d] and `cluster_sizes_` [L, K], training rows a code, with
-    K the largest size; beyond the size of a level both are zero, and no code names those rows.
+    A semantic ID has `num_levels` codes, and each may take `codebook_size` values. Where levels differ,
+    `codebook_sizes` holds the number of values level by level, and `codebook_size` is the largest; it is None where all
+    levels have as many. `metadata` is anything that JSON can hold.
+
+    What is learnt ends in an underscore: `codebooks_` [L, K, d], and `cluster_sizes_` [L, K], which counts the training
+    rows of each code. K is the largest size; beyond the size of a level both are zero, and no code names those rows.
     """
 
     num_levels: Annotated[int, Ge(1), doc("Codes of a semantic ID.")] = 4
@@ -49,7 +51,7 @@ class Decoder:
     ] = None
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
-    # why a subclass cannot encode, and what to do about it; empty for those that can
+    # why a subclass cannot encode and what to do about it, or empty where it can encode
     no_encoder: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -74,23 +76,23 @@ class Decoder:
 
     @property
     def dim(self) -> int:
-        """Width of the vectors it was fitted on."""
+        """The width of the vectors that it was fitted on."""
         raise NotImplementedError
 
     def latent(self, rows: Tensor) -> Tensor:
-        """Rows float32 [n, dim] in the space of the codebooks, [n, d]: where an item's codewords add up to it."""
+        """Take rows float32 [n, dim] to the space of the codebooks, [n, d], where an item's codewords add up to it."""
         raise NotImplementedError
 
     def _decode_block(self, codes: Tensor) -> Tensor:
-        """Vectors float32 [n, dim] that int64 codes [n, L] stand for."""
+        """Return the vectors float32 [n, dim] that int64 codes [n, L] stand for."""
         raise NotImplementedError
 
     def _state(self) -> dict[str, Tensor]:
-        """Every learnt tensor by name."""
+        """Return every learnt tensor by its name."""
         raise NotImplementedError
 
     def fit_summary(self) -> dict[str, Any]:
-        """What `fit` reports of itself: `dim`, and for the autoencoders `epoch_kept` and `rollbacks`."""
+        """Return what `fit` reports of itself: `dim`, and for the autoencoders `epoch_kept` and `rollbacks`."""
         return {"dim": self.dim}
 
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
@@ -102,7 +104,7 @@ class Decoder:
         raise NotImplementedError
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""
+        """Return vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""
         self._check_fitted()
         checked = check_codes(codes, self.sizes)
         device = next(iter(self._state().values())).device
@@ -110,16 +112,16 @@ class Decoder:
             return self._decode_block(checked.to(device)).cpu().numpy()
 
     def save_model(self, path: str | Path) -> None:
-        """Write learnt tensors and what training decided, as :mod:`semid.pretrained` says, to one safetensors file.
+        """Write learnt tensors and what training decided to one safetensors file, as :mod:`semid.pretrained` says.
 
-        A `config.json` beside it goes first: it would be that of another model. `InputError`, and what is there stays,
-        when JSON cannot hold the metadata.
+        A `config.json` beside the file is removed first, since it would be that of another model. When JSON cannot hold
+        the metadata, `InputError` is raised and the files stay as they are.
         """
         self._check_fitted()
         path, header = Path(path), header_text(self._description())
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        # without its config.json a folder is no tokenizer: an interruption never pairs a new file with an old one
+        # a folder without config.json is no tokenizer: an interruption never pairs a new model with an old config
         (path.parent / CONFIG_FILE).unlink(missing_ok=True)
         with whole_file(path) as temporary:
             save_file(tensors, temporary, {HEADER_ENTRY: header})
@@ -127,7 +129,7 @@ class Decoder:
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `model.safetensors` (see `save_model`) and `config.json` (class, constructor arguments, metadata).
 
-        `InputError`, and what is in the folder stays, when JSON cannot hold the metadata.
+        When JSON cannot hold the metadata, `InputError` is raised and the files in the folder stay as they are.
         """
         self._check_fitted()
         folder = Path(folder)
@@ -137,7 +139,7 @@ class Decoder:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Read what `save_pretrained` wrote; `Decoder` reads any, `Tokenizer` any that can encode."""
+        """Read what `save_pretrained` wrote; `Decoder` reads any class, and `Tokenizer` any class that can encode."""
         folder = Path(folder)
         for name in (CONFIG_FILE, MODEL_FILE):
             if not (folder / name).is_file():
@@ -146,7 +148,7 @@ class Decoder:
 
     @classmethod
     def from_model(cls, path: str | Path) -> Self:
-        """Read what `save_model` wrote, with the options that encoding alone reads at their defaults.
+        """Read what `save_model` wrote; the options that only encoding reads are at their defaults.
 
         A file that was written before models had a header is read with the `config.json` beside it.
         """
@@ -155,20 +157,21 @@ class Decoder:
             raise FileNotFoundError(f"{path}: no such model")
 
         def description() -> dict[str, Any]:
-            found = read_header(path) or _read_config(path.parent)
-            at_encode = _at_encode(_class_named(found["class"]))
-            arguments = {name: value for name, value in found["arguments"].items() if name not in at_encode}
-            return {**found, "arguments": arguments}
+            header = read_header(path) or _read_config(path.parent)
+            at_encode = _at_encode(_class_named(header["class"]))
+            arguments = {name: value for name, value in header["arguments"].items() if name not in at_encode}
+            return {**header, "arguments": arguments}
 
         return cls._read(path, path, description)
 
     @classmethod
     def _read(cls, place: Path, model: Path, describe: Callable[[], dict[str, Any]]) -> Self:
+        """Make the object that `describe` describes, with the tensors of the file `model`; errors name `place`."""
         try:
             description = describe()
             kind = _class_named(description["class"])
             decoder = kind(**description["arguments"], metadata=description["metadata"])
-            # cloned: tensors of a file lie at its offsets, where kernels may sum in another order
+            # clones, because the tensors of a file lie at its offsets, where kernels may sum in another order
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}
             decoder._load(state, description["fitted"])
         except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
@@ -179,7 +182,7 @@ class Decoder:
         return decoder
 
     def _description(self) -> dict[str, Any]:
-        """What :func:`semid.pretrained.header_text` takes."""
+        """Return what :func:`semid.pretrained.header_text` takes."""
         at_encode = _at_encode(type(self))
         fields = [field.name for field in dataclasses.fields(self) if field.init and field.name != "metadata"]
         return {
@@ -191,16 +194,17 @@ class Decoder:
         }
 
     def _check_fitted(self) -> None:
+        """Raise `InputError` unless `fit` came to its end."""
         if not hasattr(self, "cluster_sizes_"):
             raise InputError(f"this {type(self).__name__} is not fitted: call fit, or read one by from_pretrained")
 
     def _forget(self) -> None:
-        """Count as not fitted from here until `fit` sets `cluster_sizes_`, last."""
+        """Count as not fitted until `fit` sets `cluster_sizes_`, which it does last."""
         vars(self).pop("cluster_sizes_", None)
 
 
 class DecodedVectors:
-    """The vectors [n, dim] that codes [n, L] stand for, decoded when rows are asked for."""
+    """The vectors [n, dim] that codes [n, L] stand for; rows are decoded when they are asked for."""
 
     def __init__(self, decoder: Decoder, codes: np.ndarray) -> None:
         self._decoder, self._codes = decoder, codes
@@ -211,7 +215,10 @@ class DecodedVectors:
 
 
 def plain(value: Any) -> Any:
-    """Numbers of numpy as those of Python and sequences as tuples, as options hold them; anything else as it is."""
+    """Turn numbers of numpy into those of Python and sequences into tuples, as options hold them.
+
+    Anything else is returned as it is.
+    """
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, list | tuple | np.ndarray):
@@ -220,7 +227,7 @@ def plain(value: Any) -> Any:
 
 
 def _at_encode(kind: type[Decoder]) -> dict[str, Any]:
-    """The options of a class that encoding alone reads, with their defaults."""
+    """Return the options of a class that only encoding reads, with their defaults."""
     return {option.name: option.default for option in options_of(kind) if option.is_at_encode}
 
 

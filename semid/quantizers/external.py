@@ -1,4 +1,4 @@
-"""Codes that were made elsewhere, given codewords: the means of what carries them."""
+"""Codewords for codes that were made elsewhere: means of the training rows that have the codes."""
 
 import logging
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.naming import MADE_ELSEWHERE
-from semid.quantizers.blocks import Vectors, check_codes, check_vectors, float32_blocks
 from semid.quantizers.compute import ON_CPU, Compute
 from semid.quantizers.decoder import Decoder
-from semid.quantizers.residual import sum_of_codewords
+from semid.quantizers.kernels.blocks import Vectors, check_codes, check_vectors, float32_blocks
+from semid.quantizers.kernels.residual import sum_of_codewords
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
 class ExternalCodes(Decoder):
-    """Codes that are given, so that they can be decoded, scored and evaluated like those of any tokenizer.
+    """Decodes codes that were given, so that they can be scored and evaluated like those of any tokenizer.
 
-    A codeword of level l is the mean, over the training rows that have its code, of what the codewords of the levels
-    before leave of them: the update step of residual k-means, without the assignment. The codewords live in the space
-    of the vectors. A code that no training row has gets the zero vector, so that decoding stops at the level before.
+    A codeword is the mean, over the training rows that have its code, of what the codewords of the levels before leave
+    of them. This is the update step of residual k-means without the assignment. The codewords lie in the space of the
+    vectors. A code that no training row has gets the zero vector, so that decoding stops at the level before.
     """
 
     no_encoder: ClassVar[str] = MADE_ELSEWHERE
@@ -42,15 +42,15 @@ class ExternalCodes(Decoder):
     ) -> Self:
         """Learn codewords from training vectors [n, dim] and their codes, integers [n, num_levels].
 
-        Both are read in blocks, once a level, and summed on the CPU in float64; memory holds the codebooks. `progress`
-        is called with the number of rows after each block. `InputError` when codes are missing, are not as many as the
-        vectors, are no integers or lie outside the codebooks.
+        Both are read in blocks, once for each level, and summed on the CPU in float64, so that memory holds only the
+        codebooks. `progress` is called after each block with its number of rows. Raises `InputError` when codes are
+        missing, are not as many as the vectors, are no integers or lie outside the codebooks.
         """
         check_vectors(vectors)
         n, dim = vectors.shape
         if codes is None or tuple(codes.shape) != (n, self.num_levels):
-            found = "none" if codes is None else f"codes of shape {tuple(codes.shape)}"
-            raise InputError(f"expected codes [{n}, {self.num_levels}] beside vectors [{n}, {dim}], found {found}")
+            given = "none" if codes is None else f"codes of shape {tuple(codes.shape)}"
+            raise InputError(f"expected codes [{n}, {self.num_levels}] beside vectors [{n}, {dim}], found {given}")
         codebooks = torch.zeros(self.num_levels, self.codebook_size, dim)
         cluster_sizes = torch.zeros(self.num_levels, self.codebook_size, dtype=torch.int64)
         for level in range(self.num_levels):

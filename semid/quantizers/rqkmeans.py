@@ -14,12 +14,13 @@ from torch import Tensor
 
 from semid.checks import at_encode, doc
 from semid.errors import InputError
-from semid.quantizers.blocks import Vectors
-from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.kmeans import residual_kmeans
-from semid.quantizers.nearest import BeamSearch, NearestCodeword
-from semid.quantizers.pca import distant_mean, principal_directions, project
-from semid.quantizers.residual import level_codebooks, residual_codes, sum_of_codewords
+from semid.quantizers.compute import ON_CPU, Compute, latent_rows
+from semid.quantizers.kernels.beam import BeamSearch
+from semid.quantizers.kernels.blocks import Vectors
+from semid.quantizers.kernels.kmeans import residual_kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.principal_components import distant_mean, principal_directions, project
+from semid.quantizers.kernels.residual import level_codebooks, residual_codes, sum_of_codewords
 from semid.quantizers.tokenizer import Tokenizer
 
 
@@ -27,8 +28,8 @@ from semid.quantizers.tokenizer import Tokenizer
 class RQKMeans(Tokenizer):
     """k-means on the residuals, level by level, in the input space or along its principal directions.
 
-    The input space is taken around the mean where the mean is far from the origin (:func:`distant_mean`), and principal
-    directions always are; decode restores it.
+    Principal directions are taken around the mean of the vectors; the input space is taken around it only where the
+    mean is far from the origin (:func:`distant_mean`). `decode` adds the mean again.
     """
 
     pca_dim: Annotated[
@@ -61,7 +62,7 @@ class RQKMeans(Tokenizer):
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
         rows = self._training_rows(vectors, compute)
         self._fit_space(rows, compute.device)
-        rows = self._latent_rows(rows, compute) if self.pca_dim else rows.to(compute.device).sub_(self.mean_)
+        rows = latent_rows(self.latent, rows, compute) if self.pca_dim else rows.to(compute.device).sub_(self.mean_)
         self.codebooks_, self.cluster_sizes_ = residual_kmeans(
             rows,
             self.sizes,
@@ -75,6 +76,7 @@ class RQKMeans(Tokenizer):
         return self
 
     def _fit_space(self, rows: Tensor, device: str) -> None:
+        """Learn the mean and the principal directions of rows [n, dim]."""
         dim = rows.shape[1]
         if self.pca_dim > dim:
             raise InputError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")

@@ -1,8 +1,8 @@
-"""RQ-VAE: residual quantization inside an autoencoder (Lee et al., 2022).
+"""RQ-VAE: residual quantization inside an autoencoder (Lee et al., 2022), used for semantic IDs by TIGER.
 
-As semantic IDs: TIGER (Rajput et al., 2023).
-The default begins as an RQ-KMeans along the principal directions and trains from there, the family called RQ-KMeans+
-in GPR and MiniOneRec. `linear_start=False` with `hidden=(512, 256, 128)` and `keep="last"` is the network of TIGER.
+By default it begins as an RQ-KMeans along the principal directions and trains from there, as the family that GPR and
+MiniOneRec call RQ-KMeans+ does. `linear_start=False` with `hidden=(512, 256, 128)` and `keep="last"` is the network of
+TIGER (Rajput et al., 2023).
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from semid.quantizers.autoencoder import CodebookDim, Patience, VectorQuantizedA
 
 @dataclass(kw_only=True, eq=False)
 class RQVAE(VectorQuantizedAutoencoder):
-    """An autoencoder whose latent vector is the sum of one codeword a level; `num_levels` codes a semantic ID.
+    """An autoencoder whose latent vector is the sum of one codeword of each of `num_levels` levels.
 
-    It trains all `epochs`: as wide as the embeddings it may begin to gain after twenty.
+    By default it trains all `epochs`, because with codebooks as wide as the embeddings it may begin to gain only after
+    twenty.
     """
 
     @dataclass(frozen=True)

@@ -12,20 +12,19 @@ from torch import Tensor
 
 from semid.checks import doc
 from semid.errors import InputError
-from semid.quantizers.blocks import (
+from semid.quantizers.compute import ON_CPU, Compute
+from semid.quantizers.decoder import Decoder
+from semid.quantizers.kernels.blocks import (
     Vectors,
     check_vectors,
-    empty_tensor,
     float32_blocks,
     gather_float32,
     sample_rows,
 )
-from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.decoder import Decoder
 
 logger = logging.getLogger(__name__)
 
-# JSON readers agree on integers below it, and the thousandfold, of which each level of k-means takes one, fits 64 bits
+# JSON readers agree on integers below this number, and 1,000 times it, as residual k-means needs, fits in 64 bits
 SEEDS = 2**53
 
 
@@ -33,8 +32,8 @@ SEEDS = 2**53
 class Tokenizer(Decoder):
     """Turns vectors [n, dim] into codes [n, num_levels] of values from 0 to the size of their codebook − 1, and back.
 
-    Sizes, metadata and what is learnt as of :class:`Decoder`. `max_train`: rows that training sees, a seeded sample of
-    them when there are more; 0 takes all. `seed`, below 2^53: fixes sample, initial values and order.
+    Sizes, metadata and what is learnt are those of :class:`Decoder`. Training sees `max_train` rows, a seeded sample
+    where there are more; 0 takes all. `seed`, below 2^53, fixes the sample, the initial values and the order of rows.
     """
 
     max_train: Annotated[
@@ -50,11 +49,11 @@ class Tokenizer(Decoder):
     seed: Annotated[int, Ge(0), Le(SEEDS - 1), doc("Fixes sample, initial values and order.")] = 0
 
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
-        """Learn from vectors [n, dim]; `InputError` when there are fewer training rows than codes a level."""
+        """Learn from vectors [n, dim]; raise `InputError` when there are fewer training rows than codes of a level."""
         raise NotImplementedError
 
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
-        """A function from float32 rows [n, dim], which it may overwrite, to codes int64 [n, L]."""
+        """Return a function from float32 rows [n, dim], which it may overwrite, to codes int64 [n, L]."""
         raise NotImplementedError
 
     def encode(
@@ -63,9 +62,9 @@ class Tokenizer(Decoder):
         compute: Compute = ON_CPU,
         progress: Callable[[int], object] | None = None,
     ) -> np.ndarray:
-        """Codes of vectors [n, dim], uint16 [n, num_levels] (uint32 where a level has more than 65,536 codes).
+        """Encode vectors [n, dim] as uint16 [n, num_levels], or uint32 where a level has more than 65,536 codes.
 
-        `progress` is called with the number of rows after each block.
+        `progress` is called after each block with its number of rows.
         """
         self._check_fitted()
         check_vectors(vectors, self.dim)
@@ -81,7 +80,7 @@ class Tokenizer(Decoder):
         return codes
 
     def _training_rows(self, vectors: Vectors, compute: Compute) -> Tensor:
-        """The training rows as float32 [n, dim] on the CPU: all, or a seeded sample of `max_train`."""
+        """Return the training rows as float32 [n, dim] on the CPU: all vectors, or a seeded sample of `max_train`."""
         check_vectors(vectors)
         rows = sample_rows(vectors.shape[0], self.max_train, self.seed)
         n = vectors.shape[0] if rows is None else len(rows)
@@ -95,12 +94,3 @@ class Tokenizer(Decoder):
                 "%d training rows for %d codes: fewer than two a code, codes follow single rows", n, self.codebook_size
             )
         return gather_float32(vectors, rows, compute.scratch)
-
-    def _latent_rows(self, rows: Tensor, compute: Compute) -> Tensor:
-        """`latent` of rows [n, dim], block by block, [n, d] on the device."""
-        n, d = len(rows), self.latent(rows[:1].to(compute.device)).shape[1]
-        on_cpu = torch.device(compute.device).type == "cpu"
-        out = empty_tensor(n, d, scratch=compute.scratch) if on_cpu else torch.empty(n, d, device=compute.device)
-        for part, target in zip(rows.split(compute.batch_size), out.split(compute.batch_size), strict=True):
-            target.copy_(self.latent(part.to(compute.device)))
-        return out

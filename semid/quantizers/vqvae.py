@@ -8,7 +8,7 @@ from semid.quantizers.decoder import CodebookSize
 
 @dataclass(kw_only=True, eq=False)
 class VQVAE(VectorQuantizedAutoencoder):
-    """An autoencoder whose latent vector is one codeword: a semantic ID is a single token."""
+    """An autoencoder whose latent vector is one codeword, so that a semantic ID is a single token."""
 
     num_levels: int = field(default=1, init=False)
     codebook_size: CodebookSize = 4096

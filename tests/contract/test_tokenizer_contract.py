@@ -17,7 +17,7 @@ from semid.embeddings import EmbeddingStore, Rows
 from semid.errors import InputError
 from semid.pretrained import write_config
 from semid.quantizers import OPQ, RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
-from semid.quantizers.blocks import sample_rows
+from semid.quantizers.kernels.blocks import sample_rows
 
 N, DIM = 600, 16
 SMALL = {"num_levels": 3, "codebook_size": 16}
@@ -164,7 +164,7 @@ def test_decode_of_the_codes_is_the_quantised_output(case: str):
         expected = quantised @ tokenizer.rotation_.numpy() + tokenizer.mean_.numpy()
     else:
         with torch.no_grad():
-            expected = tokenizer.network_.decode(torch.from_numpy(quantised)).numpy()
+            expected = tokenizer.model_.network.decode(torch.from_numpy(quantised)).numpy()
     decoded = tokenizer.decode(codes)
     assert decoded.dtype == np.float32
     np.testing.assert_allclose(decoded, expected, rtol=1e-5, atol=1e-5)
@@ -531,7 +531,7 @@ def test_a_failed_fit_leaves_no_tokenizer(case: str, monkeypatch: pytest.MonkeyP
         raise MemoryError
 
     first, again = make(case), make(case).fit(VECTORS)
-    for kernel in ("rqkmeans.residual_kmeans", "autoencoder.residual_kmeans", "opq.kmeans"):
+    for kernel in ("rqkmeans.residual_kmeans", "autoencoder.start.residual_kmeans", "opq.kmeans"):
         monkeypatch.setattr(f"semid.quantizers.{kernel}", broken)
     for tokenizer in (first, again):
         with pytest.raises(MemoryError):

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from test_tokenizer_contract import CASES, VECTORS, N, every_case, fitted, latent, make
 
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
-from semid.quantizers import kmeans as kmeans_module
-from semid.quantizers.kmeans import kmeans
-from semid.quantizers.nearest import NearestCodeword
-from semid.quantizers.residual import level_codebooks
+from semid.quantizers.kernels import kmeans as kmeans_module
+from semid.quantizers.kernels.kmeans import kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.residual import level_codebooks
 
 GREEDY = [case for case in CASES if case != "rqkmeans-beam"]
 # as a share of a row's squared length: squared distances this close may be told apart by rounding alone

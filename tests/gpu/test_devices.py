@@ -9,12 +9,14 @@ from test_tokenizer_contract import CASES, VECTORS, assert_same_codes, every_cas
 from torch import Tensor
 
 from semid.quantizers import Compute, RQKMeans, Tokenizer
-from semid.quantizers.ema import EMACodebook
-from semid.quantizers.gradient_estimators import GRADIENT_ESTIMATORS
-from semid.quantizers.kmeans import kmeans
-from semid.quantizers.nearest import BeamSearch, NearestCodeword
-from semid.quantizers.pca import principal_directions
-from semid.quantizers.usage import usage_entropy
+from semid.quantizers.autoencoder import trainer
+from semid.quantizers.autoencoder.ema import EMACodebook
+from semid.quantizers.autoencoder.gradient_estimators import GRADIENT_ESTIMATORS
+from semid.quantizers.autoencoder.usage import usage_entropy
+from semid.quantizers.kernels.beam import BeamSearch
+from semid.quantizers.kernels.kmeans import kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.principal_components import principal_directions
 
 pytestmark = pytest.mark.gpu
 
@@ -183,15 +185,15 @@ def test_training_on_the_device_continues_from_its_checkpoint(
     changes: dict, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     on_device, tokenizer = Compute(device=device), make("rqvae", epochs=4, **changes)
-    epoch = tokenizer._epoch
+    train_epoch = trainer.train_epoch
 
     def until_epoch_3(*arguments):
         if len(tokenizer.history_) == 3:
             raise KeyboardInterrupt
-        return epoch(*arguments)
+        return train_epoch(*arguments)
 
-    monkeypatch.setattr(tokenizer, "_epoch", until_epoch_3)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trainer, "train_epoch", until_epoch_3)
         tokenizer.fit(VECTORS, on_device, checkpoint=tmp_path)
     again = make("rqvae", epochs=4, **changes).fit(VECTORS, on_device, checkpoint=tmp_path)
     assert again.history_[:3] == tokenizer.history_

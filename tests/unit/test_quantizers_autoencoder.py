@@ -4,19 +4,20 @@ import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mixtures import mixture
-from torch import Tensor
+from torch import Tensor, nn
 
 from semid.errors import InputError
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans
-from semid.quantizers.ema import EMACodebook
-from semid.quantizers.gradient_estimators import rotation_trick
-from semid.quantizers.usage import usage_entropy
+from semid.quantizers.autoencoder import trainer
+from semid.quantizers.autoencoder.ema import EMACodebook
+from semid.quantizers.autoencoder.gradient_estimators import rotation_trick
+from semid.quantizers.autoencoder.state import Training
+from semid.quantizers.autoencoder.usage import usage_entropy
 
 N, DIM = 600, 16
 SMALL = {"num_levels": 3, "codebook_size": 16}
@@ -132,19 +133,29 @@ def test_a_linear_start_without_a_tokenizer_is_the_rqkmeans_of_the_same_seed():
 # the loss
 
 
+class GivenNetwork(nn.Module):
+    """A network whose encoder gives `latent`, whatever the rows, and whose decoder is a function."""
+
+    def __init__(self, latent: Tensor, decode: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.latent, self.decode = latent, decode
+
+    def encode(self, rows: Tensor) -> Tensor:
+        return self.latent
+
+
 def step(tokenizer: RQVAE, latent: Tensor, codebooks: Tensor, decode=None) -> Tensor:
     """The loss and the backward pass of one training step whose encoder gives `latent` [n, d], on rows of zeros.
 
     The default decoder is always right: nothing is left of the loss but the codebooks' terms.
     """
     tokenizer._build(DIM)
-    tokenizer._optimizer(0.0)
-    with torch.no_grad():
-        for level, codebook in zip(tokenizer.levels_, codebooks, strict=True):
-            level.start(codebook, torch.ones(len(codebook)), len(latent))
-    rows = torch.zeros(len(latent), DIM)
-    tokenizer.network_ = SimpleNamespace(encode=lambda rows: latent, decode=decode or (lambda point: rows))
-    losses, _ = tokenizer._step(rows, torch.optim.SGD([latent], lr=0.0), Compute(), torch.Generator().manual_seed(0))
+    model, rows = tokenizer.model_, torch.zeros(len(latent), DIM)
+    for level, codebook in zip(model.levels, codebooks, strict=True):
+        level.start(codebook, torch.ones(len(codebook)), len(latent))
+    model.network = GivenNetwork(latent, decode or (lambda point: rows))
+    optimizer, generator = torch.optim.SGD([latent], lr=0.0), torch.Generator().manual_seed(0)
+    losses, _ = trainer.train_step(Training(model, optimizer, generator, [], {}, {}), rows, Compute())
     return losses
 
 
@@ -280,7 +291,7 @@ def test_gradient_codebooks_are_pulled_to_the_residuals_they_serve():
     for level, left in enumerate((first, second)):
         codes = torch.cdist(before, codebooks[level]).argmin(dim=1)
         expected = torch.zeros(5, 4).index_add_(0, codes, -2 * left / len(latent))
-        torch.testing.assert_close(tokenizer.levels_[level].codebook.grad, expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(tokenizer.model_.levels[level].codebook.grad, expected, rtol=1e-4, atol=1e-6)
         before = left
 
 
@@ -430,12 +441,12 @@ def scripted(
     tokenizer = RQVAE(**{**SMALL, **TRAINING, "codebook_dim": 8, "epochs": len(errors) - 1, **changes})
     states: list[dict[str, Tensor]] = []
 
-    def held_out_error(*_: object) -> float:
-        states.append(copy.deepcopy(tokenizer._trained.state_dict()))
-        return errors[len(tokenizer.history_)]
+    def held_out_error(model: nn.Module, *_: object) -> float:
+        states.append(copy.deepcopy(model.state_dict()))
+        return errors[len(states) - 1]
 
     def code_usage(*_: object) -> dict:
-        epoch = len(tokenizer.history_)
+        epoch = len(states)
         return {
             "unique_codes": unique[epoch] if unique else 100,
             "used_codes": [16] * 3,
@@ -443,13 +454,14 @@ def scripted(
             "usage_entropy": [1.0] * 3,
         }
 
-    monkeypatch.setattr(tokenizer, "_held_out_error", held_out_error)
-    monkeypatch.setattr(tokenizer, "_code_usage", code_usage)
-    return tokenizer.fit(VECTORS), states
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "held_out_error", held_out_error)
+        patch.setattr(trainer, "code_usage", code_usage)
+        return tokenizer.fit(VECTORS), states
 
 
 def is_at(tokenizer: RQVAE, state: dict[str, Tensor]) -> bool:
-    return all(torch.equal(tensor, state[name]) for name, tensor in tokenizer._trained.state_dict().items())
+    return all(torch.equal(tensor, state[name]) for name, tensor in tokenizer.model_.state_dict().items())
 
 
 @pytest.mark.parametrize(

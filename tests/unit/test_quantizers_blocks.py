@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from semid.quantizers.blocks import empty_tensor, select_rows
-from semid.quantizers.usage import distinct_rows
+from semid.quantizers.autoencoder.usage import distinct_rows
+from semid.quantizers.kernels.blocks import empty_tensor, select_rows
 
 
 def test_a_scratch_tensor_lies_in_a_file_that_goes_with_it(tmp_path: Path):

@@ -9,10 +9,11 @@ import sklearn.decomposition
 import torch
 from torch import Tensor
 
-from semid.quantizers import kmeans as module
-from semid.quantizers.kmeans import kmeans
-from semid.quantizers.nearest import NearestCodeword
-from semid.quantizers.pca import principal_directions, project
+from semid.quantizers.kernels import kmeans as module
+from semid.quantizers.kernels.kmeans import kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.principal_components import principal_directions, project
+from semid.quantizers.kernels.seeding import seed_centroids
 
 
 def mixture(n: int = 800, dim: int = 6, centres: int = 9, seed: int = 0) -> Tensor:
@@ -23,7 +24,7 @@ def mixture(n: int = 800, dim: int = 6, centres: int = 9, seed: int = 0) -> Tens
 
 
 def begin_at(monkeypatch: pytest.MonkeyPatch, centroids: Tensor) -> None:
-    monkeypatch.setattr(module, "_seed_centroids", lambda *_: centroids.clone())
+    monkeypatch.setattr(module, "seed_centroids", lambda *_: centroids.clone())
 
 
 @pytest.mark.parametrize("iterations", [1, 3, 200])
@@ -102,7 +103,7 @@ def test_one_cluster_is_the_mean():
 @pytest.mark.parametrize("k", [50, 700])  # one row a round, and several
 def test_the_seeds_are_distinct_rows(k: int):
     rows = mixture(800)
-    seeds = module._seed_centroids(rows, k, torch.Generator().manual_seed(0))
+    seeds = seed_centroids(rows, k, torch.Generator().manual_seed(0))
     places = [int(place) for place in (seeds[:, None] == rows).all(dim=2).float().argmax(dim=1)]
     assert torch.equal(rows[places], seeds)
     assert len(set(places)) == k
@@ -111,7 +112,7 @@ def test_the_seeds_are_distinct_rows(k: int):
 def test_the_seeds_are_spread_over_far_groups():
     # uniform seeding would miss the nine small groups
     rows = torch.cat([torch.randn(5_000, 3) * 0.1, *(torch.randn(3, 3) * 0.1 + 100 * (n + 1) for n in range(9))])
-    seeds = module._seed_centroids(rows, 10, torch.Generator().manual_seed(0))
+    seeds = seed_centroids(rows, 10, torch.Generator().manual_seed(0))
     assert len({round(float(seed.mean()) / 100) for seed in seeds}) == 10
 
 
@@ -137,7 +138,7 @@ def test_a_sample_with_too_few_distinct_rows_leaves_no_cluster_unused(caplog: py
 
 def test_rounding_far_from_the_origin_does_not_seed_one_row_twice():
     rows = (mixture(6) + 100).repeat(50, 1)
-    seeds = module._seed_centroids(rows, 10, torch.Generator().manual_seed(0))
+    seeds = seed_centroids(rows, 10, torch.Generator().manual_seed(0))
     assert len(torch.unique(seeds[:6], dim=0)) == 6
     assert torch.equal(seeds[6:], seeds[:1].expand(4, -1))
 

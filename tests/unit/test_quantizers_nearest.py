@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semid.quantizers import nearest
-from semid.quantizers.minima import lowest
-from semid.quantizers.nearest import BeamSearch, NearestCodeword
-from semid.quantizers.residual import residual_codes
+from semid.quantizers.kernels import beam as beam_module
+from semid.quantizers.kernels.beam import BeamSearch
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.residual import residual_codes
+from semid.quantizers.kernels.top_k import lowest
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -92,7 +93,7 @@ def test_the_lowest_score_is_the_first_of_equal_ones(k: int):
 def test_a_beam_finds_the_same_codes_with_and_without_tables(beam: int, monkeypatch: pytest.MonkeyPatch):
     codebooks, rows = normal(4, 256, 24) * torch.tensor([1.0, 0.8, 0.6, 0.5])[:, None, None], normal(300, 24, seed=1)
     with_tables = BeamSearch(codebooks, beam)(rows)
-    monkeypatch.setattr(nearest, "_TABLES_AT_MOST", 0)
+    monkeypatch.setattr(beam_module, "_TABLES_AT_MOST", 0)
     without = BeamSearch(codebooks, beam)(rows)
     assert (with_tables == without).all(dim=1).float().mean() > 0.98
     torch.testing.assert_close(
@@ -130,7 +131,7 @@ def test_a_beam_of_all_partial_codes_finds_the_best_of_levels_of_unlike_sizes(
     sizes: tuple[int, ...], tables: bool, monkeypatch: pytest.MonkeyPatch
 ):
     if not tables:
-        monkeypatch.setattr(nearest, "_TABLES_AT_MOST", 0)
+        monkeypatch.setattr(beam_module, "_TABLES_AT_MOST", 0)
     codebooks = [normal(size, 6, seed=level) for level, size in enumerate(sizes)]
     rows = normal(60, 6, seed=9) * 2
     codes = BeamSearch(codebooks, math.prod(sizes))(rows)

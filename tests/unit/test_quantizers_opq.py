@@ -13,8 +13,7 @@ from bench.quality import reconstruction_error
 from semid.errors import InputError
 from semid.quantizers import Compute
 from semid.quantizers import opq as module
-from semid.quantizers.opq import (
-    OPQ,
+from semid.quantizers.kernels.product import (
     balanced_order,
     cluster_sums,
     mean_codewords,
@@ -22,6 +21,7 @@ from semid.quantizers.opq import (
     nearest_rotation,
     subspaces,
 )
+from semid.quantizers.opq import OPQ
 
 
 def error_of(tokenizer: OPQ, vectors: np.ndarray) -> float:

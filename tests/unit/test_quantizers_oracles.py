@@ -8,8 +8,8 @@ from torch import Tensor
 
 from bench.encode import faiss_encoder
 from semid.quantizers import RQKMeans
-from semid.quantizers.ema import EMACodebook
-from semid.quantizers.nearest import NearestCodeword
+from semid.quantizers.autoencoder.ema import EMACodebook
+from semid.quantizers.kernels.nearest import NearestCodeword
 
 # of a row's squared length: codewords whose squared distances are this close may be told apart by rounding alone
 NEAR_TIE = 1e-5

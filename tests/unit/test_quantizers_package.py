@@ -9,7 +9,20 @@ import pytest
 import semid.quantizers
 from semid.methods import METHODS
 
-HEAVY = ("duckdb", "pandas", "pyarrow", "scipy", "sklearn", "transformers", "jsonschema", "snakemake", "tqdm")
+# third parties that other rooms need
+HEAVY = {
+    "duckdb",
+    "faiss",
+    "jsonschema",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "snakemake",
+    "tqdm",
+    "transformers",
+    "yaml",
+}
 
 
 def modules_after(imports: str) -> set[str]:
@@ -23,10 +36,17 @@ def test_the_package_with_all_its_methods_needs_numpy_torch_safetensors_and_anno
     classes = ", ".join(method.implementation.partition(":")[0] for method in METHODS.values())
     loaded = modules_after(f"semid.quantizers, {classes}")
     # torch brings tqdm where it is installed
-    assert not (loaded - needed) & set(HEAVY)
+    assert not (loaded - needed) & HEAVY
     beyond = {name.partition(".")[0] for name in loaded - needed} - set(sys.stdlib_module_names)
     of_torch = {name.partition(".")[0] for name in needed}
     assert beyond - of_torch == {"semid"}
+
+
+def test_importing_the_package_loads_no_third_party_of_another_room():
+    loaded = {name.partition(".")[0] for name in modules_after("semid.quantizers")}
+    assert {"numpy", "torch", "safetensors", "annotated_types"} <= loaded
+    # torch imports tqdm where it is installed
+    assert not loaded & (HEAVY - {"tqdm"})
 
 
 def test_a_method_is_imported_when_its_class_is_asked_for():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from semid.quantizers.residual import level_codebooks, residual_walk, sum_of_codewords
+from semid.quantizers.kernels.residual import level_codebooks, residual_walk, sum_of_codewords
 
 SIZES = (5, 3, 4)
 

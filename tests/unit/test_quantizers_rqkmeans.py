@@ -12,7 +12,7 @@ from mixtures import mixture
 from semid.errors import InputError
 from semid.quantizers import VQVAE, RQKMeans, Tokenizer
 from semid.quantizers import rqkmeans as module
-from semid.quantizers.nearest import BeamSearch
+from semid.quantizers.kernels.beam import BeamSearch
 
 
 def mean_error(tokenizer: Tokenizer, vectors: np.ndarray) -> float:

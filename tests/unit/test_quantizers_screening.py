@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from semid.quantizers import nearest as nearest_module
-from semid.quantizers.kmeans import kmeans
-from semid.quantizers.nearest import NearestCodeword
-from semid.quantizers.screening import ScreenedCodewords, can_screen, quantize_rows
+from semid.quantizers.kernels import nearest as nearest_module
+from semid.quantizers.kernels.kmeans import kmeans
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.screening import ScreenedCodewords, can_screen, quantize_rows
 
 needs_int8 = pytest.mark.skipif(
     not can_screen(torch.ones(1024, 32)), reason="this processor has no int8 dot products to screen with"

@@ -167,7 +167,12 @@ def edit(file: Path, before: str, after: str) -> None:
 
 
 EDITS: dict[str, tuple[str, str, str, set[str]]] = {
-    "a docstring": ("semid/quantizers/nearest.py", '"""The nearest codeword', '"""Of codewords the nearest', NOTHING),
+    "a docstring": (
+        "semid/quantizers/kernels/nearest.py",
+        '"""The nearest codeword',
+        '"""Of codewords the nearest',
+        NOTHING,
+    ),
     "a comment": ("semid/files.py", "import os", "import os  # of the operating system", NOTHING),
     "the text of an option": ("semid/quantizers/rqkmeans.py", "1 is greedy", "1 is the greedy way", NOTHING),
     "what a log says": ("semid/jobs/log.py", "done in", "finished in", NOTHING),
@@ -196,7 +201,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "codes made elsewhere": ("semid/quantizers/external.py", "logger = ", "EDITED = 1\nlogger = ", NOTHING),
     "the digests": ("semid/jobs/digests.py", "PACKAGE = ", "EDITED = 1\nPACKAGE = ", NOTHING),
     "what two methods share": (
-        *("semid/quantizers/autoencoder.py", "MAX_ROLLBACKS = 2", "MAX_ROLLBACKS = 3"),
+        *("semid/quantizers/autoencoder/selection.py", "MAX_ROLLBACKS = 2", "MAX_ROLLBACKS = 3"),
         {"train_rqvae", "train_vqvae", *ENCODED},
     ),
     "one strategy": (

@@ -223,7 +223,7 @@ def test_an_edit_of_the_quantizers_reruns_what_uses_them(tiny_run: tuple[Path, R
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, copy / name)
-    with (copy / "semid/quantizers/nearest.py").open("a") as file:
+    with (copy / "semid/quantizers/kernels/nearest.py").open("a") as file:
         file.write("\nEDITED = 1\n")
     plan = call_snakemake(tiny_run[0], "-n", "--configfile", TINY, "--", "results/offline_eval.csv", root=copy)
     assert plan.ok, plan.text

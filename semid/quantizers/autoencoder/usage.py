@@ -6,17 +6,17 @@ from torch.utils.checkpoint import checkpoint
 
 
 def code_counts(codes: Tensor, codebook_size: int) -> Tensor:
-    """Rows of each code, int64 [L, K], of codes [n, L]."""
+    """Count the rows of each code, int64 [L, K], of codes [n, L]."""
     return torch.stack([torch.bincount(column, minlength=codebook_size) for column in codes.t()])
 
 
 def perplexity(sizes: Tensor) -> Tensor:
-    """exp of the entropy of each level's code distribution, [L], of counts [L, K]."""
+    """Return exp of the entropy of each level's distribution of codes, [L], from counts [L, K]."""
     return torch.special.entr(sizes / sizes.sum(dim=1, keepdim=True)).sum(dim=1).exp()
 
 
 def n_distinct(codes: Tensor, codebook_size: int) -> int:
-    """Distinct rows of codes [n, L], without packing a row into one integer, which overflows."""
+    """Count the distinct rows of codes [n, L], without packing a row into one integer, which might overflow."""
     groups = torch.zeros(len(codes), dtype=torch.int64)
     for column in codes.t():
         groups = torch.unique(groups * codebook_size + column, return_inverse=True)[1]
@@ -24,20 +24,20 @@ def n_distinct(codes: Tensor, codebook_size: int) -> int:
 
 
 def distinct_rows(rows: Tensor, at_most: int, block: int = 16_384) -> int:
-    """How many rows [n, d] differ, counted up to `at_most`, of which memory holds that many and a block."""
-    found = rows[:0]
+    """Count the distinct rows [n, d] up to `at_most`; memory holds as many of them, and a block."""
+    distinct = rows[:0]
     for part in rows.split(block):
-        found = torch.unique(torch.cat([found, part]), dim=0)
-        if len(found) >= at_most:
+        distinct = torch.unique(torch.cat([distinct, part]), dim=0)
+        if len(distinct) >= at_most:
             return at_most
-    return len(found)
+    return len(distinct)
 
 
 def usage_entropy(residuals: Tensor, codebook: Tensor, temperature: float, block: int = 256) -> Tensor:
-    """Entropy in nats of the mean over rows of softmax(−‖r − c‖² / temperature), a scalar; at most log K.
+    """Return the entropy in nats of the mean over rows of softmax(−‖r − c‖² / temperature), a scalar of at most log K.
 
-    Soft, hence with a gradient for the residuals [n, d]; computed `block` rows at a time and recomputed in the
-    backward pass, so that no n × K is held.
+    Since the assignment is soft, it has a gradient for the residuals [n, d]. It is computed `block` rows at a time, and
+    computed again in the backward pass, so that no tensor of n × K is held.
     """
 
     def probabilities(rows: Tensor) -> Tensor:
@@ -51,6 +51,6 @@ def usage_entropy(residuals: Tensor, codebook: Tensor, temperature: float, block
         total = total + (
             checkpoint(probabilities, rows, use_reentrant=False) if rows.requires_grad else probabilities(rows)
         )
-    # at 0, where softmax underflows, the gradient of the entropy is infinite
+    # where softmax underflows to 0, the gradient of the entropy would be infinite
     shares = (total / len(residuals)).clamp(min=torch.finfo(total.dtype).tiny)
     return torch.special.entr(shares).sum()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 
 def _mlp(widths: list[int], zero_last: bool) -> nn.Sequential:
+    """Make a perceptron with layers of these widths and ReLU in between; `zero_last` begins its last layer at zero."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
@@ -19,10 +20,10 @@ def _mlp(widths: list[int], zero_last: bool) -> nn.Sequential:
 
 
 class Network(nn.Module):
-    """Encoder z = W(x − μ) + f(x − μ) and decoder x̂ = Vz + g(z) + μ, with perceptrons f and g.
+    """An encoder z = W(x − μ) + f(x − μ) and a decoder x̂ = Vz + g(z) + μ, where f and g are perceptrons.
 
     With a linear start the last layers of f and g begin at zero, so that the network begins as the linear map that
-    `start` sets; without one W and V do not exist.
+    `start` sets. Without a linear start it has neither W nor V.
     """
 
     mean: Tensor
@@ -44,12 +45,12 @@ class Network(nn.Module):
             self.decode_linear.weight.copy_(directions.t())
 
     def encode(self, rows: Tensor) -> Tensor:
-        """Latent vectors [n, codebook_dim] of rows [n, dim]."""
+        """Return latent vectors [n, codebook_dim] of rows [n, dim]."""
         centred = rows - self.mean
         latent = self.encode_mlp(centred)
         return latent if self.encode_linear is None else self.encode_linear(centred) + latent
 
     def decode(self, latent: Tensor) -> Tensor:
-        """Rows [n, dim] of latent vectors [n, codebook_dim]."""
+        """Return rows [n, dim] of latent vectors [n, codebook_dim]."""
         rows = self.decode_mlp(latent) + self.mean
         return rows if self.decode_linear is None else self.decode_linear(latent) + rows

@@ -1,11 +1,12 @@
-"""Nearest codewords by 8-bit products that certify most rows, and float32 distances for the rest.
+"""Nearest codewords by products of 8-bit integers that settle most rows, and by float32 distances for the others.
 
-A row and a codeword are rounded to int8 with a scale each, x = s·(y + e). What rounding can hide of a product is at
-most s_x·s_c(‖e_x‖‖y_c + e_c‖ + ‖y_x‖‖e_c‖) (Cauchy and Schwarz), and both errors are known when rounding. Hence a lower
-bound of every score and an upper bound of the best one: a codeword whose lower bound lies above is proved not to be the
-nearest. The few that are left, two or three a row in a tenth to a third of the rows, are compared in float32. The codes
-are those of float32 distances, at the speed of int8 products: four times that of float32 where the processor has them.
-Both sides are taken from one center, which moves no distance and shortens what is rounded.
+A row and a codeword are each rounded to int8 with a scale, x = s·(y + e). Rounding can hide at most
+s_x·s_c(‖e_x‖‖y_c + e_c‖ + ‖y_x‖‖e_c‖) of their product (Cauchy and Schwarz), and both errors are known once they are
+rounded. This gives a lower bound of every score and an upper bound of the best score: a codeword whose lower bound lies
+above the upper bound is proved not to be the nearest. In a tenth to a third of the rows two or three codewords are
+left, which are compared in float32. So the codes are those of float32 distances, at the speed of int8 products, which
+is four times that of float32 where the processor has them. Rows and codewords are taken relative to one center, which
+moves no distance and makes what is rounded shorter.
 """
 
 from collections.abc import Mapping
@@ -15,20 +16,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from semid.quantizers.blocks import empty_tensor
-from semid.quantizers.minima import GROUP, group_minima, members
+from semid.quantizers.kernels.blocks import empty_tensor
+from semid.quantizers.kernels.top_k import GROUP, group_minima, members
 
 # float32 rounding of the bounds themselves, as a share of their terms
 _SLACK = 2e-6
 _PAIRS_AT_ONCE = 4096
-# scores held at once; two buffers of four bytes each
+# the scores held at once, in two buffers of four bytes a score
 _SCORES_AT_ONCE = 1 << 20
 
 
 class QuantizedRows(NamedTuple):
     """Rows [n, d], less a center, rounded to int8: x − center = (values + e) / inverse_scale.
 
-    `values` int8 [n, d]; `inverse_scale` [n]; `error`: ‖e‖ [n]; `norm`: ‖values‖ [n].
+    `values` are int8 [n, d] and `inverse_scale` is [n]; `error` is ‖e‖ [n], and `norm` is ‖values‖ [n].
     """
 
     values: Tensor
@@ -37,18 +38,19 @@ class QuantizedRows(NamedTuple):
     norm: Tensor
 
     def part(self, start: int, stop: int) -> "QuantizedRows":
+        """Return the rows from `start` to `stop`."""
         return QuantizedRows(*(tensor[start:stop] for tensor in self))
 
 
 class RowQuantizer:
-    """Rounds float32 rows, less `center` [d], to int8, each by its own largest entry; reuses its buffers."""
+    """Rounds float32 rows, less `center` [d], to int8, each row by its largest entry; reuses its buffers."""
 
     def __init__(self, center: Tensor, block: int = 2048) -> None:
         self._center, self._block = center, block
         self._scaled, self._rounded = torch.empty(block, len(center)), torch.empty(block, len(center))
 
     def into(self, rows: Tensor, out: QuantizedRows) -> QuantizedRows:
-        """Quantize rows [n, d] into `out`, made by :func:`empty_rows`."""
+        """Quantize rows [n, d] into `out`, which :func:`empty_rows` made, and return it."""
         for start in range(0, len(rows), self._block):
             part = rows[start : start + self._block]
             stop = start + len(part)
@@ -65,33 +67,35 @@ class RowQuantizer:
 
 
 def empty_rows(n: int, dim: int, scratch: str | Path | None = None) -> QuantizedRows:
+    """Make uninitialized quantized rows, whose values lie in an :func:`empty_tensor`."""
     values = empty_tensor(n, dim, torch.int8, scratch)
     return QuantizedRows(values, torch.empty(n), torch.empty(n), torch.empty(n))
 
 
 def quantize_rows(rows: Tensor, center: Tensor, scratch: str | Path | None = None) -> QuantizedRows:
-    """Rows [n, d], less `center` [d], rounded to int8; in an :func:`empty_tensor`."""
+    """Round rows [n, d], less `center` [d], to int8; the values lie in an :func:`empty_tensor`."""
     return RowQuantizer(center, min(2048, len(rows))).into(rows, empty_rows(len(rows), len(center), scratch))
 
 
 def can_screen(codebook: Tensor, quantized_before: bool = False) -> bool:
-    """Whether screening is exact and pays for a codebook [K, d]: on processors with int8 dot products.
+    """Tell whether screening is exact for a codebook [K, d] and faster: on processors with int8 dot products.
 
-    Quantizing rows costs as much as a product with 256 codewords saves: fewer than 1,024 pay where it is done before.
+    Quantizing the rows costs as much as a product with 256 codewords saves. So a codebook needs 1,024 codewords, or 256
+    where the rows were quantized before.
     """
     if codebook.device.type != "cpu" or codebook.shape[1] < 32 or len(codebook) < (256 if quantized_before else 1024):
         return False
-    # a torch too old to tell costs time, no result
+    # with a torch that is too old to tell, codes take longer and are the same
     capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     if not any(capabilities.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8")):
         return False
-    # larger ones would overflow the bounds of a row of zeros, smaller ones underflow their own squares
+    # larger values would overflow the bounds of a row of zeros, and the squares of smaller ones would underflow
     largest = float(codebook.abs().max())
     return largest == 0 or 1e-8 < largest < 1e6
 
 
 class ScreenedCodewords:
-    """The nearest of `codebook` [K, d] to each row, as :class:`NearestCodeword`, by screening around `center` [d]."""
+    """Finds the nearest codeword of `codebook` [K, d] to each row by screening around `center` [d]."""
 
     def __init__(self, codebook: Tensor, center: Tensor) -> None:
         self._codebook = codebook
@@ -108,7 +112,7 @@ class ScreenedCodewords:
         self._squared[:k], self._scale[:k] = squared, scale
         self._length, self._error = torch.zeros(padded), torch.zeros(padded)
         self._length[:k], self._error[:k] = squared.sqrt(), quantized.error * scale
-        # what float32 rounds are the codewords and rows as they are
+        # float32 rounds products of codewords and rows as they are, before the center is subtracted
         self._center_length = float(center.norm())
         self._longest = float(self._norms.max()) ** 0.5 + self._center_length
         self._products = torch.empty(0, dtype=torch.int32)
@@ -118,13 +122,13 @@ class ScreenedCodewords:
         self._left, self._right = torch.empty(_PAIRS_AT_ONCE, dim), torch.empty(_PAIRS_AT_ONCE, dim)
 
     def __call__(self, rows: Tensor, quantized: QuantizedRows | None = None) -> Tensor | None:
-        """Codes int64 [n] of rows [n, d]; None when so many codewords lie between the bounds that it does not pay.
+        """Return codes int64 [n] of rows [n, d]; None when too many codewords lie between the bounds for it to pay.
 
-        `quantized`: the same rows, where they have been quantized before around the same center.
+        `quantized` are the same rows, where they were quantized before around the same center.
         """
         if quantized is None:
             if len(self._quantized.error) < len(rows):
-                self._quantized = empty_rows(*rows.shape)
+                self._quantized = empty_rows(rows.shape[0], rows.shape[1])
             quantized = self._quantizer.into(rows, self._quantized.part(0, len(rows)))
         block = max(1, _SCORES_AT_ONCE // len(self._values))
         parts = []
@@ -142,7 +146,7 @@ class ScreenedCodewords:
             self._products, self._bounds = torch.empty(n * k, dtype=torch.int32), torch.empty(n * k)
         products, bounds = self._products[: n * k].view(n, k), self._bounds[: n * k].view(n, k)
         torch._int_mm(quantized.values, self._values.t(), out=products)
-        # in units of 2 / inverse_scale: ‖c‖² · inverse_scale / 2 − s_c⟨y_x, y_c⟩, less what rounding may hide
+        # a bound, in units of 2 / inverse_scale, is ‖c‖² · inverse_scale / 2 − s_c⟨y_x, y_c⟩, less what rounding hides
         longest = float(quantized.norm.max())
         hidden = self._length * float(quantized.error.max()) + self._error * longest
         bounds.copy_(products)
@@ -175,7 +179,10 @@ class ScreenedCodewords:
         return codes
 
     def _nearest_of(self, rows: Tensor, unsettled: Tensor, row: Tensor, candidate: Tensor) -> Tensor:
-        """The nearest candidate of each unsettled row by float32 scores; row[i] of them has candidate[i]."""
+        """Return the nearest candidate of each unsettled row by float32 scores.
+
+        candidate[i] is a candidate of the unsettled row number row[i].
+        """
         scores = torch.empty(len(row))
         for start in range(0, len(row), _PAIRS_AT_ONCE):
             stop = min(start + _PAIRS_AT_ONCE, len(row))

@@ -1,19 +1,19 @@
-"""Where vectors that need not fit in memory lie: exact principal components, and their mean where it is far."""
+"""Exact principal components of vectors that need not fit in memory, and their mean where it is far from the origin."""
 
 import torch
 from torch import Tensor
 
-from semid.quantizers.blocks import Vectors, float32_blocks
+from semid.quantizers.kernels.blocks import Vectors, float32_blocks
 
-# the squared length of a mean over the variance, from which vectors count as far from the origin
+# vectors count as far from the origin where the squared length of their mean is above this multiple of their variance
 FAR = 16
 
 
 def principal_directions(vectors: Vectors, n_directions: int, block: int = 4096) -> tuple[Tensor, Tensor]:
-    """Mean [dim] and the leading orthonormal directions [n_directions, dim], both float32.
+    """Return the mean [dim] and the leading orthonormal directions [n_directions, dim] of vectors, both float32.
 
-    Eigenvectors of the covariance, accumulated in float64 in two passes; the largest entry of each direction is
-    positive, so that the result does not depend on the solver's choice of sign.
+    The directions are eigenvectors of the covariance, which is summed in float64 in two passes. The largest entry of
+    each direction is positive, so that the result does not depend on the sign that the solver chooses.
     """
     n, dim = vectors.shape
     mean = torch.zeros(dim, dtype=torch.float64)
@@ -30,9 +30,9 @@ def principal_directions(vectors: Vectors, n_directions: int, block: int = 4096)
 
 
 def distant_mean(vectors: Vectors, block: int = 4096) -> Tensor:
-    """The mean, float32 [dim], of vectors [n, dim] where ‖mean‖² > 16 · mean ‖x − mean‖²; elsewhere zeros.
+    """Return the mean of vectors [n, dim], float32 [dim], where ‖mean‖² > 16 · mean ‖x − mean‖², and zeros elsewhere.
 
-    float32 distances are differences of squared lengths: so far from the origin little but rounding is left of them.
+    float32 distances are differences of squared lengths, of which little but rounding is left so far from the origin.
     """
     n, dim = vectors.shape
     mean, length = torch.zeros(dim, dtype=torch.float64), 0.0
@@ -45,5 +45,5 @@ def distant_mean(vectors: Vectors, block: int = 4096) -> Tensor:
 
 
 def project(rows: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
-    """Coordinates [n, k] of rows [n, dim] along directions [k, dim] after subtracting the mean."""
+    """Return coordinates [n, k] of rows [n, dim], less the mean, along directions [k, dim]."""
     return torch.nn.functional.linear(rows - mean, directions)

@@ -1,6 +1,7 @@
-"""The smallest of many scores: first of each group of 32 columns, then of the members of the groups that matter.
+"""The k smallest of many scores, and the single smallest, faster than torch finds them on a CPU.
 
-On a CPU the minimum alone is vectorized and the minimum with its column is not: the second is left with few columns.
+There a minimum is vectorized, but a minimum together with its column is not. So the minimum of each group of 32 columns
+comes first, and columns are looked for only inside the groups that can hold the smallest scores.
 """
 
 import torch
@@ -10,17 +11,17 @@ GROUP = 32
 
 
 def group_minima(scores: Tensor) -> Tensor:
-    """The minimum of each group of columns, [n, K / 32], of contiguous scores [n, K]."""
+    """Return the minimum of each group of 32 columns, [n, K / 32], of contiguous scores [n, K]."""
     return scores.view(len(scores), -1, GROUP).amin(dim=2)
 
 
 def members(scores: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
-    """The 32 scores [p, 32] of each pair of a row [p] and a group [p] of contiguous scores [n, K]."""
+    """Return the 32 scores of each pair of a row [p] and a group [p], [p, 32], of contiguous scores [n, K]."""
     return scores.view(-1, GROUP).index_select(0, rows * (scores.shape[1] // GROUP) + groups)
 
 
 def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest of each row of scores [n, K] and its first column, as `min(dim=1)`."""
+    """Return the lowest of each row of scores [n, K] and the first column that holds it, as `min(dim=1)` does."""
     n, k = scores.shape
     if k % GROUP or k == GROUP or scores.device.type != "cpu":
         values, columns = scores.min(dim=1)
@@ -31,16 +32,17 @@ def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def smallest_sums(left: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The `count` smallest (all, where there are fewer) of left[:, b] + scores[:, b, k], ascending, with their b and k.
+    """Return the `count` smallest of left[:, b] + scores[:, b, k] in ascending order, and the b and k of each.
 
-    left [n, B], contiguous scores [n, B, K]; all three results [n, count].
+    `left` is [n, B] and the contiguous `scores` are [n, B, K]; the three results are [n, count], or narrower where
+    there are fewer sums.
     """
     n, width, k = scores.shape
     if k % GROUP or width * k // GROUP < 2 * count:
         sums = (scores + left[:, :, None]).view(n, -1)
         values, flat = _smallest(sums, count)
         return values, flat // k, flat % k
-    # the smallest lie in the groups of the smallest minima
+    # the smallest sums lie in the groups that have the smallest minima
     minima = group_minima(scores.view(n * width, k)).view(n, width, -1) + left[:, :, None]
     groups = _smallest(minima.view(n, -1), count)[1]
     rows = torch.arange(n, device=scores.device).repeat_interleave(count)
@@ -52,7 +54,10 @@ def smallest_sums(left: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Ten
 
 
 def _smallest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` smallest of each row of values [n, m], ascending, and their columns; of one the first column."""
+    """Return the `count` smallest of each row of values [n, m] in ascending order, and their columns.
+
+    Where `count` is 1, the column is the first that holds the value.
+    """
     if count == 1:
         least, columns = values.min(dim=1, keepdim=True)
     else:

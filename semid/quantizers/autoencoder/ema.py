@@ -5,25 +5,39 @@ from torch import Tensor, nn
 
 
 class EMACodebook(nn.Module):
-    """A codebook [K, d] with its moving counts [K] and sums [K, d], all buffers.
+    """A codebook [K, d] with the moving counts [K] and sums [K, d] of the residuals that it serves.
 
-    `decay`: of the moving averages; `eps`: Laplace smoothing of the counts; `threshold_ema_dead_code`: a code whose
-    moving count falls under this share of batch / K moves to a random residual of the batch.
+    `decay` is that of the moving averages, and `eps` the Laplace smoothing of the counts. A code whose moving count
+    falls under the share `threshold_ema_dead_code` of batch / K moves to a random residual of the batch. All three
+    tensors are buffers; but with `by_gradient` the codebook is a parameter, which an optimizer moves in place of
+    `update`.
     """
 
     codebook: Tensor
     counts: Tensor
     sums: Tensor
 
-    def __init__(self, codebook_size: int, dim: int, decay: float, eps: float, threshold_ema_dead_code: float) -> None:
+    def __init__(
+        self,
+        codebook_size: int,
+        dim: int,
+        decay: float,
+        eps: float,
+        threshold_ema_dead_code: float,
+        by_gradient: bool = False,
+    ) -> None:
         super().__init__()
         self.decay, self.eps, self.threshold_ema_dead_code = decay, eps, threshold_ema_dead_code
-        self.register_buffer("codebook", torch.zeros(codebook_size, dim))
+        if by_gradient:
+            self.codebook = nn.Parameter(torch.zeros(codebook_size, dim))
+        else:
+            self.register_buffer("codebook", torch.zeros(codebook_size, dim))
         self.register_buffer("counts", torch.zeros(codebook_size))
         self.register_buffer("sums", torch.zeros(codebook_size, dim))
 
+    @torch.no_grad()
     def start(self, codebook: Tensor, cluster_sizes: Tensor, batch_size: int) -> None:
-        """Begin at a k-means codebook as if the averages had long seen batches that follow its cluster sizes [K]."""
+        """Begin at a k-means codebook [K, d], as if long fed with batches that follow its cluster sizes [K]."""
         shares = cluster_sizes / cluster_sizes.sum()
         self.codebook.copy_(codebook)
         self.counts.copy_(shares * batch_size)
@@ -31,7 +45,7 @@ class EMACodebook(nn.Module):
 
     @torch.no_grad()
     def update(self, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> int:
-        """Move by one batch of residuals [n, d] and their codes [n]; return how many codes were revived."""
+        """Move the codebook by a batch of residuals [n, d] and their codes [n]; return how many codes were revived."""
         size = len(self.codebook)
         self.counts.mul_(self.decay).add_(torch.bincount(codes, minlength=size), alpha=1 - self.decay)
         batch_sums = torch.zeros_like(self.sums).index_add_(0, codes, residuals)

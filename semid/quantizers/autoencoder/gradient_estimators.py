@@ -1,29 +1,30 @@
-"""How the decoder's gradient passes the quantization, which has none of its own.
+"""How the decoder's gradient passes the quantization, which has no gradient.
 
-Both give the quantized vectors themselves and differ in what reaches the latent vectors [n, d] behind them.
+An estimator is a function of latent vectors [n, d] and of the quantized vectors [n, d] that they became. Its value is
+the quantized vectors. The estimators differ in the gradient that reaches the latent vectors.
 """
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-# shares below this are rounding: of the longer length, or of the sum of two unit vectors
+# a length counts as zero below this share of the longer length, or of the sum of two unit vectors
 _TINY = 1e-6
 
 
 def straight_through(latent: Tensor, quantized: Tensor) -> Tensor:
-    """`quantized` [n, d], whose gradient reaches `latent` [n, d] as it is (Bengio et al., 2013)."""
+    """Return `quantized` [n, d], and pass its gradient to `latent` [n, d] as it is (Bengio et al., 2013)."""
     # the difference is zero: the value is the codeword to the last bit
     return quantized.detach() + (latent - latent.detach())
 
 
 def rotation_trick(latent: Tensor, quantized: Tensor) -> Tensor:
-    """`quantized` [n, d], whose gradient reaches `latent` [n, d] turned and scaled as they are to each other.
+    """Return `quantized` [n, d], and pass its gradient to `latent` [n, d] turned and scaled as they are to each other.
 
     Fifty et al., "Restructuring Vector Quantization with the Rotation Trick" (2024): q = (‖q‖ / ‖e‖) R e with the
-    rotation R = I − 2 r rᵀ + 2 q̂ êᵀ, r = (ê + q̂) / ‖ê + q̂‖, taken as constant; applied as products of vectors.
-    Where q is opposite to e, R is the reflection that turns e around; where either is zero, the gradient passes
-    straight through.
+    rotation R = I − 2 r rᵀ + 2 q̂ êᵀ, r = (ê + q̂) / ‖ê + q̂‖. R is taken as constant, and applied as products of
+    vectors. Where q is opposite to e, R is the reflection that turns e around. Where either is zero, the gradient
+    passes straight through.
     """
     e, q = latent.detach(), quantized.detach()
     length, new_length = e.norm(dim=1, keepdim=True), q.norm(dim=1, keepdim=True)

@@ -1,6 +1,7 @@
-"""The residual walk: a code a level, chosen for what the codewords of the levels before have left.
+"""The residual walk: each level chooses a code for what the codewords of the levels before it have left.
 
-Codebooks are a tensor [K, d] a level, of any K; `level_codebooks` takes them from the tensor [L, K, d] of a tokenizer.
+The codebook of a level is a tensor [K, d], and K may differ between levels. `level_codebooks` takes these tensors from
+the padded tensor [L, K, d] of a tokenizer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from semid.quantizers.nearest import NearestCodeword
+from semid.quantizers.kernels.nearest import NearestCodeword
 
 
 def residual_walk(
@@ -19,12 +20,12 @@ def residual_walk(
     row_block: int | None = None,
     in_place: bool = True,
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Yield (level, residual [n, d], codes int64 [n]) level by level; subtract the codewords of each but the last.
+    """Yield (level, residual [n, d], codes int64 [n]) for each level, and subtract the codewords in between.
 
-    `choose` gives the codes of a residual at a level. The codebook of a level is looked up after the level was yielded,
-    which may therefore set or move it. In place the rows given are overwritten, `row_block` (None: all) of them at a
-    time through one buffer; else every level has a tensor of its own, with a gradient that passes every level before,
-    because the codewords subtracted are detached.
+    `choose(level, residual)` gives the codes of a level. The codebook of a level is looked up only after the level was
+    yielded, so that the caller may set or move it then. By default the rows are overwritten, `row_block` of them at a
+    time (None takes all at once) through one buffer. Without `in_place` the residual of every level is a new tensor,
+    and its gradient reaches the rows unchanged, because the codewords that are subtracted are detached.
     """
     block = max(1, len(residual) if row_block is None else row_block)
     codewords = torch.empty_like(residual[:block]) if in_place else None
@@ -42,7 +43,7 @@ def residual_walk(
 
 
 def residual_codes(residuals: Tensor, levels: Sequence[NearestCodeword], codebooks: Sequence[Tensor]) -> Tensor:
-    """Greedy codes int64 [n, L] of rows [n, d] under the codebooks of the levels; overwrites `residuals`."""
+    """Choose greedy codes, int64 [n, L], of rows [n, d] under the codebooks of the levels; overwrite `residuals`."""
     codes = torch.empty(len(residuals), len(levels), dtype=torch.int64, device=residuals.device)
     walk = residual_walk(residuals, len(levels), lambda level, residual: levels[level].codes(residual), codebooks)
     for level, _, chosen in walk:
@@ -51,7 +52,7 @@ def residual_codes(residuals: Tensor, levels: Sequence[NearestCodeword], codeboo
 
 
 def sum_of_codewords(codebooks: Sequence[Tensor] | Tensor, codes: Tensor) -> Tensor:
-    """Sum [n, d] of the codewords that codes [n, ≥ L] name in the codebooks of L levels."""
+    """Sum the codewords that codes [n, ≥ L] name in the codebooks of L levels: [n, d]."""
     total = codebooks[0].index_select(0, codes[:, 0])
     for level in range(1, len(codebooks)):
         total += codebooks[level].index_select(0, codes[:, level])
@@ -59,5 +60,5 @@ def sum_of_codewords(codebooks: Sequence[Tensor] | Tensor, codes: Tensor) -> Ten
 
 
 def level_codebooks(codebooks: Tensor, sizes: Sequence[int]) -> list[Tensor]:
-    """The codebook [size, d] of every level: codebooks [L, K, d] without the rows beyond its size."""
+    """Return the codebook [size, d] of every level: codebooks [L, K, d] without the rows beyond the level's size."""
     return [codebook[:size] for codebook, size in zip(codebooks, sizes, strict=True)]

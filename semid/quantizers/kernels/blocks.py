@@ -1,4 +1,4 @@
-"""Any array in, float32 blocks out; and tensors that lie in a file instead of memory."""
+"""Blocks of float32 rows from any array, with checks of what they hold, and tensors that lie in a file."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from semid.errors import InputError
 
-# of a value: squared, and summed over a million rows of width 1,000, it stays below the largest float32
+# the largest value allowed: its square, summed over a million rows of width 1,000, stays below the largest float32
 LARGEST = 2.0**46
 
 
 class Vectors(Protocol):
-    """What `vectors` must offer: a two-dimensional shape, and slices and integer arrays as indices."""
+    """What `vectors` must offer: a two-dimensional shape, and indexing by slices and by arrays of integers."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -37,7 +37,7 @@ def check_vectors(vectors: Vectors, dim: int | None = None) -> None:
 
 
 def _copy_float32(block: Any, out: Tensor) -> Tensor:
-    """The first rows of `out` [rows, dim], float32, overwritten by a block of rows."""
+    """Overwrite the first rows of `out` [rows, dim], float32, by a block of rows, and return them."""
     rows = out[: len(block)]
     if isinstance(block, Tensor):
         rows.copy_(block.detach())
@@ -49,15 +49,16 @@ def _copy_float32(block: Any, out: Tensor) -> Tensor:
 def check_values(block: Tensor, first_row: int = 0, rows: np.ndarray | None = None) -> None:
     """Raise `InputError` that names the first row holding NaN, infinity or a value too large to square.
 
-    `first_row` is the number of the block's first row; `rows` the number of each, where they are not contiguous.
+    `first_row` is the number of the block's first row; `rows` holds the number of each row where they are not
+    contiguous.
     """
     if block.numel() == 0:
         return
-    # both are NaN where a value is, and cost a fraction of a test of each value
+    # both are NaN where any value is, and cost a fraction of a test of every value
     smallest, largest = torch.aminmax(block)
     if float(smallest) >= -LARGEST and float(largest) <= LARGEST:
         return
-    # not `>`, which is false of NaN
+    # `>` would be false for NaN
     position = int((~(block.abs() <= LARGEST)).any(dim=1).nonzero()[0])
     row = first_row + position if rows is None else int(rows[position])
     if bool(torch.isfinite(block[position]).all()):
@@ -69,7 +70,10 @@ def check_values(block: Tensor, first_row: int = 0, rows: np.ndarray | None = No
 
 
 def check_codes(codes: Any, sizes: Sequence[int]) -> Tensor:
-    """Codes as int64 [n, L]; `InputError` unless they are integers, a column a level, each below the level's size."""
+    """Return codes as int64 [n, L].
+
+    Raises `InputError` unless they are integers, with a column for each level, from 0 to the level's size − 1.
+    """
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.shape[1] != len(sizes):
         raise InputError(f"codes have shape {codes.shape}: expected [rows, {len(sizes)}]")
@@ -86,7 +90,7 @@ def check_codes(codes: Any, sizes: Sequence[int]) -> Tensor:
 
 
 def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "cpu") -> Iterator[tuple[int, Tensor]]:
-    """Yield `(first row, float32 [rows, dim])` for consecutive blocks of vectors; each overwrites the last."""
+    """Yield `(first row, float32 [rows, dim])` for consecutive blocks of vectors; a block overwrites the one before."""
     n, dim = vectors.shape
     buffer = torch.empty(min(block, n), dim)
     for start in range(0, n, block):
@@ -96,24 +100,27 @@ def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "c
 
 
 def sample_rows(n: int, size: int, seed: int) -> np.ndarray | None:
-    """Ascending row numbers of a seeded sample without replacement; None when all `n` rows are taken (`size` 0)."""
+    """Draw a seeded sample of `size` of `n` rows without replacement, and return its row numbers in ascending order.
+
+    None stands for all rows, where `size` is 0 or no less than `n`.
+    """
     if size <= 0 or n <= size:
         return None
     return np.sort(np.random.default_rng(seed).choice(n, size, replace=False))
 
 
 def empty_tensor(n: int, dim: int, dtype: torch.dtype = torch.float32, scratch: str | Path | None = None) -> Tensor:
-    """An uninitialized tensor [n, dim] on the CPU: in memory or, given a folder, in a file there.
+    """Make an uninitialized tensor [n, dim] on the CPU: in memory or, where `scratch` is a folder, in a file there.
 
-    The file has no name and goes when the tensor goes, also where the process is killed. Its pages are the system's to
-    write out and read again: they need no memory. `OSError` where the folder has no room for it.
+    The file has no name and disappears with the tensor, even when the process is killed. The system writes its pages
+    out and reads them again as it likes, so that they need no memory. Raises `OSError` when the folder has no room.
     """
     if scratch is None or n == 0:
         return torch.empty(n, dim, dtype=dtype)
     size = n * dim * dtype.itemsize
     with NamedTemporaryFile(dir=scratch) as file:
         try:
-            # without blocks of its own a full disk would kill the process where it writes a page
+            # blocks are reserved here, because a disk that is full later kills the process that writes a page
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
             need = f"no room for {size / 1e6:,.0f} MB of training rows: free some, or choose another folder (TMPDIR)"
@@ -122,7 +129,7 @@ def empty_tensor(n: int, dim: int, dtype: torch.dtype = torch.float32, scratch: 
 
 
 def gather_float32(vectors: Vectors, rows: np.ndarray | None, scratch: str | Path | None = None) -> Tensor:
-    """The chosen rows (None: all) as one float32 tensor, an :func:`empty_tensor`, read 16,384 rows at a time."""
+    """Read the chosen rows (None takes all), 16,384 at a time, into one float32 tensor made by :func:`empty_tensor`."""
     n = vectors.shape[0] if rows is None else len(rows)
     out = empty_tensor(n, vectors.shape[1], scratch=scratch)
     for start in range(0, n, 16_384):
@@ -134,7 +141,7 @@ def gather_float32(vectors: Vectors, rows: np.ndarray | None, scratch: str | Pat
 
 
 def select_rows(rows: Tensor, index: Tensor, scratch: str | Path | None = None) -> Tensor:
-    """Rows [m, dim] of a float32 CPU tensor [n, dim] that int64 `index` [m] names, in an :func:`empty_tensor`."""
+    """Copy the rows of a float32 CPU tensor [n, dim] that int64 `index` [m] names into an :func:`empty_tensor`."""
     out = empty_tensor(len(index), rows.shape[1], scratch=scratch)
     for target, part in zip(out.split(16_384), index.split(16_384), strict=True):
         torch.index_select(rows, 0, part, out=target)

@@ -1,0 +1,153 @@
+"""Checkpoints of training: a safetensors file, written whole, and read only by a training that would write the same."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from semid.files import whole_file
+from semid.jobs.digests import code_digest
+from semid.quantizers.autoencoder.model import Autoencoder
+from semid.quantizers.autoencoder.state import Training, new_optimizer
+from semid.quantizers.compute import Compute
+from semid.quantizers.decoder import Decoder
+from semid.quantizers.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file in which training leaves off and continues.
+
+    `key` names what the result depends on (`options`, `training rows`, …), and gives a digest of each. A file that
+    another training wrote is ignored, and the log says what is different.
+    """
+
+    path: Path
+    key: dict[str, str]
+
+    def write(self, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+        """Replace the file by one that holds `tensors` and, as JSON, `scalars`."""
+        on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata = {"key": json.dumps(self.key), "scalars": json.dumps(scalars)}
+        with whole_file(self.path) as temporary:
+            save_file(on_cpu, temporary, {**metadata, "checksum": _checksum(on_cpu, metadata)})
+
+    def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Return tensors and scalars as they were written; None where there is no file, or none that can be used."""
+        if not self.path.is_file():
+            return None
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = dict(file.metadata() or {})
+                # copies, because a product may round otherwise where the file aligns a tensor otherwise than torch
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            checksum = metadata.pop("checksum", None)
+            if checksum != _checksum(tensors, metadata):
+                raise ValueError("its checksum does not match")
+            key, scalars = json.loads(metadata["key"]), json.loads(metadata["scalars"])
+        except (SafetensorError, ValueError, KeyError) as error:
+            logger.warning("%s is damaged (%s) and ignored: training begins anew", self.path, error)
+            return None
+        different = [name for name, digest in self.key.items() if key.get(name) != digest]
+        if different:
+            logger.warning("%s is of other %s and ignored: training begins anew", self.path, ", ".join(different))
+            return None
+        return tensors, scalars
+
+
+def save_training(checkpoint: Checkpoint, training: Training) -> None:
+    """Write where a training stands; `restore_training` reads it."""
+    states = {
+        "trained": training.model.state_dict(),
+        # empty with `keep: last`
+        "kept": training.kept,
+        "generator": {"state": training.generator.get_state()},
+    }
+    if training.resumed is not training.kept:
+        states["resumed"] = training.resumed
+    for parameter, state in training.optimizer.state_dict()["state"].items():
+        states[f"optimizer.{parameter}"] = state
+    tensors = {f"{part}/{name}": tensor for part, state in states.items() for name, tensor in state.items()}
+    checkpoint.write(tensors, {"history": training.history, "learning_rate": training.learning_rate})
+
+
+def restore_training(checkpoint: Checkpoint, model: Autoencoder, generator: torch.Generator) -> Training | None:
+    """Put model and generator where `save_training` left them; None, and both stay, where nothing can be used."""
+    content = checkpoint.read()
+    if content is None:
+        return None
+    tensors, scalars = content
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        states.setdefault(part, {})[rest] = tensor
+    moments = {
+        int(part.removeprefix("optimizer.")): state for part, state in states.items() if part.startswith("optimizer.")
+    }
+    optimizer = new_optimizer(model, scalars["learning_rate"])
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    model.load_state_dict(states["trained"])
+    generator.set_state(states["generator"]["state"])
+    history, kept = scalars["history"], states.get("kept", {})
+    logger.info("%s: training continues after epoch %d", checkpoint.path, history[-1]["epoch"])
+    return Training(model, optimizer, generator, history, kept, states.get("resumed", kept))
+
+
+def training_key(tokenizer: Tokenizer, rows: Tensor, compute: Compute, start: Decoder | None) -> dict[str, str]:
+    """Return digests of all that the result of a training depends on, by what they are of.
+
+    Metadata and block sizes are not among them.
+    """
+    options = {field.name: getattr(tokenizer, field.name) for field in dataclasses.fields(tokenizer)}
+    del options["metadata"]
+    machine = {"torch": torch.__version__, "device": compute.device, "threads": torch.get_num_threads()}
+    return {
+        "options": digest_of_options({"class": type(tokenizer).__name__, **options}),
+        "code": digest_of_code(type(tokenizer)),
+        "training rows": digest_of_tensors({"rows": rows}),
+        "start": digest_of_tensors(start._state()) if start is not None else "none",
+        "device, threads or torch version": digest_of_options(machine),
+    }
+
+
+def _checksum(tensors: dict[str, Tensor], texts: dict[str, str]) -> str:
+    """Return the CRC-32 of names, shapes and values of tensors, and of texts with their names."""
+    checksum = 0
+    for name in sorted(texts):
+        checksum = zlib.crc32(f"{name}={texts[name]}\n".encode(), checksum)
+    for name in sorted(tensors):
+        checksum = zlib.crc32(f"{name} {tuple(tensors[name].shape)}\n".encode(), checksum)
+        checksum = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, checksum)
+    return f"{checksum:08x}"
+
+
+def digest_of_options(options: Any) -> str:
+    """Return the SHA-256 of anything that JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+
+
+def digest_of_tensors(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of the names, types, shapes and values of tensors, which are read 16,384 rows at a time."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        for part in tensor.detach().split(16_384):
+            digest.update(part.cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def digest_of_code(kind: type) -> str:
+    """Return the digest of the code of semid that a class, and the classes that it derives from, can run."""
+    modules = {base.__module__ for base in kind.__mro__}
+    return code_digest(*sorted(module for module in modules if module.startswith("semid.")))

@@ -1,0 +1,97 @@
+"""The options of an autoencoder around codebooks and of its training, each declared once."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from semid.checks import Choices, doc
+from semid.quantizers.autoencoder.gradient_estimators import GRADIENT_ESTIMATORS
+
+# the defaults of these two differ between the methods
+CodebookDim = Annotated[
+    int,
+    Ge(0),
+    doc(
+        "Width of the codebooks; 0 is that of the embeddings, where training gains little over `rqkmeans` (0 to 7 % of "
+        "the error on Beauty, by seed; at 32 it gains 20 %)."
+    ),
+]
+Patience = Annotated[
+    int, Ge(0), doc("With `keep: best`, epochs without a better one before training stops; 0 trains them all.")
+]
+
+
+@dataclass(kw_only=True, eq=False)
+class AutoencoderOptions:
+    """What an autoencoder is built with and trained by.
+
+    The network: `codebook_dim` is the width of its latent space and of the codebooks (0 is the width of the vectors),
+    `hidden` the widths of the hidden layers of its perceptrons, and with `linear_start` encoder and decoder begin as
+    the projection on the principal directions.
+
+    The codebooks: `codebook_update` moves them by moving averages (`ema`) or by `gradient`; `decay`, `eps` and
+    `threshold_ema_dead_code` are those of :class:`~semid.quantizers.autoencoder.ema.EMACodebook`; `kmeans_iters` limits
+    the k-means that they begin with.
+
+    The loss: see :meth:`~semid.quantizers.autoencoder.model.Autoencoder.loss`. `gradient_estimator` says how the
+    decoder's gradient reaches the encoder.
+
+    The training: Adam takes steps of `learning_rate` on batches of `batch_size` rows for `epochs` epochs. With `keep:
+    best` training selects an epoch and undoes collapses of codes, as :mod:`semid.quantizers.autoencoder.selection`
+    says, and stops after `patience` epochs without a better one (0 trains all epochs); `last` keeps the last epoch as
+    it is.
+    """
+
+    codebook_dim: CodebookDim = 0
+    hidden: Annotated[
+        tuple[Annotated[int, Ge(1)], ...],
+        MinLen(1),
+        doc("Widths of the perceptrons beside the linear maps; the decoder has them in reverse."),
+    ] = (512,)
+    linear_start: Annotated[
+        bool,
+        doc(
+            "Whether the encoder is `z = W(x − μ) + f(x − μ)` and the decoder `x̂ = Vz + g(z) + μ`, where W begins as "
+            "the principal directions, V as its transpose, f and g at zero. False leaves the perceptrons alone, from "
+            "random weights."
+        ),
+    ] = True
+    codebook_update: Annotated[
+        Literal["ema", "gradient"], doc("Codebooks follow by moving averages (`ema`), or by `gradient`.")
+    ] = "ema"
+    decay: Annotated[float, Gt(0), Lt(1), doc("Decay of the moving averages of codewords and counts.")] = 0.99
+    eps: Annotated[float, Gt(0), doc("Laplace smoothing of the moving counts.")] = 1e-5
+    threshold_ema_dead_code: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        doc(
+            "A code whose moving count falls under this share of batch / K moves to a random residual; 0 revives none."
+        ),
+    ] = 0.02
+    kmeans_iters: Annotated[int, Ge(1), doc("Most Lloyd iterations a level of the initial k-means.")] = 25
+    commitment_weight: Annotated[float, Ge(0), doc("Pull of the encoder to the codewords, at every level.")] = 0.25
+    usage_weight: Annotated[float, Ge(0), doc("Weight of the entropy of soft code usage in the loss.")] = 0.0
+    usage_temperature: Annotated[float, Gt(0), doc("Temperature of the soft code usage behind that entropy.")] = 0.1
+    gradient_estimator: Annotated[
+        str,
+        Choices(GRADIENT_ESTIMATORS),
+        doc(
+            "How the decoder's gradient passes the quantization: as it is, or by `rotation`, turned and scaled as the "
+            "latent vector is to the sum of its codewords (Fifty et al., 2024). From a k-means start `rotation` learns "
+            "less and uses codes less evenly (Beauty, `rqvae_4x256`, 15 epochs: held-out error 0.406 against 0.380; at "
+            "full width a flat codebook of 1,024 collapsed)."
+        ),
+    ] = "straight_through"
+    epochs: Annotated[int, Ge(0), doc("Passes over the training rows.")] = 60
+    batch_size: Annotated[int, Ge(1), doc("Rows a gradient step.")] = 1024
+    learning_rate: Annotated[float, Gt(0), doc("Learning rate of Adam.")] = 1e-3
+    keep: Annotated[
+        Literal["best", "last"],
+        doc(
+            "`best` keeps the epoch of lowest error on held-out items and undoes collapses of codes; `last` keeps the "
+            "last one as it is."
+        ),
+    ] = "best"
+    patience: Patience = 15

@@ -1,0 +1,68 @@
+"""Residual codes by beam search, which keeps several partial codes of each row."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from semid.quantizers.kernels.top_k import smallest_sums
+
+# the floats that the tables of codeword products may take
+_TABLES_AT_MOST = 1 << 24
+# the scores held at once, in floats: they are read three times and should stay in cache
+_SCORES_AT_ONCE = 1 << 18
+# the rows of a block, at least, where there are no tables: each block reads every codebook anew
+_ROWS_AT_LEAST = 64
+
+
+class BeamSearch:
+    """Finds the residual codes of smallest total error among `beam` partial codes that are kept of each row.
+
+    `beam` is the `max_beam_size` of faiss.ResidualQuantizer; see Babenko and Lempitsky, "Additive quantization" (2014).
+    Since ⟨x − Σ c_j, c⟩ = ⟨x, c⟩ − Σ ⟨c_j, c⟩, each row is multiplied only once with the codebook [K, d] of each level,
+    whatever the beam, and tables of codeword products give the rest. Where the codebooks are too large for tables,
+    every residual is multiplied with them.
+    """
+
+    def __init__(self, codebooks: Sequence[Tensor] | Tensor, beam: int) -> None:
+        self._codebooks, self._beam = list(codebooks), beam
+        self._norms = [codebook.square().sum(dim=1) for codebook in codebooks]
+        sizes = [len(codebook) for codebook in codebooks]
+        # the number of codewords of all levels before each level
+        before = [sum(sizes[:level]) for level in range(len(sizes))]
+        self._rows_at_once = max(1, _SCORES_AT_ONCE // (beam * max(sizes)))
+        self._tables: list[Tensor] | None = None
+        if sum(rows * size for rows, size in zip(before, sizes, strict=True)) <= _TABLES_AT_MOST:
+            # the table of a level holds 2⟨c_j, c⟩ for the codewords c_j of all levels before it: [codewords before, K]
+            self._tables = [
+                2 * torch.cat([codebook[:0], *self._codebooks[:level]]) @ codebook.t()
+                for level, codebook in enumerate(self._codebooks)
+            ]
+        else:
+            self._rows_at_once = max(_ROWS_AT_LEAST, self._rows_at_once)
+        self._offsets = torch.tensor(before, device=self._codebooks[0].device)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Return codes int64 [n, L] of rows [n, d]."""
+        return torch.cat([self._codes(part) for part in rows.split(self._rows_at_once)])
+
+    def _codes(self, rows: Tensor) -> Tensor:
+        n, dim = rows.shape
+        n_levels = len(self._codebooks)
+        codes = torch.empty(n, 1, 0, dtype=torch.int64, device=rows.device)
+        errors = torch.zeros(n, 1, device=rows.device)
+        residuals = rows[:, None, :]
+        for level in range(n_levels):
+            width, k = codes.shape[1], len(self._codebooks[level])
+            left = rows if self._tables is not None else residuals.reshape(-1, dim)
+            scores = torch.addmm(self._norms[level], left, self._codebooks[level].t(), alpha=-2).view(n, -1, k)
+            if self._tables is not None and level > 0:
+                entries = (codes + self._offsets[:level]).view(-1, level)
+                crossed = torch.nn.functional.embedding_bag(entries, self._tables[level], mode="sum")
+                scores = crossed.view(n, width, k).add_(scores)
+            errors, parent, code = smallest_sums(errors, scores, self._beam if level + 1 < n_levels else 1)
+            codes = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, level)), code[:, :, None]], dim=2)
+            if self._tables is None:
+                kept = residuals.gather(1, parent[:, :, None].expand(-1, -1, dim))
+                residuals = kept - self._codebooks[level][code]
+        return codes[:, 0]

@@ -1,0 +1,232 @@
+"""k-means of rows, and of their residuals level by level.
+
+The centroids are seeded on a sample, Lloyd iterations go over all rows, and an empty cluster is refilled by splitting a
+large one.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from semid.errors import InputError
+from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.residual import residual_walk
+from semid.quantizers.kernels.screening import QuantizedRows, quantize_rows
+from semid.quantizers.kernels.seeding import ROUNDING, seed_centroids
+
+logger = logging.getLogger(__name__)
+
+# the time between two lines of the log that say how far a fit is
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclass(frozen=True)
+class KMeans:
+    """A clustering of n rows of width d in K clusters.
+
+    `centroids` are float32 [K, d]. `labels`, int64 [n], name the nearest centroid of each row, and `sizes`, int64 [K],
+    count the rows of each cluster. `error` is the mean squared distance of a row to its centroid, and `iterations` the
+    number of Lloyd updates that were made.
+    """
+
+    centroids: Tensor
+    labels: Tensor
+    sizes: Tensor
+    error: float
+    iterations: int
+
+
+def kmeans(
+    rows: Tensor,
+    k: int,
+    *,
+    iterations: int = 25,
+    tolerance: float = 1e-4,
+    seed: int = 0,
+    row_block: int = 2048,
+    codeword_block: int = 1024,
+    scratch: str | Path | None = None,
+) -> KMeans:
+    """Cluster float32 rows [n, d] into `k` ≤ n clusters.
+
+    Rows that lie much farther from the origin than from each other should be given less their mean, since what float32
+    leaves of their distances is rounding. The iterations stop early when an update lowers the error by less than
+    `tolerance` of it. The same seed gives the same result whatever the block sizes and the number of threads, as far as
+    float32 products allow. The rows as int8 are kept in a file in the folder `scratch`, or in memory where it is None.
+    Raises `InputError` when there are fewer rows than clusters.
+    """
+    if not 1 <= k <= len(rows):
+        raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
+    generator = torch.Generator().manual_seed(seed)
+    centroids = seed_centroids(rows, k, generator)
+    center = centroids.mean(dim=0)
+    norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
+    quantized: QuantizedRows | None = None
+    previous = float("inf")
+    labels, sums = torch.full((len(rows),), -1, device=rows.device), torch.zeros_like(centroids)
+    started = printed = time.monotonic()
+    for iteration in range(iterations + 1):
+        nearest = NearestCodeword(centroids, codeword_block, center)
+        if nearest.screens and quantized is None:
+            quantized = quantize_rows(rows, center, scratch)
+        before, labels = labels, _nearest_centroids(rows, nearest, quantized, row_block)
+        sums = _cluster_sums(rows, labels, before, sums, row_block)
+        sizes, errors = _cluster_errors(norms, sums, centroids, labels)
+        error = float(errors.sum()) / len(rows)
+        if iteration == iterations or previous - error <= tolerance * error:
+            break
+        previous = error
+        if time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
+            printed = time.monotonic()
+            _log_progress(iteration, iterations, error, len(rows), printed - started)
+        used = sizes > 0
+        centroids = torch.where(used[:, None], sums / sizes.clamp(min=1)[:, None], centroids)
+        # a split in the last update would leave both halves off their mean
+        if iteration + 1 < iterations:
+            _split_large_clusters(centroids, sizes, errors, ROUNDING * float(norms.mean()))
+    unused = int((sizes == 0).sum())
+    if unused:
+        logger.warning("%d of %d clusters stay unused", unused, k)
+    return KMeans(centroids, labels, sizes, _mean_error(rows, centroids, labels, row_block), iteration)
+
+
+def residual_kmeans(
+    rows: Tensor,
+    level_sizes: Sequence[int],
+    *,
+    iterations: int,
+    tolerance: float = 1e-4,
+    seed: int,
+    row_block: int,
+    codeword_block: int,
+    scratch: str | Path | None,
+) -> tuple[Tensor, Tensor]:
+    """Cluster rows [n, d], then what their centroids leave of them, and so on: residual k-means.
+
+    Returns codebooks [L, K, d] and cluster sizes [L, K]. `level_sizes` holds the number of clusters of each of the L
+    levels, of which K is the largest; beyond the clusters of a level both results are zero. `rows` are overwritten. The
+    other arguments are those of :func:`kmeans`.
+    """
+    codebooks: list[Tensor] = []
+    cluster_sizes = []
+
+    def cluster(level: int, residual: Tensor) -> Tensor:
+        started, k = time.monotonic(), level_sizes[level]
+        clustering = kmeans(
+            residual,
+            k,
+            iterations=iterations,
+            tolerance=tolerance,
+            seed=seed * 1_000 + level,
+            row_block=row_block,
+            codeword_block=codeword_block,
+            scratch=scratch,
+        )
+        logger.info(
+            "level %d of %d: error %.5f, %d of %d codes used, %d iterations, %.1f s",
+            level + 1,
+            len(level_sizes),
+            clustering.error,
+            int((clustering.sizes > 0).sum()),
+            k,
+            clustering.iterations,
+            time.monotonic() - started,
+        )
+        codebooks.append(clustering.centroids)
+        cluster_sizes.append(clustering.sizes)
+        return clustering.labels
+
+    for _ in residual_walk(rows, len(level_sizes), cluster, codebooks, row_block):
+        pass
+    return pad_sequence(codebooks, batch_first=True), pad_sequence(cluster_sizes, batch_first=True)
+
+
+def _nearest_centroids(
+    rows: Tensor, nearest: NearestCodeword, quantized: QuantizedRows | None, row_block: int
+) -> Tensor:
+    """Find the nearest centroid of each row, int64 [n]."""
+    labels = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
+    for start in range(0, len(rows), row_block):
+        stop = min(start + row_block, len(rows))
+        part = quantized.part(start, stop) if quantized else None
+        labels[start:stop] = nearest.codes(rows[start:stop], part)
+    return labels
+
+
+def _log_progress(iteration: int, iterations: int, error: float, n: int, seconds: float) -> None:
+    """Say how far a clustering of `n` rows is after so many seconds, and how long it takes at most from here."""
+    per_iteration = seconds / (iteration + 1)
+    logger.info(
+        "k-means: %d of at most %d iterations, error %.5f, %.0f rows/s, at most %.0f s left",
+        iteration + 1,
+        iterations + 1,
+        error,
+        n / per_iteration,
+        (iterations - iteration) * per_iteration,
+    )
+
+
+def _cluster_sums(rows: Tensor, labels: Tensor, before: Tensor, sums: Tensor, row_block: int) -> Tensor:
+    """Sum the rows of each cluster, [K, d], by correcting the `sums` of the labels `before` where few rows moved."""
+    moved = (labels != before).nonzero().flatten()
+    if len(moved) > len(rows) // 4:
+        sums = torch.zeros_like(sums)
+        for block, block_labels in zip(rows.split(row_block), labels.split(row_block), strict=True):
+            sums.index_add_(0, block_labels, block)
+        return sums
+    for part in moved.split(row_block):
+        block = rows.index_select(0, part)
+        sums.index_add_(0, labels[part], block).index_add_(0, before[part], block, alpha=-1)
+    return sums
+
+
+def _cluster_errors(norms: Tensor, sums: Tensor, centroids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Count the rows of each cluster, int64 [K], and sum their squared distances to its centroid, float64 [K].
+
+    The sum is Σ‖x‖² − 2⟨Σx, c⟩ + size · ‖c‖², which needs no distance of a row.
+    """
+    k = len(centroids)
+    sizes = torch.bincount(labels, minlength=k)
+    exact = "cpu" if norms.device.type == "mps" else norms.device  # MPS has no float64
+    squares = torch.zeros(k, dtype=torch.float64, device=exact).index_add_(
+        0, labels.to(exact), norms.to(exact).double()
+    )
+    products = (sums * centroids).sum(dim=1).to(exact).double()
+    lengths = centroids.square().sum(dim=1).to(exact).double()
+    return sizes, (squares - 2 * products + sizes.to(exact) * lengths).clamp_(min=0)
+
+
+def _mean_error(rows: Tensor, centroids: Tensor, labels: Tensor, row_block: int) -> float:
+    """Return the mean squared distance of rows [n, d] to the centroids that labels [n] name, without cancellation."""
+    total = 0.0
+    for block, block_labels in zip(rows.split(row_block), labels.split(row_block), strict=True):
+        total += float((block - centroids.index_select(0, block_labels)).square().sum())
+    return total / len(rows)
+
+
+def _split_large_clusters(centroids: Tensor, sizes: Tensor, errors: Tensor, rounding: float) -> None:
+    """Move each empty centroid beside that of a large cluster, in place, so that the next assignment splits it.
+
+    Both are scaled by 1 ± 1/1024 in alternating dimensions, as faiss does. A cluster of equal rows is not split.
+    """
+    empty = (sizes == 0).nonzero().flatten().tolist()
+    if not empty:
+        return
+    sizes = sizes.cpu().clone()
+    sizes[errors.cpu() <= rounding * sizes] = 0
+    sign = torch.ones(centroids.shape[1], device=centroids.device)
+    sign[1::2] = -1
+    for cluster in empty:
+        large = int(sizes.argmax())
+        if sizes[large] < 2:
+            return
+        centroids[cluster] = centroids[large] * (1 + sign / 1024)
+        centroids[large] *= 1 - sign / 1024
+        sizes[cluster] = sizes[large] // 2
+        sizes[large] -= sizes[cluster]
