@@ -46,12 +46,13 @@ def code_digest(*roots: str | Path, package: str | Path = PACKAGE) -> str:
 
     Of each file the syntax tree counts, without comments, docstrings, the texts of `doc(...)`, what only type checkers
     read, and the order of neighbouring imports. Imports count wherever they stand, in functions too, and so do the
-    import strings that a module assigns to `_LOADED`; others do not. What does not count: modules that say
+    import strings that a module assigns to `_LOADED`; others do not. The bytes of the files that a module names in
+    `_DATA_FILES`, relative to its own folder, are part of that module. What does not count: modules that say
     `__affects_results__ = False`, as registries, logs and manifests do, unless they are roots; the subpackage
     `settings`; and an `__init__` that only re-exports, by imports or by a table `_PUBLIC` of import strings, through
     which the requested names alone are followed. The digest does not depend on where the files lie. Raises
-    `ModuleNotFoundError` for a module that is not in the package, and `ValueError` for a root that is none of the
-    three.
+    `ModuleNotFoundError` for a module that is not in the package, `FileNotFoundError` for a data file that is not
+    there, and `ValueError` for a root that is none of the three.
     """
     scripts, modules = _reach(roots, Path(package))
     digest = hashlib.sha256()
@@ -166,8 +167,10 @@ def _source(file: Path, module: str) -> _Source:
         for part in ((*statement.body, *statement.orelse) if _is_for_type_checkers(statement) else (statement,))
         for name, target in _imports(part, importer, package)
     }
+    data_files = (name for part in body if _assigned(part) == "_DATA_FILES" for name in _texts(part))
+    contents = [_block(body), *(hashlib.sha256((file.parent / name).read_bytes()).hexdigest() for name in data_files)]
     return _Source(
-        digest=hashlib.sha256(_block(body).encode()).hexdigest(),
+        digest=hashlib.sha256("\n".join(contents).encode()).hexdigest(),
         imports=(
             *(target for part in _statements(body) for _, target in _imports(part, importer, package)),
             *(target for part in body if _assigned(part) == "_LOADED" for target in _import_strings(part, importer)),
@@ -188,10 +191,17 @@ def _lazy_exports(statement: ast.stmt, importer: str) -> Iterator[tuple[str, _Im
 
 def _import_strings(statement: ast.stmt, importer: str) -> Iterator[_Import]:
     """The import strings `module:name` in a statement, in their order."""
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
-            module, _, name = node.value.partition(":")
+    for text in _texts(statement):
+        module, colon, name = text.partition(":")
+        if colon:
             yield _Import(importer, module, name)
+
+
+def _texts(statement: ast.stmt) -> Iterator[str]:
+    """The texts in a statement, in their order."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _imports(statement: ast.stmt, importer: str, package: str) -> Iterator[tuple[str, _Import]]:

@@ -22,7 +22,7 @@ __affects_results__ = False
 
 # what the code of a result is, below the project's folder
 SOURCES = ("Snakefile", "rules", "semid", "workflow_scripts")
-SUFFIXES = (".py", ".smk", ".tsv")
+SUFFIXES = (".py", ".smk", ".toml", ".tsv")
 RECORD = ".verified"
 # settings whose text is no path, whatever it looks like
 TEXTS = ("text", "columns", "categories_separator")
