@@ -20,7 +20,8 @@ ITEM_FIELDS = ("item_id", "title", "description", "categories", "store")
 SPLITS = ("train", "valid", "test")
 JSON_LINES = (".jsonl", ".jsonl.gz")
 CSV = (".csv", ".csv.gz")
-TABLES = (*JSON_LINES, *CSV, ".parquet")
+PARQUET = (".parquet",)
+TABLES = (*JSON_LINES, *CSV, *PARQUET)
 
 # A file of the configuration, or several that make one.
 FilePaths = Annotated[
@@ -150,6 +151,11 @@ class Source:
     def interaction_files(self) -> tuple[InteractionFile, ...]:
         """The files of interactions, in the order in which they are read."""
         raise NotImplementedError
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the files of interactions are splits."""
+        return any(file.split is not None for file in self.interaction_files)
 
     @property
     def item_files(self) -> tuple[Path, ...]:
