@@ -51,10 +51,11 @@ class Reading:
 
 
 class _FileCounts(NamedTuple):
-    """Malformed lines of one file: those that left no row, and all."""
+    """The malformed lines of one file: how many there are, and how many of them left no row."""
 
-    without_row: int
+    path: str
     malformed: int
+    without_row: int
 
 
 def read_items(database: Database, source: Source, max_malformed: float, item_ids: Sequence[str] | None) -> Reading:
@@ -66,19 +67,19 @@ def read_items(database: Database, source: Source, max_malformed: float, item_id
             "INSERT INTO raw_items BY NAME SELECT item_id, "
             "CASE WHEN coalesce(trim(item_id), '') = '' THEN 'null_item_id' END AS dropped FROM given_ids"
         )
-    files = {}
+    files = []
     for path in source.item_files:
         file = open_raw_file(database, path)
-        file = file.with_fields(_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
-        files[str(path)] = _insert(database, "raw_items", file, _items_query(file, source), max_malformed)
+        file = file.with_fields(_columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
+        files.append(_insert(database, "raw_items", file, _items_query(file, source), max_malformed))
     wrong_types = _wrong_types(database, "raw_items", ITEM_FIELDS)
-    malformed_lines = {path: counts.malformed for path, counts in files.items()}
+    malformed_lines = {file.path: file.malformed for file in files}
     if source.items_from_splits:
         # the same lines are counted as interactions
         return Reading(malformed_lines, wrong_types, dropped={})
     dropped = _dropped(database, "items", source, files)
     if (item_ids is not None or files) and not database.count("raw_items WHERE dropped IS NULL"):
-        names = ", ".join(files) or "item_ids"
+        names = ", ".join(file.path for file in files) or "item_ids"
         raise InputError(f"{names}: no row has an item id ({described(dropped)})")
     return Reading(malformed_lines, wrong_types, dropped)
 
@@ -89,12 +90,12 @@ def read_interactions(database: Database, source: Source, max_malformed: float) 
     Raises InputError when no row can be used, and for timestamps that cannot be in the unit of the source.
     """
     _create(database, "raw_interactions", INTERACTION_FIELDS, "split")
-    files = {}
+    files = []
     for path, split in source.interaction_files:
         file = open_raw_file(database, path)
-        file = file.with_fields(_fields(file, source, INTERACTION_FIELDS, REQUIRED_OF_INTERACTIONS))
+        file = file.with_fields(_columns_of_fields(file, source, INTERACTION_FIELDS, REQUIRED_OF_INTERACTIONS))
         query = _interactions_query(file, source, split)
-        files[str(path)] = _insert(database, "raw_interactions", file, query, max_malformed)
+        files.append(_insert(database, "raw_interactions", file, query, max_malformed))
     if not files:
         return Reading({}, {}, {})
     wrong_types = _wrong_types(database, "raw_interactions", INTERACTION_FIELDS)
@@ -102,15 +103,14 @@ def read_interactions(database: Database, source: Source, max_malformed: float) 
         "SELECT count(*) AS rows, count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items, "
         "count(*) FILTER (dropped IS NULL) AS usable FROM raw_interactions"
     )
-    rows = counts.rows + sum(file.without_row for file in files.values())
+    rows = counts.rows + sum(file.without_row for file in files)
     dropped = _dropped(database, "interactions", source, files)
     if not counts.usable:
-        raise InputError(
-            f"{', '.join(files)}: none of {rows:,} rows has a user, an item and a timestamp ({described(dropped)})"
-        )
+        names = ", ".join(file.path for file in files)
+        raise InputError(f"{names}: none of {rows:,} rows has a user, an item and a timestamp ({described(dropped)})")
     check_timestamp_unit(database, source)
     step = Step("read", "raw_interactions", rows, counts.users, counts.items)
-    return Reading({path: file.malformed for path, file in files.items()}, wrong_types, dropped, (step,))
+    return Reading({file.path: file.malformed for file in files}, wrong_types, dropped, (step,))
 
 
 def _create(database: Database, table: str, fields: Sequence[str], *others: str) -> None:
@@ -119,7 +119,9 @@ def _create(database: Database, table: str, fields: Sequence[str], *others: str)
     database.execute(f"CREATE TABLE {table} ({', '.join([*columns, *marks])}, dropped VARCHAR)")
 
 
-def _fields(file: RawFile, source: Source, fields: Sequence[str], required: Sequence[str]) -> dict[str, str | None]:
+def _columns_of_fields(
+    file: RawFile, source: Source, fields: Sequence[str], required: Sequence[str]
+) -> dict[str, str | None]:
     """Return the file's column for each field; None for an optional one that is absent."""
     if not file.columns:
         raise InputError(f"{file.path} has no rows that can be read; JSONL is one JSON object a line")
@@ -209,7 +211,7 @@ def _insert(database: Database, table: str, file: RawFile, query: str, max_malfo
             f"{max_malformed:.0%} (max_malformed) stops the run"
         )
     logger.info("read %s lines of %s, %s malformed", f"{lines:,}", file.path, f"{malformed:,}")
-    return _FileCounts(outside.n, malformed)
+    return _FileCounts(str(file.path), malformed, outside.n)
 
 
 def _wrong_types(database: Database, table: str, fields: Sequence[str]) -> dict[str, int]:
@@ -219,9 +221,9 @@ def _wrong_types(database: Database, table: str, fields: Sequence[str]) -> dict[
     return {name: n for name, n in counts.items() if n}
 
 
-def _dropped(database: Database, of: str, source: Source, files: Mapping[str, _FileCounts]) -> dict[str, int]:
+def _dropped(database: Database, of: str, source: Source, files: Sequence[_FileCounts]) -> dict[str, int]:
     """Count the dropped rows of `items` or `interactions` by reason, lines that left no row among them."""
-    dropped = {"malformed": sum(counts.without_row for counts in files.values())}
+    dropped = {"malformed": sum(file.without_row for file in files)}
     for row in database.rows(
         f"SELECT dropped AS reason, count(*) AS n FROM raw_{of} WHERE dropped IS NOT NULL GROUP BY reason "
         "ORDER BY reason"
