@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from semid.data.connection import Database, literal
 from semid.data.formats import RawFile, open_raw_file, reading
-from semid.data.preprocessing.counts import Step, described
+from semid.data.preprocessing.counts import Step, described, without_zeros
 from semid.data.preprocessing.units import check_timestamp_unit, milliseconds
 from semid.data.sources.source import INTERACTION_FIELDS, ITEM_FIELDS, Source
 from semid.errors import InputError
@@ -160,21 +160,26 @@ def _categories(file: RawFile, source: Source) -> str:
 def _interactions_query(file: RawFile, source: Source, split: str | None) -> str:
     """Return a query for the rows of raw_interactions that the file gives.
 
-    It goes layer by layer, so that DuckDB computes each value once: the texts of the fields; the numbers that they
-    are; what is wrong with them.
+    Each layer is a query of the one before, so that DuckDB computes each value once.
     """
-    texts = ", ".join(f"{file.scalar(name)} AS {name}_scalar" for name in INTERACTION_FIELDS)
-    wrong_kinds = _marks({name: f"NOT {file.is_scalar(name)}" for name in INTERACTION_FIELDS})
+    scalars = ", ".join(f"{file.scalar(name)} AS {name}_scalar" for name in INTERACTION_FIELDS)
+    marks = _marks({name: f"NOT {file.is_scalar(name)}" for name in INTERACTION_FIELDS})
+    with_scalars = f"SELECT *, {scalars}, {marks} FROM ({file.query()})"
     timestamp = file.milliseconds("timestamp") or milliseconds("timestamp_scalar", source.timestamp_unit)
+    with_values = (
+        f"SELECT *, user_id_scalar AS user_id, item_id_scalar AS item_id, {timestamp} AS timestamp, "
+        f"TRY_CAST(rating_scalar AS FLOAT) AS rating FROM ({with_scalars})"
+    )
+    # A text that is no number has a wrong type too.
+    with_all_marks = (
+        "SELECT * REPLACE ("
+        "wrong_timestamp OR (timestamp_scalar IS NOT NULL AND timestamp IS NULL) AS wrong_timestamp, "
+        f"wrong_rating OR (rating_scalar IS NOT NULL AND rating IS NULL) AS wrong_rating) FROM ({with_values})"
+    )
     return (
         "SELECT user_id, item_id, timestamp, CASE WHEN isfinite(rating) THEN rating END AS rating, "
         f"{'NULL' if split is None else literal(split)} AS split, {_reason(REQUIRED_OF_INTERACTIONS)} AS dropped, "
-        f"{', '.join(f'wrong_{name}' for name in INTERACTION_FIELDS)} FROM (SELECT * REPLACE ("
-        "wrong_timestamp OR (timestamp_scalar IS NOT NULL AND timestamp IS NULL) AS wrong_timestamp, "
-        "wrong_rating OR (rating_scalar IS NOT NULL AND rating IS NULL) AS wrong_rating) "
-        f"FROM (SELECT *, user_id_scalar AS user_id, item_id_scalar AS item_id, {timestamp} AS timestamp, "
-        "TRY_CAST(rating_scalar AS FLOAT) AS rating "
-        f"FROM (SELECT *, {texts}, {wrong_kinds} FROM ({file.query()}))))"
+        f"{', '.join(f'wrong_{name}' for name in INTERACTION_FIELDS)} FROM ({with_all_marks})"
     )
 
 
@@ -217,8 +222,7 @@ def _insert(database: Database, table: str, file: RawFile, query: str, max_malfo
 def _wrong_types(database: Database, table: str, fields: Sequence[str]) -> dict[str, int]:
     """Count the values of a wrong type by field, without zeros."""
     sums = ", ".join(f"count(*) FILTER (wrong_{name}) AS {name}" for name in fields)
-    counts = database.row(f"SELECT {sums} FROM {table}")._asdict()
-    return {name: n for name, n in counts.items() if n}
+    return without_zeros(database.row(f"SELECT {sums} FROM {table}")._asdict())
 
 
 def _dropped(database: Database, of: str, source: Source, files: Sequence[_FileCounts]) -> dict[str, int]:

@@ -52,7 +52,10 @@ def _row(
         f"This {feature.lower()} {product_type.lower()} by {brand} is made of {material}, ideal for {use}.",
         f"{praise}; the {colour.lower()} finish suits any collection of {leaf.path[-1].lower()}.",
     ]
-    title, description = _with_dirt(settings, catalogue, item, die, title, description[: 1 + choice % 2])
+    description = description[: 1 + choice % 2]
+    # Items that share their text are left alone, so that they go on sharing it.
+    if not (catalogue.same_text[item] or (item + 1 < settings.items and catalogue.same_text[item + 1])):
+        title, description = _with_dirt(settings, die, title, description)
     price: float | str | None = round(4 + 196 * die[4] ** 3, 2)
     if die[5] < 0.25:
         price = None if die[5] < 0.2 else f"from {price}"
@@ -77,16 +80,8 @@ def _row(
     }
 
 
-def _with_dirt(
-    settings: SampleSettings, catalogue: Catalogue, item: int, die: list[float], title: str, description: list[str]
-) -> tuple[str, list[str]]:
-    """Return title and description with what real ones suffer from: no text, too much of it, HTML.
-
-    Items that share their text are left alone, so that they go on sharing it.
-    """
-    shared = catalogue.same_text[item] or (item + 1 < settings.items and catalogue.same_text[item + 1])
-    if shared:
-        return title, description
+def _with_dirt(settings: SampleSettings, die: list[float], title: str, description: list[str]) -> tuple[str, list[str]]:
+    """Return title and description with what real ones suffer from: no text, too much of it, HTML."""
     if die[0] < settings.no_description:
         description = []
     elif die[0] > 1 - settings.long_description:
