@@ -1,7 +1,8 @@
 """Raw review, catalogue and split files come in; validated items, interactions and splits go out as parquet.
 
-The generated sample writes raw files in the Amazon Reviews 2023 format, which then go the same way.
-`semid.data.sources` and `semid.data.raw_files` plan it, and need neither DuckDB nor numpy: names are imported on use.
+The generated sample is written as raw files in the format of Amazon Reviews 2023, which then go the same way.
+`semid.data.sources` and `semid.data.raw_files` serve planning, and need neither DuckDB nor numpy: the names of this
+package are imported on use.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Official files over HTTP: resumed where they stopped, and checked before they get their name."""
+"""Downloads of official files over HTTP: they go on where they stopped, and files are checked before they are named."""
 
 import hashlib
 import logging
@@ -24,7 +24,7 @@ from semid.progress import Progress
 
 CHUNK_BYTES = 1 << 18
 LONGEST_WAIT = 60.0
-# the request may succeed later: time-out, too early, too many requests; so may any 5xx
+# The request may succeed later: time-out, too early, too many requests. So may any 5xx.
 PASSING_STATUSES = (408, 425, 429)
 
 logger = logging.getLogger("semid")
@@ -34,34 +34,34 @@ logger = logging.getLogger("semid")
 class DownloadSettings:
     """Where the files of a release come from, for datasets whose source downloads them, and how long to try.
 
-    Each file must have its official size and SHA-256, whoever put it at `data/raw/<dataset>/<path in the release>`;
-    what is there is not downloaded. Raises InputError for a value out of its range.
+    Each file must have its official size and SHA-256, whoever put it at `data/raw/<dataset>/<path in the release>`; a
+    file that is there is not downloaded. Raises InputError for a value out of its range.
 
-    backoff: seconds before the second try; doubled from try to try up to a minute. A server's `Retry-After`
-        overrules it. It is no key of the configuration.
+    backoff: the seconds before the second try, which double from try to try up to a minute. A server's `Retry-After`
+        takes precedence. It is no key of the configuration.
     """
 
     base_url: Annotated[
         Annotated[str, Pattern("^https?://.", "an address that begins with http:// or https://")] | None,
         doc(
-            "`<base_url>/raw/review_categories/Musical_Instruments.jsonl` and so on: a mirror of the release; null "
-            "takes its official place. Proxies are taken from the environment (HTTPS_PROXY)."
+            "A mirror of the release, which has `<base_url>/raw/review_categories/Musical_Instruments.jsonl` and so "
+            "on; null takes the official address. Proxies are taken from the environment (HTTPS_PROXY)."
         ),
     ] = None
     retries: Annotated[
         int,
         Ge(0),
         doc(
-            "Failures in a row, without a byte between them, before giving up. They are 1, 2, 4 … 60 seconds apart, or "
-            "as far as the server asks. The next run goes on where this one stopped."
+            "The failures in a row, without a byte between them, before the download gives up. The tries are 1, 2, "
+            "4 … 60 seconds apart, or as far as the server asks. The next run goes on where this one stopped."
         ),
     ] = 8
-    timeout: Annotated[float, Gt(0), doc("Seconds to wait for a connection, or for the next bytes.")] = 60
+    timeout: Annotated[float, Gt(0), doc("The seconds to wait for a connection, or for the next bytes.")] = 60
     checksums: Annotated[
         FilePath | None,
         doc(
             "A table of your own (tab-separated path, sha256, size) in place of the one that comes with the source, "
-            "for a mirror with other files. It is read to plan; each file is then held against its line."
+            "for a mirror with other files. Planning reads it, and each file is checked against its line."
         ),
     ] = None
     backoff: float = 1.0
@@ -71,7 +71,7 @@ class DownloadSettings:
 
 
 class _PassingError(Exception):
-    """A failure after which trying again makes sense; `wait` is what the server asks for, in seconds."""
+    """A failure after which the download tries again; `wait` is the time that the server asks for, in seconds."""
 
     def __init__(self, message: str, wait: float | None = None) -> None:
         super().__init__(message)
@@ -81,9 +81,9 @@ class _PassingError(Exception):
 def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettings) -> None:
     """Bring one official file to `path`, which appears whole and with the expected SHA-256 or not at all.
 
-    Until then the bytes are in a hidden `.partial` beside it, which any later call goes on with. A file that is already
-    at `path` is checked instead. Raises InputError when the server has no such file or another one, when it cannot be
-    reached, when the disk is full, and as :func:`check_file` does.
+    Until then the bytes are in a hidden file `.partial` beside it, from which a later call goes on. A file that is
+    already at `path` is checked instead. Raises InputError when the server has no such file or another one, when the
+    server cannot be reached, when the disk is full, and as :func:`check_file` does.
     """
     path = Path(path)
     if path.exists():
@@ -95,11 +95,11 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
         with _Partial(path.with_name(f".{path.name}.partial"), file.size) as partial, requests.Session() as session:
             _require_space(path, file.size - partial.done)
             _fetch(session, url, partial, path, settings)
-            found = partial.digest.hexdigest()
-            if found != file.sha256:
+            digest = partial.digest.hexdigest()
+            if digest != file.sha256:
                 partial.restart()
                 raise InputError(
-                    f"{url}: the SHA-256 is {found}, expected {file.sha256}; what was received is thrown away. Run "
+                    f"{url}: the SHA-256 is {digest}, expected {file.sha256}; what was received is thrown away. Run "
                     "again; if it stays so, this address serves another file: see `download: base_url`"
                 )
             partial.move_to(path)
@@ -112,7 +112,7 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
 def check_file(path: str | Path, file: OfficialFile) -> None:
     """Raise InputError unless the file at `path` has the size and the SHA-256 of `file`."""
     path = Path(path)
-    remedy = "it is cut or another file. Delete it, and it is downloaded; or put the official one there"
+    remedy = "it is cut off or another file. Delete it to download it, or put the official file there"
     size = path.stat().st_size
     if size != file.size:
         raise InputError(f"{path}: {size:,} bytes, expected the {file.size:,} of {file.path}: {remedy}")
@@ -126,13 +126,13 @@ def check_file(path: str | Path, file: OfficialFile) -> None:
 
 
 def verify_file(path: str | Path, file: OfficialFile, record: str | Path) -> None:
-    """Check the file at `path` as :func:`check_file` does, and write what was found to `record`, a JSON file."""
+    """Check the file at `path` as :func:`check_file` does, and write its size and digest to the JSON file `record`."""
     check_file(path, file)
     write_json(record, file._asdict())
 
 
 class _Partial:
-    """The first bytes of a file of `size` bytes, on disk, with their running SHA-256; one process has it at a time."""
+    """The first bytes, on disk, of a file of `size` bytes, with their running SHA-256; only one process writes it."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size = path, size
@@ -141,20 +141,20 @@ class _Partial:
     def __enter__(self) -> Self:
         self._file = self.path.open("ab")
         try:
-            # a killed run may have left a job behind that still writes
+            # A killed run may have left a job behind that still writes.
             if not lock(self._file):
-                logger.warning("%s cannot be locked: see that nothing else downloads it now", self.path)
+                logger.warning("%s cannot be locked: make sure that nothing else downloads it now", self.path)
         except BlockingIOError:
             self._file.close()
             raise InputError(f"{self.path}: another process is writing it; wait until it ends, or end it") from None
-        found = self.path.stat().st_size
-        if found > self.size:
-            logger.warning("%s: longer than the file it should become; starting anew", self.path)
+        size = self.path.stat().st_size
+        if size > self.size:
+            logger.warning("%s is longer than the file that it should become: starting anew", self.path)
             self.restart()
-        elif found:
-            with Progress(found, f"reading {self.path.name}", "bytes") as progress:
+        elif size:
+            with Progress(size, f"reading {self.path.name}", "bytes") as progress:
                 _read_into(self.path, self.digest.update, progress)
-            self.done = found
+            self.done = size
         return self
 
     def __exit__(
@@ -179,7 +179,7 @@ class _Partial:
 
 
 def _fetch(session: requests.Session, url: str, partial: _Partial, path: Path, settings: DownloadSettings) -> None:
-    """Request what is missing of `partial` until nothing is."""
+    """Request what `partial` lacks until it is whole."""
     failures, furthest = 0, partial.done
     while partial.done < partial.size:
         try:
@@ -189,25 +189,25 @@ def _fetch(session: requests.Session, url: str, partial: _Partial, path: Path, s
             requests.ConnectionError,
             requests.Timeout,
             requests.exceptions.ChunkedEncodingError,
-        ) as e:
-            # a server that breaks off at the same byte for ever must not be asked for ever
+        ) as error:
+            # A server that breaks off at the same byte for ever must not be asked for ever.
             failures = 1 if partial.done > furthest else failures + 1
             furthest = max(furthest, partial.done)
             if failures > settings.retries:
                 raise InputError(
-                    f"{url}: given up after {failures} failures in a row ({e}). Run again to go on from byte "
+                    f"{url}: given up after {failures} failures in a row ({error}). Run again to go on from byte "
                     f"{partial.done:,}, set `download: base_url` to a mirror, or put the file at {path} yourself"
                 ) from None
-            wait = getattr(e, "wait", None) or min(settings.backoff * 2 ** (failures - 1), LONGEST_WAIT)
-            logger.warning("%s: %s; again in %.0f s from byte %s", url, e, wait, f"{partial.done:,}")
+            wait = getattr(error, "wait", None) or min(settings.backoff * 2 ** (failures - 1), LONGEST_WAIT)
+            logger.warning("%s: %s; again in %.0f s from byte %s", url, error, wait, f"{partial.done:,}")
             time.sleep(wait)
         except requests.RequestException as error:
             raise InputError(f"{url}: {error}; see `download: base_url`") from None
 
 
 def _request_rest(session: requests.Session, url: str, partial: _Partial, timeout: float) -> None:
-    """Append to `partial` what one request brings; a _PassingError when that is not all of the rest."""
-    # bytes as they are stored: a compressed transfer has other ranges
+    """Append to `partial` what one request brings; a _PassingError when the file is not whole then."""
+    # The bytes must come as they are stored: a compressed transfer has other ranges.
     headers = {"Accept-Encoding": "identity"}
     if partial.done:
         headers["Range"] = f"bytes={partial.done}-"
@@ -236,7 +236,7 @@ def _check_status(response: requests.Response, url: str, partial: _Partial) -> N
 
 
 def _check_extent(response: requests.Response, url: str, partial: _Partial) -> None:
-    """See that the answer continues `partial` and is of a file of its size; a whole file starts it anew."""
+    """Check that the answer continues `partial`, and that the size is that of its file; a whole file starts it anew."""
     if response.status_code == 206:
         extent = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if extent is None or int(extent[1]) != partial.done:
@@ -245,23 +245,23 @@ def _check_extent(response: requests.Response, url: str, partial: _Partial) -> N
         total = extent[2]
     else:
         if partial.done:
-            logger.warning("%s: the server cannot go on where the download stopped; starting anew", url)
+            logger.warning("%s: the server cannot go on where the download stopped: starting anew", url)
             partial.restart()
         total = response.headers.get("Content-Length", "*")
     if total not in ("*", str(partial.size)):
         raise _another_file(url, f"{int(total):,} bytes", partial)
 
 
-def _another_file(url: str, found: str, partial: _Partial) -> InputError:
+def _another_file(url: str, size: str, partial: _Partial) -> InputError:
     partial.restart()
     return InputError(
-        f"{url}: {found}, but the official file has {partial.size:,}: this address serves another file; see "
+        f"{url}: {size}, but the official file has {partial.size:,}: this address serves another file; see "
         "`download: base_url`"
     )
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that the server asks to wait; None when it does not say."""
+    """Return the seconds that the server asks to wait; None when it does not say."""
     try:
         return Retry().parse_retry_after(response.headers["Retry-After"])
     except (KeyError, InvalidHeader):

@@ -1,4 +1,4 @@
-"""Cleaning of the text of items, as it is found in product data."""
+"""Cleaning of the texts of items as product data has them."""
 
 import html
 import re
@@ -6,9 +6,9 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Only with a semicolon: html.unescape alone would also turn the "&copy" of a web address into a sign.
+# The semicolon is required: html.unescape alone would also turn the "&copy" of a web address into a sign.
 ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
-# By name, so that "sizes <M and >L" keeps its words.
+# Tags are known by name, so that "sizes <M and >L" keeps its words.
 TAG = re.compile(
     r"<!--.*?-->|</?(?:a|abbr|address|article|b|big|blockquote|body|br|button|center|code|dd|div|dl|dt|em|embed|font"
     r"|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|label|li|link|main|meta|nav|noscript|object|ol|p|param"
@@ -17,10 +17,10 @@ TAG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# Halves of surrogate pairs are no characters; soft hyphens, zero-width and direction marks cannot be seen.
+# Halves of surrogate pairs are no characters; soft hyphens, zero-width and direction marks are invisible.
 INVISIBLE = re.compile(r"[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-# What cleaning may change, for RE2, which finds it many times faster than Python cleans: starts of entities and tags,
-# control characters, what is invisible, and any white space but single spaces between words.
+# Cleaning may change only texts that match this: starts of entities and tags, control and invisible characters, and any
+# white space but single spaces between words. RE2 finds them many times faster than Python cleans.
 SUSPECT = (
     r"&[#a-zA-Z]|<[!/a-zA-Z]|^ | $|  "
     r"|[\x00-\x1f\x7f-\x{a0}\x{ad}\x{1680}\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{3000}\x{feff}]"
@@ -31,8 +31,8 @@ def clean_text(text: str) -> str:
     """Return `text` as a reader would see it: one line of plain characters.
 
     HTML entities are decoded (doubly escaped ones too), HTML tags and control characters become a space, lone
-    surrogates and invisible marks go, white space is collapsed and trimmed. The result is valid Unicode, and cleaning
-    it again changes nothing.
+    surrogates and invisible marks are removed, and white space is collapsed and trimmed. The result is valid Unicode,
+    and cleaning it again changes nothing.
     """
     while True:
         cleaned = text if text.isascii() else INVISIBLE.sub("", text)

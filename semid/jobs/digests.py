@@ -24,12 +24,13 @@ def code_digest(*roots: str | Path, package: str | Path = PACKAGE) -> str:
 
     Of each file the syntax tree counts, without comments, docstrings, the texts of `doc(...)`, what only type checkers
     read, and the order of neighbouring imports. Imports count wherever they stand, in functions too, and so do the
-    import strings that a module assigns to `_LOADED`; others do not. What does not count: modules that say
+    import strings that a module assigns to `_LOADED`; others do not. The bytes of the files that a module names in
+    `_DATA_FILES`, relative to its own folder, are part of that module. What does not count: modules that say
     `__affects_results__ = False`, as registries, logs and manifests do, unless they are roots; the subpackage
     `settings`; and an `__init__` that only re-exports, by imports or by a table `_PUBLIC` of import strings, through
     which the requested names alone are followed. The digest does not depend on where the files lie. Raises
-    `ModuleNotFoundError` for a module that is not in the package, and `ValueError` for a root that is none of the
-    three.
+    `ModuleNotFoundError` for a module that is not in the package, `FileNotFoundError` for a data file that is not
+    there, and `ValueError` for a root that is none of the three.
     """
     scripts, modules = _reach(roots, Path(package))
     digest = hashlib.sha256()

@@ -22,7 +22,7 @@ __affects_results__ = False
 
 # the files and folders of the project on which results depend
 SOURCES = ("Snakefile", "rules", "semid", "workflow_scripts")
-SUFFIXES = (".py", ".smk", ".tsv")
+SUFFIXES = (".py", ".smk", ".toml", ".tsv")
 RECORD = ".verified"
 # the text of these settings is never a path, even if it looks like one
 TEXTS = ("text", "columns", "categories_separator")

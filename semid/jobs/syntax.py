@@ -50,8 +50,10 @@ def parsed_file(file: Path, module: str) -> ParsedFile:
         for name, target in _imports(part, importer, package)
     }
     loaded = [part for part in body if _assigned_name(part) == "_LOADED"]
+    data_files = (name for part in body if _assigned_name(part) == "_DATA_FILES" for name in _texts(part))
+    contents = [_block(body), *(hashlib.sha256((file.parent / name).read_bytes()).hexdigest() for name in data_files)]
     return ParsedFile(
-        digest=hashlib.sha256(_block(body).encode()).hexdigest(),
+        digest=hashlib.sha256("\n".join(contents).encode()).hexdigest(),
         imports=(
             *(target for part in _statements(body) for _, target in _imports(part, importer, package)),
             *(target for part in loaded for target in _import_strings(part, importer)),
@@ -72,10 +74,17 @@ def _lazy_exports(statement: ast.stmt, importer: str) -> Iterator[tuple[str, Imp
 
 def _import_strings(statement: ast.stmt, importer: str) -> Iterator[ImportedName]:
     """The import strings `module:name` in a statement, in their order."""
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
-            module, _, name = node.value.partition(":")
+    for text in _texts(statement):
+        module, colon, name = text.partition(":")
+        if colon:
             yield ImportedName(importer, module, name)
+
+
+def _texts(statement: ast.stmt) -> Iterator[str]:
+    """The texts in a statement, in their order."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _imports(statement: ast.stmt, importer: str, package: str) -> Iterator[tuple[str, ImportedName]]:

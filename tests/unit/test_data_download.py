@@ -246,7 +246,7 @@ def test_a_file_system_without_locks_will_do(
     with caplog.at_level(logging.WARNING, "semid"):
         download_file(FILE, path, settings)
     assert_whole(path)
-    assert "see that nothing else downloads it now" in caplog.text
+    assert "make sure that nothing else downloads it now" in caplog.text
 
 
 def test_a_server_without_ranges_starts_anew(server: Server, settings: DownloadSettings, path: Path) -> None:
@@ -433,7 +433,7 @@ def test_a_file_put_there_by_hand_is_checked_and_kept(server: Server, settings: 
             lambda: download_file(FILE, path, settings),
             lambda: verify_file(path, FILE, record),
         ):
-            with pytest.raises(InputError, match=rf"Toys\.jsonl: (the )?{message}.*Delete it, and it is downloaded"):
+            with pytest.raises(InputError, match=rf"Toys\.jsonl: (the )?{message}.*Delete it to download it"):
                 check()
         assert path.read_bytes() == content
         assert os.listdir(path.parent) == [path.name]

@@ -21,7 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semid.data import AmazonReviews2023, Outputs, PreprocessSettings, Table, preprocess, source_from_config
-from semid.data.database import temporary_database
+from semid.data.connection import temporary_database
+from semid.data.formats import open_raw_file
 from semid.data.preprocessing import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core
 from semid.data.sources.amazon2023 import FIVE_CORE_COUNTS, OFFICIAL_SPLITS, split_path
 from semid.data.sources.source import Counts
@@ -428,12 +429,12 @@ def test_row_numbers_are_those_of_the_file_with_several_threads(tmp_path, end):
         data = (header + content).encode()
         path.write_bytes(gzip.compress(data, 1) if end.endswith("gz") else data)
     with temporary_database(tmp_path, memory_limit=500, threads=4) as database:
-        file = database.open(path)
-        file.choose(["n", "padding"])
-        database.execute(f"CREATE TABLE numbers AS SELECT {file.scalar(0)}::INTEGER AS n, c1 FROM ({file.query()})")
-        assert database.row("SELECT count(*), count(*) FILTER (rowid = n) FROM numbers") == (n, n)
+        file = open_raw_file(database, path).with_fields({"n": "n", "text": "padding"})
+        query = f"SELECT {file.scalar('n')}::INTEGER AS n, text_value FROM ({file.query()})"
+        database.execute(f"CREATE TABLE numbers AS {query}")
+        assert (database.count("numbers"), database.count("numbers WHERE rowid = n")) == (n, n)
         database.execute("CREATE TABLE sorted AS SELECT n FROM numbers ORDER BY n % 2, n")
-        assert database.count(f"SELECT count(*) FROM sorted WHERE rowid = n // 2 + (n % 2) * {n // 2}") == n
+        assert database.count(f"sorted WHERE rowid = n // 2 + (n % 2) * {n // 2}") == n
 
 
 @pytest.mark.parametrize("end", [".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet"])

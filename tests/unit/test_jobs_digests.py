@@ -1,5 +1,6 @@
 """A digest follows imports: what a script or a method can run counts, and nothing else."""
 
+import ast
 import subprocess
 import sys
 import time
@@ -66,6 +67,11 @@ PROJECT = {
     "shop/loading.py": (
         '_LOADED = ("shop.stock.order:order_goods", "shop.errors:ShopError")\nnames = ("shop.left:side",)\n'
     ),
+    # reads a file that it names
+    "shop/words/__init__.py": "",
+    "shop/words/signs.py": '_DATA_FILES = ("signs.toml",)\n',
+    "shop/words/signs.toml": 'open = ["Welcome"]\n',
+    "shop/words/other.toml": "",
     # a circle
     "shop/left.py": "import shop.right\n\n\nside = 1\n",
     "shop/right.py": "def other():\n    import shop.left as left\n\n    return left.side\n",
@@ -167,6 +173,36 @@ def test_an_edit_two_imports_away_counts_and_one_of_an_unreached_sibling_does_no
     assert digest(project(script, stock__deep=("1", "2"))) != before
     assert digest(project(script, stock__order=("3", "4"))) == before
     assert digest(project(script, unreached=("1", "2"))) == before
+
+
+def test_data_files_count_where_the_module_that_names_them_is_reached(project: Project) -> None:
+    def edited(script: str, file: str) -> str:
+        root = project(script)
+        (root / "shop/words" / file).write_text('open = ["Hello"]\n')
+        return digest(root)
+
+    script = "import shop.words.signs\n"
+    assert edited(script, "signs.toml") != digest(project(script))
+    assert edited(script, "other.toml") == digest(project(script))
+    assert edited("import shop.stock\n", "signs.toml") == digest(project("import shop.stock\n"))
+    root = project(script)
+    (root / "shop/words/signs.toml").unlink()
+    with pytest.raises(FileNotFoundError, match=r"signs\.toml"):
+        digest(root)
+
+
+def test_every_data_file_of_the_package_counts_or_reaches_rules_as_parameters() -> None:
+    package = ROOT / "semid"
+    named = {
+        file.parent / name
+        for file in package.rglob("*.py")
+        for statement in ast.parse(file.read_bytes()).body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "_DATA_FILES"
+        for name in ast.literal_eval(statement.value)
+    }
+    others = {file for file in package.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc", ".so")}
+    # planning reads the table of official files, and a rule gets its own file's line
+    assert named == others - {package / "data/sources/amazon2023.tsv"} != set()
 
 
 def test_the_script_counts_by_its_tree_and_not_by_its_place(project: Project) -> None:

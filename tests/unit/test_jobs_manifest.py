@@ -124,6 +124,14 @@ def test_code_moved_to_another_file_is_other_code(tmp_path: Path) -> None:
     assert code_state(tmp_path)["sha256"] != before
 
 
+@pytest.mark.parametrize("file", ["semid/new.py", "semid/words.toml", "semid/files.tsv", "rules/new.smk"])
+def test_files_that_results_depend_on_are_code(file: str, tmp_path: Path) -> None:
+    before = code_state(tmp_path)["sha256"]
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text("x")
+    assert code_state(tmp_path)["sha256"] != before
+
+
 def test_software_and_machine_are_those_that_run() -> None:
     assert software()["packages"]["numpy"] == version("numpy")
 

@@ -10,7 +10,7 @@ import pytest
 from snake import Run, call_snakemake
 from stages import WAVES, differs, hidden_files, without
 
-from semid.data.database import temporary_database
+from semid.data.connection import temporary_database
 
 Mount = Callable[[Path, str], None]
 

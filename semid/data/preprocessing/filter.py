@@ -1,105 +1,110 @@
-"""Users and items get numbers, and interactions that do not count are dropped."""
+"""Step 3: interactions that do not count are dropped.
+
+Makes known_interactions, single_interactions and core_interactions, one of the other, beginning with
+numbered_interactions; each replaces the table it is made of. A filter that does not apply makes no table.
+"""
 
 import logging
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from semid.data.preprocessing.run import Run
+from semid.data.connection import Database
+from semid.data.preprocessing.counts import Step, count_step
+from semid.data.preprocessing.settings import PreprocessSettings
+from semid.data.sources.source import Source
 from semid.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 UNKNOWN_TO_WARN_OF = 0.1
+# What stats.json calls the interactions that a step drops.
+REASONS = {"known_items": "unknown_item", "repeats": "repeated", "k_core": "k_core"}
 
 
-def number(run: Run) -> None:
-    """Give users and items integers in the order of their ids; choose the listing that describes an item."""
-    database = run.database
-    run.has_listings = database.count("SELECT count(*) FROM raw_items WHERE dropped IS NULL") > 0
-    # The first listing with a title: those without are numbered behind all others.
-    behind = 1 << 60
-    listing = f"rowid + CASE WHEN coalesce(trim(title), '') = '' THEN {behind} ELSE 0 END"
-    database.execute(
-        f"CREATE TABLE items AS SELECT item_id, min(listing) & {behind - 1} AS listing, "
-        f"{'min(listing) IS NOT NULL' if run.has_listings else 'true'} AS known FROM ("
-        f"SELECT item_id, {listing} AS listing FROM raw_items WHERE dropped IS NULL UNION ALL "
-        "SELECT item_id, NULL FROM raw_interactions WHERE dropped IS NULL) GROUP BY item_id ORDER BY item_id"
-    )
-    database.execute(
-        "CREATE TABLE users AS SELECT DISTINCT user_id FROM raw_interactions WHERE dropped IS NULL ORDER BY user_id"
-    )
-    database.execute(
-        "CREATE TABLE events AS SELECT u.rowid::INTEGER AS user_number, i.rowid::INTEGER AS item_number, "
-        "r.timestamp, r.rating, r.rowid AS source_row, r.split FROM raw_interactions r "
-        "JOIN users u ON u.user_id = r.user_id JOIN items i ON i.item_id = r.item_id WHERE r.dropped IS NULL"
-    )
-    database.execute("DROP TABLE raw_interactions")
-    if run.has_listings and not run.source.items_from_splits:
-        rows, ids = database.row("SELECT count(*), count(DISTINCT item_id) FROM raw_items WHERE dropped IS NULL")
-        run.dropped["items"]["duplicate_listing"] = rows - ids
-    run.step("usable")
+class Filtered(NamedTuple):
+    """The table that holds what is left, the steps from `usable` on, and the interactions dropped by reason."""
+
+    table: str
+    steps: tuple[Step, ...]
+    dropped: dict[str, int]
 
 
-def drop_unknown_items(run: Run) -> None:
-    """Drop interactions of items that the item file does not list; valid and test rows of given splits stay."""
-    if not run.source.interaction_files or not run.has_listings:
-        return
+def filter_interactions(
+    database: Database, source: Source, settings: PreprocessSettings, has_listings: bool
+) -> Filtered:
+    """Drop interactions of unknown items, then repeated ones, then those outside the k-core.
+
+    Interactions that come in splits keep their repeats and are made no k-core. has_listings: whether there is a list
+    of items, against which interactions are held.
+    """
+    table = "numbered_interactions"
+    if not source.interaction_files:
+        return Filtered(table, (), {})
+    steps = [count_step(database, "usable", table)]
+    if has_listings:
+        steps.append(drop_unknown_items(database, steps[-1]))
+    if not source.is_split and settings.repeats != "keep":
+        steps.append(drop_repeats(database, steps[-1], settings.repeats))
+    if not source.is_split and settings.k_core > 0:
+        steps.append(keep_k_core(database, steps[-1], settings.k_core))
+    dropped = {REASONS[after.name]: before.rows - after.rows for before, after in pairwise(steps)}
+    return Filtered(steps[-1].table, tuple(steps), dropped)
+
+
+def drop_unknown_items(database: Database, before: Step) -> Step:
+    """Drop interactions of items that the item files do not list; valid and test rows of given splits stay."""
     unknown = "item_number IN (SELECT rowid FROM items WHERE NOT known)"
-    if not run.database.count(f"SELECT count(*) FROM events WHERE NOT {unknown}"):
-        here = run.examples("items WHERE rowid IN (SELECT item_number FROM events)")
-        there = run.examples("items WHERE known")
+    if not database.count(f"{before.table} WHERE NOT {unknown}"):
+        here = _examples(database, f"items WHERE rowid IN (SELECT item_number FROM {before.table})")
+        there = _examples(database, "items WHERE known")
         raise InputError(
             f"no interaction has an item of the item file: interactions name {here}, the item file {there}; "
             "check columns: item_id, and that both files write ids alike"
         )
-    share, example = run.database.row(
-        f"SELECT avg(({unknown})::INTEGER), any_value(item_number) FILTER ({unknown}) FROM events"
+    unlisted = database.row(
+        f"SELECT avg(({unknown})::INTEGER) AS share, any_value(item_number) FILTER ({unknown}) AS example "
+        f"FROM {before.table}"
     )
-    if share > UNKNOWN_TO_WARN_OF:
-        example = run.examples(f"items WHERE rowid = {example}")
+    if unlisted.share > UNKNOWN_TO_WARN_OF:
         logger.warning(
-            "%.0f%% of the interactions name items that the item file lacks, such as %s", 100 * share, example
+            "%.0f%% of the interactions name items that the item file lacks, such as %s",
+            100 * unlisted.share,
+            _examples(database, f"items WHERE rowid = {unlisted.example}"),
         )
-    run.keep(f"NOT {unknown} OR split IN ('valid', 'test')", "unknown_item")
-    run.step("known_items")
+    _keep(database, before.table, "known_interactions", f"NOT {unknown} OR split IN ('valid', 'test')")
+    return count_step(database, "known_items", "known_interactions")
 
 
-def drop_repeats(run: Run) -> None:
-    """Keep one of a user's interactions with an item."""
-    if run.settings.repeats == "keep":
-        return
-    direction = "ASC" if run.settings.repeats == "first" else "DESC"
-    run.keep(
+def drop_repeats(database: Database, before: Step, repeats: str) -> Step:
+    """Keep the `first` or the `last` of a user's interactions with an item."""
+    direction = "ASC" if repeats == "first" else "DESC"
+    condition = (
         "true QUALIFY row_number() OVER (PARTITION BY user_number, item_number "
-        f"ORDER BY timestamp {direction}, source_row {direction}) = 1",
-        "repeated",
+        f"ORDER BY timestamp {direction}, source_row {direction}) = 1"
     )
-    run.step("repeats")
+    _keep(database, before.table, "single_interactions", condition)
+    return count_step(database, "repeats", "single_interactions")
 
 
-def apply_k_core(run: Run) -> None:
+def keep_k_core(database: Database, before: Step, k: int) -> Step:
     """Keep the interactions of the k-core; an InputError where it is empty."""
-    k = run.settings.k_core
-    if k == 0:
-        return
-    before = run.steps[-1]
-    users, items = run.database.integers("SELECT user_number, item_number FROM events")
-    users, items, rounds = k_core(users, items, k)
+    columns = database.integers(f"SELECT user_number, item_number FROM {before.table}")
+    users, items, rounds = k_core(columns["user_number"], columns["item_number"], k)
     if not len(users):
         raise InputError(
             f"k_core: no user is left with {k} interactions each of a user and an item; before there were "
-            f"{before['rows']:,} interactions of {before['users']:,} users with {before['items']:,} items. "
+            f"{before.rows:,} interactions of {before.users:,} users with {before.items:,} items. "
             "Lower k_core (0 switches it off)"
         )
-    run.database.add_table("core_users", "number", pa.int32(), users)
-    run.database.add_table("core_items", "number", pa.int32(), items)
-    run.keep(
-        "user_number IN (SELECT number FROM core_users) AND item_number IN (SELECT number FROM core_items)",
-        "k_core",
-    )
-    run.step("k_core", rounds=rounds)
+    database.add_table("core_users", "number", pa.int32(), users)
+    database.add_table("core_items", "number", pa.int32(), items)
+    condition = "user_number IN (SELECT number FROM core_users) AND item_number IN (SELECT number FROM core_items)"
+    _keep(database, before.table, "core_interactions", condition)
+    return count_step(database, "k_core", "core_interactions", rounds)
 
 
 def k_core(
@@ -117,3 +122,15 @@ def k_core(
             return np.unique(users), np.unique(items), rounds
         users, items = users[keep], items[keep]
         rounds += 1
+
+
+def _keep(database: Database, table: str, kept: str, condition: str) -> None:
+    """Make `kept` of the rows of `table` that meet a condition, and drop `table`."""
+    database.execute(f"CREATE TABLE {kept} AS SELECT * FROM {table} WHERE {condition}")
+    database.execute(f"DROP TABLE {table}")
+
+
+def _examples(database: Database, part_of_items: str) -> str:
+    """Return the ids of the first three items, in words."""
+    rows = database.rows(f"SELECT item_id FROM {part_of_items} ORDER BY rowid LIMIT 3")
+    return ", ".join(repr(row.item_id) for row in rows)

@@ -1,196 +1,240 @@
-"""Raw files to tables of interactions and items; what cannot be used is counted by its reason."""
+"""Step 1: raw files become tables; what cannot be used is marked with its reason, and counted.
+
+Makes raw_items(item_id, title, description, categories, store) and raw_interactions(user_id, item_id, timestamp,
+rating, split), whose `rowid` is the source order. Both have `dropped`, the reason why a row cannot be used (NULL where
+it can), and `wrong_<field>` for each field, whether its value has a wrong type.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from semid.data.database import RawFile, literal
-from semid.data.preprocessing.run import Run, described
+from semid.data.connection import Database, literal
+from semid.data.formats import RawFile, open_raw_file, reading
+from semid.data.preprocessing.counts import Step, described, without_zeros
+from semid.data.preprocessing.units import check_timestamp_unit, milliseconds
 from semid.data.sources.source import INTERACTION_FIELDS, ITEM_FIELDS, Source
 from semid.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-YEAR_1990_MS, YEAR_2100_MS = 631_152_000_000, 4_102_444_800_000
-MS_A_UNIT = {"seconds": 1e3, "milliseconds": 1.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
+TYPES = {
+    "user_id": "VARCHAR",
+    "item_id": "VARCHAR",
+    "timestamp": "BIGINT",
+    "rating": "FLOAT",
+    "title": "VARCHAR",
+    "description": "VARCHAR",
+    "categories": "VARCHAR[]",
+    "store": "VARCHAR",
+    "split": "VARCHAR",
+}
+REQUIRED_OF_INTERACTIONS = ("user_id", "item_id", "timestamp")
+REQUIRED_OF_ITEMS = ("item_id",)
 
 
-def read_items(run: Run, item_ids: Sequence[str] | None) -> None:
-    """Fill raw_items from the item files or from `item_ids`."""
+@dataclass(frozen=True)
+class Reading:
+    """What reading the files of items, or those of interactions, has counted.
+
+    malformed_lines: by the path of each file. wrong_types: values of a wrong type by field, without zeros.
+    dropped: rows by the reason for which they are dropped. steps: the step `read`, where there are interactions.
+    """
+
+    malformed_lines: Mapping[str, int]
+    wrong_types: Mapping[str, int]
+    dropped: Mapping[str, int]
+    steps: tuple[Step, ...] = ()
+
+
+class _FileCounts(NamedTuple):
+    """The malformed lines of one file: how many there are, and how many of them left no row."""
+
+    path: str
+    malformed: int
+    without_row: int
+
+
+def read_items(database: Database, source: Source, max_malformed: float, item_ids: Sequence[str] | None) -> Reading:
+    """Make raw_items of the item files or of `item_ids`; an InputError when no row has an item id."""
+    _create(database, "raw_items", ITEM_FIELDS)
     if item_ids is not None:
-        run.database.add_table("given_ids", "item_id", pa.string(), item_ids)
-        run.database.execute(
-            "INSERT INTO raw_items SELECT item_id, NULL, NULL, NULL, NULL, "
-            "CASE WHEN coalesce(trim(item_id), '') = '' THEN 'null_item_id' END, 0 FROM given_ids"
+        database.add_table("given_ids", "item_id", pa.string(), item_ids)
+        database.execute(
+            "INSERT INTO raw_items BY NAME SELECT item_id, "
+            "CASE WHEN coalesce(trim(item_id), '') = '' THEN 'null_item_id' END AS dropped FROM given_ids"
         )
-    for path in run.source.item_files:
-        file = run.database.open(path)
-        _choose(run, file, ITEM_FIELDS, ("item_id",))
-        wrong = _bits([f"NOT {file.is_scalar(0)}", *(f"NOT {file.is_prose(i)}" for i in range(1, 5))])
-        _insert(
-            run,
-            "raw_items",
-            file,
-            f"SELECT item_id, title, description, categories, store, {_reason(ITEM_FIELDS[:1])} AS dropped, wrong "
-            f"FROM (SELECT malformed, {file.scalar(0)} AS item_id, {file.prose(1)} AS title, "
-            f"{file.prose(2)} AS description, {_categories(run, file)} AS categories, "
-            f"{file.prose(4)} AS store, {wrong} AS wrong FROM ({file.query()}))",
-        )
-    _count_wrong_types(run, "items", ITEM_FIELDS)
-    if run.source.items_from_splits:
-        run.dropped["items"] = {}  # the same lines are counted as interactions
-        return
-    _count_dropped(run, "items")
-    if (item_ids is not None or run.source.item_files) and not run.database.count(
-        "SELECT count(*) FROM raw_items WHERE dropped IS NULL"
-    ):
-        names = ", ".join(map(str, run.source.item_files)) or "item_ids"
-        raise InputError(f"{names}: no row has an item id ({described(run.dropped['items'])})")
+    files = []
+    for path in source.item_files:
+        file = open_raw_file(database, path)
+        file = file.with_fields(_columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
+        files.append(_insert(database, "raw_items", file, _items_query(file, source), max_malformed))
+    wrong_types = _wrong_types(database, "raw_items", ITEM_FIELDS)
+    malformed_lines = {file.path: file.malformed for file in files}
+    if source.items_from_splits:
+        # the same lines are counted as interactions
+        return Reading(malformed_lines, wrong_types, dropped={})
+    dropped = _dropped(database, "items", source, files)
+    if (item_ids is not None or files) and not database.count("raw_items WHERE dropped IS NULL"):
+        names = ", ".join(file.path for file in files) or "item_ids"
+        raise InputError(f"{names}: no row has an item id ({described(dropped)})")
+    return Reading(malformed_lines, wrong_types, dropped)
 
 
-def _categories(run: Run, file: RawFile) -> str:
-    """Return SQL for an item's categories, without those that say that it has none."""
-    categories = file.strings(ITEM_FIELDS.index("categories"), run.source.categories_separator)
-    ignored = ", ".join(map(literal, run.source.ignored_categories))
-    return f"list_filter({categories}, lambda category: category NOT IN ({ignored}))" if ignored else categories
+def read_interactions(database: Database, source: Source, max_malformed: float) -> Reading:
+    """Make raw_interactions; timestamps become milliseconds (or stay positions).
 
-
-def read_interactions(run: Run) -> None:
-    """Fill raw_interactions; timestamps become milliseconds (or stay positions)."""
-    files = run.source.interaction_files
-    for path, split in files:
-        file = run.database.open(path)
-        _choose(run, file, INTERACTION_FIELDS, INTERACTION_FIELDS[:3])
-        wrong = [f"NOT {file.is_scalar(i)}" for i in range(len(INTERACTION_FIELDS))]
-        number = "time IS NOT NULL AND timestamp IS NULL", "stars IS NOT NULL AND rating IS NULL"
-        # Layer by layer, so that DuckDB computes each value once.
-        _insert(
-            run,
-            "raw_interactions",
-            file,
-            f"SELECT user_id, item_id, timestamp, CASE WHEN isfinite(rating) THEN rating END, "
-            f"{'NULL' if split is None else literal(split)}, {_reason(INTERACTION_FIELDS[:3])} AS dropped, wrong "
-            f"FROM (SELECT * EXCLUDE (wrong), wrong | {_bits(['false', 'false', *number])} AS wrong "
-            f"FROM (SELECT *, {file.milliseconds(2) or _timestamp(run, 'time')} AS timestamp, "
-            "TRY_CAST(stars AS FLOAT) AS rating "
-            f"FROM (SELECT *, {file.scalar(0)} AS user_id, {file.scalar(1)} AS item_id, {file.scalar(2)} AS time, "
-            f"{file.scalar(3)} AS stars, {_bits(wrong)} AS wrong FROM ({file.query()}))))",
-        )
+    Raises InputError when no row can be used, and for timestamps that cannot be in the unit of the source.
+    """
+    _create(database, "raw_interactions", INTERACTION_FIELDS, "split")
+    files = []
+    for path, split in source.interaction_files:
+        file = open_raw_file(database, path)
+        file = file.with_fields(_columns_of_fields(file, source, INTERACTION_FIELDS, REQUIRED_OF_INTERACTIONS))
+        query = _interactions_query(file, source, split)
+        files.append(_insert(database, "raw_interactions", file, query, max_malformed))
     if not files:
-        return
-    _count_wrong_types(run, "interactions", INTERACTION_FIELDS)
-    rows, users, items, usable = run.database.row(
-        "SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id), count(*) FILTER (dropped IS NULL) "
-        "FROM raw_interactions"
+        return Reading({}, {}, {})
+    wrong_types = _wrong_types(database, "raw_interactions", INTERACTION_FIELDS)
+    counts = database.row(
+        "SELECT count(*) AS rows, count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items, "
+        "count(*) FILTER (dropped IS NULL) AS usable FROM raw_interactions"
     )
-    rows += run.dropped["interactions"]["malformed"]
-    run.steps.append({"step": "read", "rows": rows, "users": users, "items": items})
-    _count_dropped(run, "interactions")
-    if not usable:
-        names = ", ".join(str(path) for path, _ in files)
-        raise InputError(
-            f"{names}: none of {rows:,} rows has a user, an item and a timestamp "
-            f"({described(run.dropped['interactions'])})"
-        )
-    _check_timestamp_unit(run)
+    rows = counts.rows + sum(file.without_row for file in files)
+    dropped = _dropped(database, "interactions", source, files)
+    if not counts.usable:
+        names = ", ".join(file.path for file in files)
+        raise InputError(f"{names}: none of {rows:,} rows has a user, an item and a timestamp ({described(dropped)})")
+    check_timestamp_unit(database, source)
+    step = Step("read", "raw_interactions", rows, counts.users, counts.items)
+    return Reading({file.path: file.malformed for file in files}, wrong_types, dropped, (step,))
 
 
-def _choose(run: Run, file: RawFile, fields: Sequence[str], required: Sequence[str]) -> None:
-    """Choose the file's column for each field; none for an optional one that is absent."""
+def _create(database: Database, table: str, fields: Sequence[str], *others: str) -> None:
+    columns = [f"{name} {TYPES[name]}" for name in (*fields, *others)]
+    marks = [f"wrong_{name} BOOLEAN" for name in fields]
+    database.execute(f"CREATE TABLE {table} ({', '.join([*columns, *marks])}, dropped VARCHAR)")
+
+
+def _columns_of_fields(
+    file: RawFile, source: Source, fields: Sequence[str], required: Sequence[str]
+) -> dict[str, str | None]:
+    """Return the file's column for each field; None for an optional one that is absent."""
     if not file.columns:
         raise InputError(f"{file.path} has no rows that can be read; JSONL is one JSON object a line")
-    chosen: list[str | None] = []
+    columns: dict[str, str | None] = {}
     for name in fields:
-        column = run.source.columns.get(name, name)
-        if column in file.columns:
-            chosen.append(column)
-        elif name in required or name in run.source.columns:
+        column = source.columns.get(name, name)
+        if column not in file.columns and (name in required or name in source.columns):
             there = ", ".join(file.columns)
             raise InputError(
                 f"{file.path} has no column {column!r} for {name}; the columns there are: {there}. "
                 "Name the right one under columns"
             )
-        else:
-            chosen.append(None)
-    file.choose(chosen)
+        columns[name] = column if column in file.columns else None
+    return columns
 
 
-def _insert(run: Run, table: str, file: RawFile, query: str) -> None:
-    """Insert `query`, which reads the file, into `table`, and check how much of the file could be read."""
-    before = run.database.count(f"SELECT count(*) FROM {table}")
-    with run.database.reading(file.path):
-        run.database.execute(f"INSERT INTO {table} {query}")
-    rows, malformed, first_row = run.database.row(
-        f"SELECT count(*), count(*) FILTER (dropped = 'malformed'), min(rowid) FILTER (dropped = 'malformed') "
-        f"FROM {table} WHERE rowid >= {before}"
-    )
-    outside, first_line = file.malformed_outside()
-    lines, bad = rows + outside, malformed + outside
-    if not lines:
-        raise InputError(f"{file.path} has no rows")
-    if bad > run.settings.max_malformed * lines:
-        if first_row is not None:
-            first_line = file.line_of_row(first_row - before)
-        raise InputError(
-            f"{file.path}: {bad:,} of {lines:,} lines cannot be read, the first is line {first_line:,}; more than "
-            f"{run.settings.max_malformed:.0%} (max_malformed) stops the run"
-        )
-    run.malformed[str(file.path)] = bad
-    dropped = run.dropped[table.removeprefix("raw_")]
-    dropped["malformed"] = dropped.get("malformed", 0) + outside
-    logger.info("read %s lines of %s, %s malformed", f"{lines:,}", file.path, f"{bad:,}")
-
-
-def _timestamp(run: Run, text: str) -> str:
-    if run.source.timestamp_unit == "seconds":
-        return f"TRY_CAST(round(TRY_CAST({text} AS DOUBLE) * 1000) AS BIGINT)"
-    return f"TRY_CAST({text} AS BIGINT)"
-
-
-def _check_timestamp_unit(run: Run) -> None:
-    unit = run.source.timestamp_unit
-    if unit in (None, "position"):
-        return
-    median = run.database.row("SELECT approx_quantile(timestamp, 0.5) FROM raw_interactions WHERE dropped IS NULL")[0]
-    if YEAR_1990_MS <= median < YEAR_2100_MS:
-        return
-    raw = median / MS_A_UNIT[unit]
-    like = [name for name, factor in MS_A_UNIT.items() if YEAR_1990_MS <= raw * factor < YEAR_2100_MS]
-    advice = f"{like[0]}" if like else "no time since 1970; if it is only an order, say position"
-    names = ", ".join(str(path) for path, _ in run.source.interaction_files)
-    raise InputError(
-        f"{names}: timestamp_unit is {unit}, but then the median timestamp, {raw:.0f}, would not lie between 1990 "
-        f"and 2100; it looks like {advice}"
+def _items_query(file: RawFile, source: Source) -> str:
+    """Return a query for the rows of raw_items that the file gives."""
+    texts = ("title", "description", "store")
+    wrong = {name: f"NOT {file.is_scalar(name) if name == 'item_id' else file.is_prose(name)}" for name in ITEM_FIELDS}
+    values = ", ".join(f"{file.prose(name)} AS {name}" for name in texts)
+    return (
+        f"SELECT * EXCLUDE (malformed), {_reason(REQUIRED_OF_ITEMS)} AS dropped "
+        f"FROM (SELECT malformed, {file.scalar('item_id')} AS item_id, {values}, "
+        f"{_categories(file, source)} AS categories, {_marks(wrong)} FROM ({file.query()}))"
     )
 
 
-def _count_wrong_types(run: Run, of: str, fields: Sequence[str]) -> None:
-    counts = ", ".join(f"count(*) FILTER (wrong & {1 << i} > 0)" for i in range(len(fields)))
-    values = run.database.row(f"SELECT {counts} FROM raw_{of}")
-    run.wrong_types[of] = {name: n for name, n in zip(fields, values, strict=True) if n}
+def _categories(file: RawFile, source: Source) -> str:
+    """Return SQL for an item's categories, without those that say that it has none."""
+    categories = file.strings("categories", source.categories_separator)
+    ignored = ", ".join(map(literal, source.ignored_categories))
+    return f"list_filter({categories}, lambda category: category NOT IN ({ignored}))" if ignored else categories
 
 
-def _count_dropped(run: Run, of: str) -> None:
-    for reason, n in run.database.rows(
-        f"SELECT dropped, count(*) FROM raw_{of} WHERE dropped IS NOT NULL GROUP BY dropped ORDER BY dropped"
-    ):
-        run.dropped[of][reason] = run.dropped[of].get(reason, 0) + n
-        logger.warning("%s rows of %s are dropped: %s", f"{n:,}", of, _explained(reason, run.source))
+def _interactions_query(file: RawFile, source: Source, split: str | None) -> str:
+    """Return a query for the rows of raw_interactions that the file gives.
+
+    Each layer is a query of the one before, so that DuckDB computes each value once.
+    """
+    scalars = ", ".join(f"{file.scalar(name)} AS {name}_scalar" for name in INTERACTION_FIELDS)
+    marks = _marks({name: f"NOT {file.is_scalar(name)}" for name in INTERACTION_FIELDS})
+    with_scalars = f"SELECT *, {scalars}, {marks} FROM ({file.query()})"
+    timestamp = file.milliseconds("timestamp") or milliseconds("timestamp_scalar", source.timestamp_unit)
+    with_values = (
+        f"SELECT *, user_id_scalar AS user_id, item_id_scalar AS item_id, {timestamp} AS timestamp, "
+        f"TRY_CAST(rating_scalar AS FLOAT) AS rating FROM ({with_scalars})"
+    )
+    # A text that is no number has a wrong type too.
+    with_all_marks = (
+        "SELECT * REPLACE ("
+        "wrong_timestamp OR (timestamp_scalar IS NOT NULL AND timestamp IS NULL) AS wrong_timestamp, "
+        f"wrong_rating OR (rating_scalar IS NOT NULL AND rating IS NULL) AS wrong_rating) FROM ({with_values})"
+    )
+    return (
+        "SELECT user_id, item_id, timestamp, CASE WHEN isfinite(rating) THEN rating END AS rating, "
+        f"{'NULL' if split is None else literal(split)} AS split, {_reason(REQUIRED_OF_INTERACTIONS)} AS dropped, "
+        f"{', '.join(f'wrong_{name}' for name in INTERACTION_FIELDS)} FROM ({with_all_marks})"
+    )
 
 
-def _bits(conditions: Sequence[str]) -> str:
-    """Return SQL for an integer with bit i set where condition i holds."""
-    return " + ".join(f"CASE WHEN {condition} THEN {1 << i} ELSE 0 END" for i, condition in enumerate(conditions))
+def _marks(conditions: Mapping[str, str]) -> str:
+    """Return SQL for `wrong_<field>`, whether the field's condition holds."""
+    return ", ".join(f"({condition}) AS wrong_{name}" for name, condition in conditions.items())
 
 
 def _reason(required: Sequence[str]) -> str:
-    """Return SQL for why a row is dropped, NULL where it stays; bit i of `wrong` says that field i has a wrong type."""
+    """Return SQL for why a row is dropped, NULL where it stays."""
     cases = "".join(
-        f"WHEN wrong & {1 << i} > 0 THEN 'wrong_type_{name}' WHEN {name} IS NULL THEN 'null_{name}' "
-        for i, name in enumerate(required)
+        f"WHEN wrong_{name} THEN 'wrong_type_{name}' WHEN {name} IS NULL THEN 'null_{name}' " for name in required
     )
     return f"CASE WHEN malformed THEN 'malformed' {cases}END"
+
+
+def _insert(database: Database, table: str, file: RawFile, query: str, max_malformed: float) -> _FileCounts:
+    """Insert `query`, which reads the file, into `table`; an InputError when too much of the file cannot be read."""
+    before = database.count(table)
+    with reading(file.path):
+        database.execute(f"INSERT INTO {table} BY NAME {query}")
+    inserted = database.row(
+        "SELECT count(*) AS rows, count(*) FILTER (dropped = 'malformed') AS malformed, "
+        f"min(rowid) FILTER (dropped = 'malformed') AS first_row FROM {table} WHERE rowid >= {before}"
+    )
+    outside = file.malformed_lines()
+    lines, malformed = inserted.rows + outside.n, inserted.malformed + outside.n
+    if not lines:
+        raise InputError(f"{file.path} has no rows")
+    if malformed > max_malformed * lines:
+        first = outside.first if inserted.first_row is None else file.line_of_row(inserted.first_row - before)
+        raise InputError(
+            f"{file.path}: {malformed:,} of {lines:,} lines cannot be read, the first is line {first:,}; more than "
+            f"{max_malformed:.0%} (max_malformed) stops the run"
+        )
+    logger.info("read %s lines of %s, %s malformed", f"{lines:,}", file.path, f"{malformed:,}")
+    return _FileCounts(str(file.path), malformed, outside.n)
+
+
+def _wrong_types(database: Database, table: str, fields: Sequence[str]) -> dict[str, int]:
+    """Count the values of a wrong type by field, without zeros."""
+    sums = ", ".join(f"count(*) FILTER (wrong_{name}) AS {name}" for name in fields)
+    return without_zeros(database.row(f"SELECT {sums} FROM {table}")._asdict())
+
+
+def _dropped(database: Database, of: str, source: Source, files: Sequence[_FileCounts]) -> dict[str, int]:
+    """Count the dropped rows of `items` or `interactions` by reason, lines that left no row among them."""
+    dropped = {"malformed": sum(file.without_row for file in files)}
+    for row in database.rows(
+        f"SELECT dropped AS reason, count(*) AS n FROM raw_{of} WHERE dropped IS NOT NULL GROUP BY reason "
+        "ORDER BY reason"
+    ):
+        dropped[row.reason] = dropped.get(row.reason, 0) + row.n
+        logger.warning("%s rows of %s are dropped: %s", f"{row.n:,}", of, _explained(row.reason, source))
+    return dropped
 
 
 def _explained(reason: str, source: Source) -> str:

@@ -30,52 +30,54 @@ class SplitTimes:
 class PreprocessSettings:
     """How interactions are filtered and split. Raises InputError for a value out of its range.
 
-    `split` may also be given as two timestamps, which is what it becomes where a map names them. memory_limit: of
-    DuckDB, in MB; threads: of DuckDB. Neither changes the result, and they are no keys of the configuration.
+    `split` may also be given as two timestamps, which is what it becomes where a map names them.
+
+    memory_limit: the memory that DuckDB may take, in MB. threads: the threads that DuckDB may use. Neither changes the
+    result, and neither is a key of the configuration.
     """
 
     k_core: Annotated[
         int,
         Ge(0),
         doc(
-            "Keep users and items with at least so many interactions each, to the fixed point; 0 keeps everything, "
-            "items without interactions too. Too large a value leaves nobody, which is an error that says how many "
-            "there were."
+            "Keep users and items with at least this many interactions each, again and again until nothing more is "
+            "dropped. 0 keeps everything, also items without interactions. A value that leaves nobody is an error "
+            "that says how many there were."
         ),
     ] = 5
     repeats: Annotated[
         Literal["first", "last", "keep"],
-        doc("Of a user's repeated interactions with one item keep the `first`, the `last`, or all (`keep`)."),
+        doc("Which of a user's interactions with one item stay: the `first`, the `last`, or all of them (`keep`)."),
     ] = "first"
     split: Annotated[
         Annotated[str, Choices((LEAVE_LAST_OUT, *official_splits()))]
         | Annotated[Mapping[str, Any], KeysOf(SplitTimes)],
         Worded(f"{LEAVE_LAST_OUT}, {{timestamps: [t1, t2]}} in milliseconds, or {', '.join(official_splits())}"),
         doc(
-            "`leave_last_out`: a user's last interaction is test, the one before valid; users with fewer than three "
-            "stay in train. `{timestamps: [t1, t2]}` in milliseconds: train before t1, valid before t2, test from t2 "
-            "on; Amazon Reviews 2023 publishes its benchmarks with [1628643414042, 1658002729837]. "
-            "`official_5core_last_out`, `official_5core_timestamp`, `official_0core_last_out` or "
-            "`official_0core_timestamp`: the published files of Amazon Reviews 2023, taken as they are, for datasets "
-            "with a `category` (or `splits`); k_core and repeats do not apply. With 5core the items are those of the "
-            "interactions. In 0core_last_out a user's only interaction is test. Where the size of a category's 5-core "
-            "is published, stats.json compares it with what came out, made here or official, under `published`, and "
-            "the log warns of a difference."
+            "With `leave_last_out`, a user's last interaction is test and the one before is valid; users with fewer "
+            "than three interactions stay in train. With `{timestamps: [t1, t2]}` in milliseconds, what comes before "
+            "t1 is train, what comes before t2 is valid, and the rest is test; Amazon Reviews 2023 publishes its "
+            "benchmarks with [1628643414042, 1658002729837]. `official_5core_last_out`, `official_5core_timestamp`, "
+            "`official_0core_last_out` and `official_0core_timestamp` take the published files of Amazon Reviews 2023 "
+            "as they are, for datasets with a `category` (or `splits`); k_core and repeats do not apply. With 5core "
+            "the items are those of the interactions. In 0core_last_out a user's only interaction is test. Where the "
+            "size of a category's 5-core is published, stats.json compares it with the size of the 5-core, made here "
+            "or official, under `published`, and the log warns of a difference."
         ),
     ] = LEAVE_LAST_OUT
     ties: Annotated[
         Literal["source", "shuffle"],
         doc(
-            "Order of a user's interactions at one time: as in the `source` files, or `shuffle` by `seed`. Files that "
-            "order a day by item id make recall look better than it is: try both."
+            "The order of a user's interactions at one time: as in the files (`source`), or shuffled by `seed` "
+            "(`shuffle`). Files that order a day by item id make recall look better than it is: try both."
         ),
     ] = "source"
-    seed: Annotated[int, Ge(0), doc("Of the shuffled ties.")] = 0
+    seed: Annotated[int, Ge(0), doc("The seed by which ties are shuffled.")] = 0
     max_malformed: Annotated[
         float,
         Ge(0),
         Le(1),
-        doc("Share of a raw file's lines that may be unreadable before the run stops. It changes no result."),
+        doc("The share of a raw file's lines that may be unreadable before the run stops. It changes no result."),
     ] = 0.01
     memory_limit: int = 2000
     threads: int = 1

@@ -1,129 +1,132 @@
-"""Interactions in the order of time, split; and the items that stay."""
+"""Step 4: interactions are put in the order of time and split, and the items that stay are chosen.
+
+Makes split_interactions, which are sorted by user, then time, then source order (or seeded shuffle), of the filtered
+interactions, whose table it replaces; and catalogue(item_number, in_train), whose `rowid` is the item_index.
+"""
 
 import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from semid.data.preprocessing.run import Run, described
-from semid.data.sources.source import SPLITS, Counts
+from semid.data.connection import Database
+from semid.data.preprocessing.counts import described
+from semid.data.preprocessing.settings import LEAVE_LAST_OUT, PreprocessSettings
+from semid.data.sources.source import SPLITS, Source
 from semid.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-MIN_HISTORY = 3  # interactions of a user, for leave_last_out to have one in each split
+MIN_HISTORY = 3  # interactions that a user needs, for leave_last_out to have one in each split
 
 
-def order_and_split(run: Run) -> None:
-    """Sort events by user, time and source order (or seeded shuffle), and name the split of each."""
-    database, settings = run.database, run.settings
-    # A digest depends on nothing but seed and row, so any version and thread count shuffles alike.
-    key = "source_row" if settings.ties == "source" else f"md5_number('{settings.seed}:' || source_row), source_row"
+class Chosen(NamedTuple):
+    """The items that stay, those of them with an interaction in train, and the known ones that a k-core dropped."""
+
+    rows: int
+    in_train: int
+    dropped: int
+
+
+def split_interactions(database: Database, table: str, source: Source, settings: PreprocessSettings) -> None:
+    """Sort the interactions in `table`, and name the split of each; those that come in splits keep theirs."""
+    # A digest depends on nothing but seed and row, so that any version and thread count shuffles alike.
+    key = "source_row"
+    if settings.ties == "shuffle":
+        key = f"md5_number('{settings.seed}:' || source_row), source_row"
     part = "CASE split WHEN 'valid' THEN 1 WHEN 'test' THEN 2 ELSE 0 END"
-    database.execute(f"CREATE TABLE ordered AS SELECT * FROM events ORDER BY user_number, {part}, timestamp, {key}")
     database.execute(
-        "CREATE TABLE histories AS SELECT user_number, max(rowid) AS last, count(*) AS length FROM ordered "
-        "GROUP BY user_number"
+        f"CREATE TABLE ordered_interactions AS SELECT * FROM {table} ORDER BY user_number, {part}, timestamp, {key}"
     )
-    if run.is_split:
-        split = "split"
-    elif isinstance(settings.split, str):
-        split = (
-            f"CASE WHEN length < {MIN_HISTORY} THEN 'train' WHEN o.rowid = last THEN 'test' "
-            "WHEN o.rowid = last - 1 THEN 'valid' ELSE 'train' END"
+    database.execute(f"DROP TABLE {table}")
+    database.execute(
+        "CREATE TABLE histories AS SELECT user_number, max(rowid) AS last, count(*) AS length "
+        "FROM ordered_interactions GROUP BY user_number"
+    )
+    database.execute(
+        f"CREATE TABLE split_interactions AS SELECT o.* REPLACE ({_split_of_row(source, settings)} AS split) "
+        "FROM ordered_interactions o JOIN histories h ON h.user_number = o.user_number ORDER BY o.rowid"
+    )
+    database.execute("DROP TABLE ordered_interactions")
+
+
+def _split_of_row(source: Source, settings: PreprocessSettings) -> str:
+    """Return SQL for the split of a row `o` of ordered_interactions, `h` being the history of its user."""
+    if source.is_split:
+        return "o.split"
+    if isinstance(settings.split, str):
+        return (
+            f"CASE WHEN h.length < {MIN_HISTORY} THEN 'train' WHEN o.rowid = h.last THEN 'test' "
+            "WHEN o.rowid = h.last - 1 THEN 'valid' ELSE 'train' END"
         )
-    else:
-        t1, t2 = (int(t) for t in settings.split)
-        split = f"CASE WHEN timestamp < {t1} THEN 'train' WHEN timestamp < {t2} THEN 'valid' ELSE 'test' END"
-    database.execute("DROP TABLE events")
-    database.execute(
-        f"CREATE TABLE events AS SELECT o.* EXCLUDE (split), {split} AS split FROM ordered o "
-        "JOIN histories h ON h.user_number = o.user_number ORDER BY o.rowid"
+    valid_from, test_from = (int(time) for time in settings.split)
+    return (
+        f"CASE WHEN o.timestamp < {valid_from} THEN 'train' WHEN o.timestamp < {test_from} THEN 'valid' ELSE 'test' END"
     )
-    database.execute("DROP TABLE ordered")
-    if not run.source.interaction_files:
-        return
-    users, tied, short = database.row(
-        "SELECT count(*) FILTER (length > 1), count(*) FILTER (length > 1 AND a.timestamp = b.timestamp), "
-        f"count(*) FILTER (length < {MIN_HISTORY}) FROM histories h JOIN events a ON a.rowid = h.last "
-        "LEFT JOIN events b ON b.rowid = h.last - 1"
+
+
+def count_splits(
+    database: Database, source: Source, settings: PreprocessSettings, dropped: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return what stats.json says of ties and splits: nothing without interactions.
+
+    dropped: interactions by the reason for which they were dropped. Raises InputError where train or test is empty.
+    """
+    if not source.interaction_files:
+        return {}
+    users = database.row(
+        "SELECT count(*) FILTER (h.length > 1) AS with_two, count(*) FILTER (h.length > 1 "
+        f"AND a.timestamp = b.timestamp) AS tied, count(*) FILTER (h.length < {MIN_HISTORY}) AS too_short "
+        "FROM histories h JOIN split_interactions a ON a.rowid = h.last "
+        "LEFT JOIN split_interactions b ON b.rowid = h.last - 1"
     )
-    run.facts["ties"] = {
-        "users_with_two_interactions": users,
-        "last_two_tied": tied,
-        "share": tied / users if users else 0.0,
-    }
-    if settings.split == "leave_last_out" and not run.is_split:
-        run.facts["users_too_short_to_split"] = short
+    share = users.tied / users.with_two if users.with_two else 0.0
+    ties = {"users_with_two_interactions": users.with_two, "last_two_tied": users.tied, "share": share}
+    leaves_last_out = settings.split == LEAVE_LAST_OUT and not source.is_split
     sizes = {split: {"rows": 0, "users": 0, "items": 0} for split in SPLITS}
-    for split, rows, users, items in database.rows(
-        "SELECT split, count(*), count(DISTINCT user_number), count(DISTINCT item_number) FROM events GROUP BY split"
+    for row in database.rows(
+        "SELECT split, count(*) AS rows, count(DISTINCT user_number) AS users, count(DISTINCT item_number) AS items "
+        "FROM split_interactions GROUP BY split"
     ):
-        sizes[split] = {"rows": rows, "users": users, "items": items}
-    run.facts["splits"] = sizes
+        sizes[row.split] = {"rows": row.rows, "users": row.users, "items": row.items}
     for split in ("train", "test"):
         if not sizes[split]["rows"]:
-            raise InputError(_empty_split(run, split))
+            raise InputError(_empty_split(database, source, settings, dropped, split))
     if not sizes["valid"]["rows"]:
         logger.warning("the valid split is empty: nothing can be chosen on it")
+    too_short = {"users_too_short_to_split": users.too_short} if leaves_last_out else {}
+    return {"ties": ties, **too_short, "splits": sizes}
 
 
-def _empty_split(run: Run, name: str) -> str:
-    if run.is_split:
-        path = next(path for path, split in run.source.interaction_files if split == name)
-        return f"splits: {name}: no row of {path} is left ({described(run.dropped['interactions'])})"
-    if isinstance(run.settings.split, str):
+def _empty_split(
+    database: Database, source: Source, settings: PreprocessSettings, dropped: Mapping[str, int], name: str
+) -> str:
+    """Return the message that says why the split `name` is empty."""
+    if source.is_split:
+        path = next(file.path for file in source.interaction_files if file.split == name)
+        return f"splits: {name}: no row of {path} is left ({described(dropped)})"
+    if isinstance(settings.split, str):
         return f"split: {name} is empty: no user has {MIN_HISTORY} interactions, which leave_last_out needs"
-    first, last = run.database.row("SELECT min(timestamp), max(timestamp) FROM events")
+    times = database.row("SELECT min(timestamp) AS first, max(timestamp) AS last FROM split_interactions")
     return (
-        f"split: {name} is empty: the timestamps {list(run.settings.split)} must lie inside those of the "
-        f"interactions, {first} to {last}"
+        f"split: {name} is empty: the timestamps {list(settings.split)} must lie inside those of the "
+        f"interactions, {times.first} to {times.last}"
     )
 
 
-def index_items(run: Run) -> None:
-    """Number the items that stay: those of the events after a k-core, else the whole catalogue."""
-    if run.settings.is_official:
-        filtered = run.source.official_splits[str(run.settings.split)] > 0
+def choose_items(database: Database, source: Source, settings: PreprocessSettings) -> Chosen:
+    """Make catalogue of the items that stay: those of the interactions after a k-core, else all known ones.
+
+    Without interactions every item is in train.
+    """
+    if settings.is_official:
+        is_core = source.official_splits[str(settings.split)] > 0
     else:
-        filtered = bool(run.source.interaction_files) and not run.is_split and run.settings.k_core > 0
-    in_train = "rowid IN (SELECT item_number FROM events WHERE split = 'train')"
-    run.database.execute(
-        "CREATE TABLE kept_items AS SELECT rowid::INTEGER AS item_number, "
-        f"{in_train if run.source.interaction_files else 'true'} AS in_train FROM items WHERE known "
-        f"{'AND rowid IN (SELECT item_number FROM events)' if filtered else ''} ORDER BY rowid"
+        is_core = bool(source.interaction_files) and not source.is_split and settings.k_core > 0
+    in_train = "rowid IN (SELECT item_number FROM split_interactions WHERE split = 'train')"
+    database.execute(
+        "CREATE TABLE catalogue AS SELECT rowid::INTEGER AS item_number, "
+        f"{in_train if source.interaction_files else 'true'} AS in_train FROM items WHERE known "
+        f"{'AND rowid IN (SELECT item_number FROM split_interactions)' if is_core else ''} ORDER BY rowid"
     )
-    n, n_train = run.database.row("SELECT count(*), count(*) FILTER (in_train) FROM kept_items")
-    known = run.database.count("SELECT count(*) FROM items WHERE known")
-    run.dropped["items"]["k_core"] = known - n
-    run.facts["items"] = {"rows": n, "in_train": n_train}
-
-
-def compare_with_published(run: Run) -> None:
-    """Say whether the k-core of a category has the size that was published, where one was."""
-    settings = run.settings
-    if run.is_split:
-        k_core = run.source.official_splits.get(str(settings.split), 0)
-    else:
-        k_core = 0 if settings.repeats == "keep" else settings.k_core
-    published = run.source.published(k_core)
-    if published is None:
-        return
-    category, expected = published
-    last = run.steps[-1]
-    found = Counts(last["users"], last["items"], last["rows"])
-    run.facts["published"] = {
-        "category": category,
-        "expected": expected._asdict(),
-        "found": found._asdict(),
-        "matches": found == expected,
-    }
-    sizes = [f"{n.users:,} users, {n.items:,} items, {n.interactions:,} interactions" for n in (found, expected)]
-    if found == expected:
-        logger.info("%s: the %s-core has its published size", category, k_core)
-    else:
-        logger.warning(
-            "%s: THE %s-CORE IS NOT THE PUBLISHED ONE: found %s; published %s. Metrics on it do not compare with "
-            "published ones. Either the files differ from the release, or rows were dropped that count there (%s)",
-            category,
-            k_core,
-            *sizes,
-            described(run.dropped["interactions"]),
-        )
+    kept = database.row("SELECT count(*) AS rows, count(*) FILTER (in_train) AS in_train FROM catalogue")
+    return Chosen(kept.rows, kept.in_train, dropped=database.count("items WHERE known") - kept.rows)

@@ -1,8 +1,7 @@
 """Sources of data: a dataset of the configuration comes in, a `Source` goes out.
 
-A source is a file of this package and a line of the registry `SOURCES`; nothing else knows it by name.
-
-Standard library and annotated-types only: Snakemake imports it to plan.
+A source is a file of this package and a line of the registry `SOURCES`; nothing else knows it by name. The package
+needs the standard library and annotated-types alone, since Snakemake imports it to plan.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from semid.registries import load
 
 
 def source_class(name: Any) -> type[Source]:
-    """The class of a source by its name. Raises `InputError` for a name that the registry does not have."""
+    """Return the class of a source by its name. Raises `InputError` for a name that the registry does not have."""
     if name not in SOURCES:
         raise InputError(f"source must be one of {', '.join(SOURCES)}, got {name!r}")
     kind: type[Source] = load(SOURCES[name])
@@ -26,10 +25,10 @@ def source_class(name: Any) -> type[Source]:
 
 
 def source_from_config(options: Mapping[str, Any]) -> Source:
-    """The source that a dataset of the configuration describes.
+    """Return the source that a dataset of the configuration describes.
 
-    Read are `source` and the keys of that source, other keys of a dataset are not. A key that is None counts as absent.
-    Raises `InputError` for what the source does not take.
+    Only `source` and the keys of that source are read, among all keys of a dataset. A key that is None counts as
+    absent. Raises `InputError` for values that the source does not take.
     """
     kind = source_class(options.get("source"))
     known = {field.name for field in fields(kind) if field.init}  # type: ignore[arg-type]
@@ -44,5 +43,5 @@ def source_from_config(options: Mapping[str, Any]) -> Source:
 
 @cache
 def official_splits() -> dict[str, int]:
-    """The names of the splits that releases come in, of all sources, each with the k of the k-core it is made of."""
+    """Return the names of the splits that the releases of all sources come in, with the k of the k-core of each."""
     return {split: k for name in SOURCES for split, k in source_class(name).official_splits.items()}

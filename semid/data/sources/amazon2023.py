@@ -53,9 +53,9 @@ class OfficialSplitFiles:
 
 
 class ReviewFiles(Source):
-    """Reading of reviews and item metadata in the format of the release, where an item is a `parent_asin`.
+    """Reviews and item metadata in the format of the release, where an item is a `parent_asin`.
 
-    The `history` column of split files is not read: it follows from the rows.
+    The `history` column of split files is not read, since it follows from the rows.
     """
 
     format = "AmazonReviews2023"
@@ -82,7 +82,7 @@ class ReviewFiles(Source):
         return self.splits is not None
 
     def published(self, k_core: int) -> tuple[str, Counts] | None:
-        # the official names of the files tell the category
+        # The official names of the files begin with the category.
         names = {path.name.partition(".")[0] for path, _ in self.interaction_files}
         category = names.pop() if len(names) == 1 else ""
         counts = FIVE_CORE_COUNTS.get(category) if k_core == 5 else None
@@ -93,9 +93,9 @@ class ReviewFiles(Source):
 class AmazonReviews2023(ReviewFiles):
     """Reviews, items and official splits of Amazon Reviews 2023; the files of several categories make one dataset.
 
-    With a `category` the official files are downloaded to `data/raw/<dataset>/`, as `download:` says, and each must
+    With a `category`, the official files are downloaded to `data/raw/<dataset>/`, as `download:` says, and each must
     have its official size and SHA-256. Your own copies, or parts of them, are not checked. Raises `InputError` for a
-    key whose value cannot be, and for keys that do not go together.
+    key whose value cannot be used, and for keys that do not go together.
     """
 
     combinations: ClassVar[Mapping[str, Any]] = {
@@ -132,7 +132,7 @@ class AmazonReviews2023(ReviewFiles):
     category: Annotated[
         str | Annotated[tuple[str, ...], MinLen(1)] | None,
         Worded("a category, a list of categories, or all"),
-        doc("A category, a list of categories, or `all`: the 33 and Unknown, which are 571 million reviews (377 GB)."),
+        doc("A category, a list of them, or `all`: the 33 categories and Unknown, 571 million reviews (377 GB)."),
     ] = None
 
     def __post_init__(self) -> None:
@@ -163,22 +163,22 @@ class AmazonReviews2023(ReviewFiles):
 
 
 def reviews_path(category: str) -> str:
-    """Where the release has a category's reviews."""
+    """Return where the release has the reviews of a category."""
     return f"raw/review_categories/{category}.jsonl"
 
 
 def meta_path(category: str) -> str:
-    """Where the release has a category's items."""
+    """Return where the release has the items of a category."""
     return f"raw/meta_categories/meta_{category}.jsonl"
 
 
 def split_path(split: str, category: str, part: str) -> str:
-    """Where the release has the `train`, `valid` or `test` part of a category, for a key of OFFICIAL_SPLITS."""
+    """Return where the release has the `train`, `valid` or `test` part of a category, for a key of OFFICIAL_SPLITS."""
     return f"{OFFICIAL_SPLITS[split]}/{category}.{part}.csv"
 
 
 def chosen_categories(choice: str | Sequence[str], files: Mapping[str, OfficialFile]) -> list[str]:
-    """The categories that `choice` means: a name, several, or `all`, which is every category of `files` by name.
+    """Return the categories that `choice` means: a name, several, or `all`, which is every category of `files`.
 
     Raises InputError for a name whose reviews or items are not among `files`.
     """

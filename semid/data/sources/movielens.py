@@ -14,7 +14,7 @@ class MovieLens(Source):
     """Ratings and movies of a release of MovieLens of the form ml-latest, such as ml-latest-small or ml-32m.
 
     An item is a movie; its text is its title, and its categories are its genres. The files are yours to download, under
-    the licence of GroupLens. Raises `InputError` for a key whose value cannot be.
+    the licence of GroupLens. Raises `InputError` for a key whose value cannot be used.
     """
 
     file_keys = MappingProxyType({"ratings": CSV, "movies": CSV})

@@ -1,6 +1,6 @@
-"""The sources of data there are, by the name that `source:` of a dataset takes, each as an import string."""
+"""All sources of data as import strings, by the name that `source:` of a dataset takes."""
 
-# a rule follows the import string of its own dataset's source alone
+# The digest of a rule follows the import string of its own dataset's source alone.
 __affects_results__ = False
 
 SOURCES = {

@@ -53,14 +53,14 @@ def official_files(table: str | Path, home: str = "") -> dict[str, OfficialFile]
 
 
 def official_file(path: str, files: Mapping[str, OfficialFile]) -> OfficialFile:
-    """The file at `path`; an InputError names the nearest ones when the release has none there."""
+    """Return the file at `path`; an InputError names the nearest paths when the release has no such file."""
     if path not in files:
         raise InputError(f"{path} is no file of the release{nearest(path, files)}")
     return files[path]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The few names most like `name`, whatever their case and signs between words, as the end of a sentence."""
+    """Return the few known names that are most like `name`, apart from case and signs, as the end of a sentence."""
     spelt = {other.lower(): other for other in known}
     close = get_close_matches(re.sub(r"[\s,&-]+", "_", name.lower()), spelt, n=3)
     return f"; did you mean {' or '.join(spelt[other] for other in close)}?" if close else ""

@@ -1,6 +1,6 @@
 """What every source of data answers: which raw files it needs while jobs are planned, and how a job reads them.
 
-Standard library and annotated-types only: Snakemake imports it to plan.
+This module needs the standard library and annotated-types alone, since Snakemake imports it to plan.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -20,7 +20,8 @@ ITEM_FIELDS = ("item_id", "title", "description", "categories", "store")
 SPLITS = ("train", "valid", "test")
 JSON_LINES = (".jsonl", ".jsonl.gz")
 CSV = (".csv", ".csv.gz")
-TABLES = (*JSON_LINES, *CSV, ".parquet")
+PARQUET = (".parquet",)
+TABLES = (*JSON_LINES, *CSV, *PARQUET)
 
 # A file of the configuration, or several that make one.
 FilePaths = Annotated[
@@ -31,14 +32,14 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class InteractionFile(NamedTuple):
-    """A file of interactions and the split it is (None: still to be split)."""
+    """A file of interactions, and the split that it is; None for a file that is still to be split."""
 
     path: Path
     split: str | None
 
 
 class Counts(NamedTuple):
-    """Size of a set of interactions."""
+    """The size of a set of interactions."""
 
     users: int
     items: int
@@ -49,22 +50,22 @@ class Source:
     """A source of data: a frozen dataclass of the keys that a dataset of that source has in the configuration.
 
     A subclass declares its keys as fields with a text (:mod:`semid.checks`), calls :meth:`check` when it is made, and
-    changes what differs from the following. Fields without a text are no keys: planning fills them.
+    overrides what differs from the defaults below. Fields without a text are no keys: planning fills them.
 
-    Of the class:
+    Attributes of the class:
 
     combinations: rules for keys that go together, in words under `expected` and as keywords of a JSON schema.
     file_keys: the keys that name raw files, each with the endings that these may have. A key's value is a path,
         several, or a map of these by split.
     format: what stats.json calls the format of the files.
-    note: what every table says of numbers that rank nothing, else empty.
+    note: what every table says of numbers that rank nothing; empty for all others.
     generated: raw files that a job generates, as file names by the key under which `preprocess` reads them.
-    official_splits: the splits that the release itself comes in, by the name that `split:` takes; of each the k of the
-        k-core that its interactions are, 0 for all.
+    official_splits: the splits that the release itself comes in, by the name that `split:` takes. The value is the k of
+        the k-core that the interactions of the split are, 0 where they are all interactions.
 
-    Of an instance, for a job that reads it:
+    Attributes of an instance, for the job that reads it:
 
-    columns: our names of fields → the files' names of columns, where they differ.
+    columns: the files' names of columns by our names of fields, where the two differ.
     timestamp_unit: `milliseconds`, `seconds` or `position`; None without interactions.
     categories_separator: cuts a text of categories into a list; None leaves it whole.
     ignored_categories: texts that stand where an item has no category.
@@ -83,9 +84,9 @@ class Source:
     ignored_categories: tuple[str, ...] = ()
 
     def check(self, name: str) -> None:
-        """Hold the keys against their annotations and against `combinations`; `name` is that of the source."""
+        """Check the keys against their annotations and against `combinations`; `name` is the name of the source."""
         check_options(self, name)
-        # the dataset may have vectors of its own, of which its source knows nothing
+        # The dataset may have vectors of its own, which its source cannot see.
         keys = {option.name for option in options_of(type(self)) if getattr(self, option.name) not in (None, {})}
         if not _fits(self.combinations, keys | {"embeddings"}):
             raise InputError(f"{name}: expected {self.combinations['expected']}, got {', '.join(sorted(keys))}")
@@ -94,37 +95,37 @@ class Source:
 
     @property
     def has_interactions(self) -> bool:
-        """Whether there are interactions, without which there is nobody to evaluate on."""
+        """Whether there are interactions; without them no tokenizer is evaluated."""
         return True
 
     @property
     def names_items(self) -> bool:
-        """Whether the raw files say which items there are; else the ids of the dataset's own vectors are its items."""
+        """Whether the raw files name the items; otherwise the ids of the dataset's own vectors do."""
         return True
 
     @property
     def is_downloaded(self) -> bool:
-        """Whether jobs download the raw files, those of :meth:`release`."""
+        """Whether jobs download the raw files, which are those of :meth:`release`."""
         return False
 
     @classmethod
     def release(cls, checksums: str | Path | None = None) -> Mapping[str, OfficialFile]:
-        """The official files of the release by their paths; empty for a source that has none.
+        """Return the official files of the release by their paths; empty for a source that has none.
 
-        `checksums` names a table of files that takes the place of the one that comes with the source.
+        `checksums` is the path of a table of files that replaces the table that comes with the source.
         """
         return {}
 
     def located(self, folder: str, split: Any, release: Mapping[str, OfficialFile]) -> tuple[Self, Origin]:
-        """This source with all its raw files named, and how they come.
+        """Return this source with all its raw files named, and how they come.
 
-        `folder` is where the dataset has files that are generated or downloaded, `split` the key `split` of its
-        preprocessing. Raises `InputError` for what `release` does not have.
+        `folder` is where the dataset has files that are generated or downloaded, and `split` the key `split` of its
+        preprocessing. Raises `InputError` for files that `release` does not have.
         """
         return self, "given"
 
     def files(self) -> dict[str, Any]:
-        """The raw files, each a path or a list of paths as given, by their key; those of `splits` by their split."""
+        """Return the raw files (a path or a list of paths, as given) by their key; those of `splits` by their split."""
         named: dict[str, Any] = {}
         for key in self.file_keys:
             value = getattr(self, key)
@@ -132,24 +133,32 @@ class Source:
         return named
 
     def options(self) -> dict[str, Any]:
-        """What makes this source again, without what is left at its default: a dictionary that JSON can hold."""
+        """Return the keys that make this source again, without those at their default, as JSON can hold them."""
         values = ((field, getattr(self, field.name)) for field in fields(self) if field.init)  # type: ignore[arg-type]
         return {field.name: _plain(value) for field, value in values if value not in (None, {}, field.default)}
 
     def recorded(self) -> dict[str, Any]:
-        """The keys that raw files are generated by, which the dataset's manifest records beside :meth:`options`."""
+        """Return the keys that raw files are generated by, which the manifest records beside :meth:`options`."""
         return {}
 
     # Jobs
 
     def generate_files(self, paths: Mapping[str, Path]) -> None:
-        """Write the raw files of :attr:`generated`, each where `paths` says. A source made of :meth:`recorded` can."""
+        """Write the raw files of :attr:`generated`, each to its path in `paths`.
+
+        A source that is made of the keys of :meth:`recorded` alone can do it.
+        """
         raise NotImplementedError
 
     @property
     def interaction_files(self) -> tuple[InteractionFile, ...]:
         """The files of interactions, in the order in which they are read."""
         raise NotImplementedError
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the files of interactions are splits."""
+        return any(file.split is not None for file in self.interaction_files)
 
     @property
     def item_files(self) -> tuple[Path, ...]:
@@ -163,15 +172,15 @@ class Source:
 
     @property
     def has_official_files(self) -> bool:
-        """Whether the interactions are those of an official split, so that `split:` has to say of which."""
+        """Whether the interactions are those of an official split, so that `split:` has to say which it is."""
         return False
 
     def published(self, k_core: int) -> tuple[str, Counts] | None:
-        """The published size of this data's k-core, and the category it is of; None where none was published."""
+        """Return the category of this data and the published size of its k-core; None where none was published."""
         return None
 
     def check_files(self) -> None:
-        """Raise `InputError` for a raw file that is missing or of another format than its key takes."""
+        """Raise `InputError` for a raw file that is missing, or that has a format that its key does not take."""
         for key, endings in self.file_keys.items():
             value = getattr(self, key)
             by_name = (
@@ -183,14 +192,14 @@ class Source:
 
 
 def paths_of(files: Any) -> tuple[Path, ...]:
-    """The value of a key that names files, a path or several or None, as paths."""
+    """Return the value of a key that names files (a path, several, or None) as paths."""
     if files is None:
         return ()
     return (Path(files),) if isinstance(files, str | Path) else tuple(map(Path, files))
 
 
 def split_files(splits: Mapping[str, Any]) -> Iterator[InteractionFile]:
-    """The files of a map of splits, in the order train, valid, test."""
+    """Yield the files of a map of splits, in the order train, valid, test."""
     return (InteractionFile(path, split) for split in SPLITS for path in paths_of(splits[split]))
 
 
@@ -202,7 +211,7 @@ def _check_file(key: str, path: Path, endings: tuple[str, ...]) -> None:
 
 
 def _fits(rule: Mapping[str, Any], keys: Collection[str]) -> bool:
-    """Whether a map with these keys fits a JSON schema of `required`, `dependentRequired`, `not`, `anyOf`, `oneOf`."""
+    """Return whether a map with these keys fits a schema of required, dependentRequired, not, anyOf and oneOf."""
     return (
         all(key in keys for key in rule.get("required", ()))
         and all(

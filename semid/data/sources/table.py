@@ -1,4 +1,4 @@
-"""The tables of one's own catalogue: parquet, CSV or JSONL files."""
+"""A catalogue of your own as tables: parquet, CSV or JSONL files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,10 +26,10 @@ class SplitFiles:
 class Columns:
     """The names of the columns in the files."""
 
-    user_id: Annotated[ColumnName | None, doc("Who.")] = None
-    item_id: Annotated[ColumnName | None, doc("What, in the files of interactions and of items.")] = None
-    timestamp: Annotated[ColumnName | None, doc("When, in the `timestamp_unit`.")] = None
-    rating: Annotated[ColumnName | None, doc("How much it was liked, a number.")] = None
+    user_id: Annotated[ColumnName | None, doc("The id of a user.")] = None
+    item_id: Annotated[ColumnName | None, doc("The id of an item, in the files of interactions and of items.")] = None
+    timestamp: Annotated[ColumnName | None, doc("The time of an interaction, in the `timestamp_unit`.")] = None
+    rating: Annotated[ColumnName | None, doc("How much the user liked the item, a number.")] = None
     title: Annotated[ColumnName | None, doc("The title of an item.")] = None
     description: Annotated[ColumnName | None, doc("The description of an item.")] = None
     categories: Annotated[
@@ -42,14 +42,14 @@ class Columns:
 class Table(Source):
     """Your own catalogue as parquet, CSV (comma, header line) or JSONL files, the last two plain or gzipped.
 
-    Raises `InputError` for a key whose value cannot be, and for keys that do not go together.
+    Raises `InputError` for a key whose value cannot be used, and for keys that do not go together.
     """
 
     combinations: ClassVar[Mapping[str, Any]] = {
         "expected": "at least one of interactions, items, splits and embeddings, and not both interactions and splits, "
         "with a timestamp_unit for either",
         "anyOf": [{"required": [key]} for key in ("interactions", "items", "splits", "embeddings")],
-        # a time without its unit would be a guess
+        # The unit of a time is never guessed.
         "dependentRequired": {"interactions": ["timestamp_unit"], "splits": ["timestamp_unit"]},
         "not": {"required": ["interactions", "splits"]},
     }
@@ -73,9 +73,9 @@ class Table(Source):
         Mapping[str, str],
         KeysOf(Columns),
         doc(
-            "Our names and your names, where they differ: `{user_id: customer, item_id: sku}`. Needed are user_id, "
-            "item_id and timestamp; rating, title, description, categories and store are used where they are there. A "
-            "column that is named here must exist: a wrong name is an error that lists the columns there are."
+            "Our names and your names, where they differ: `{user_id: customer, item_id: sku}`. user_id, item_id and "
+            "timestamp are needed; rating, title, description, categories and store are used where they exist. A "
+            "column that is named here must exist: a wrong name is an error that lists the columns of the file."
         ),
     ] = field(default_factory=dict)
     timestamp_unit: Annotated[

@@ -1,0 +1,27 @@
+"""The formats of raw files by the endings of their names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from semid.data.connection import Database
+from semid.data.formats.csv_file import Csv
+from semid.data.formats.json_lines import JsonLines
+from semid.data.formats.parquet import Parquet
+from semid.data.formats.raw_file import RawFile, reading
+from semid.data.sources.source import CSV, JSON_LINES, PARQUET
+from semid.errors import InputError
+
+FORMATS: Mapping[tuple[str, ...], type[RawFile]] = {JSON_LINES: JsonLines, CSV: Csv, PARQUET: Parquet}
+
+
+def open_raw_file(database: Database, path: Path) -> RawFile:
+    """Make the file at `path` readable, as yet without fields.
+
+    Its ending is one that :meth:`semid.data.sources.source.Source.check_files` lets pass. Raises InputError where its
+    columns cannot be read.
+    """
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty")
+    kind = next(kind for endings, kind in FORMATS.items() if path.name.lower().endswith(endings))
+    with reading(path):
+        return kind.opened(database, path)

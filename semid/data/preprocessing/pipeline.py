@@ -1,0 +1,82 @@
+"""Preprocessing: read, number, filter, split, write."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from semid.data.connection import temporary_database
+from semid.data.preprocessing.counts import without_zeros
+from semid.data.preprocessing.filter import filter_interactions
+from semid.data.preprocessing.number import number_users_and_items
+from semid.data.preprocessing.published import compare_with_published
+from semid.data.preprocessing.read import read_interactions, read_items
+from semid.data.preprocessing.settings import Outputs, PreprocessSettings
+from semid.data.preprocessing.split import choose_items, count_splits, split_interactions
+from semid.data.preprocessing.stats import describe_source
+from semid.data.preprocessing.write import write_outputs
+from semid.data.sources.source import Source
+from semid.errors import InputError
+
+
+def preprocess(
+    source: Source,
+    settings: PreprocessSettings,
+    outputs: Outputs,
+    item_ids: Sequence[str] | None = None,
+    note: str = "",
+) -> None:
+    """Read, validate, filter and split the interactions of `source`; write all `outputs`, stats.json last, or none.
+
+    items.parquet: item_index int32 (the row number), item_id, title, description, categories (list), store, in_train;
+    ordered by item_id (bytes). Text is cleaned; what is missing is empty. Splits: user_id, item_id, item_index int32,
+    timestamp int64 (milliseconds, or positions), rating float (null where there is none), sorted by user, then time,
+    then source order. Split files of the source keep their rows: no repeats, k-core or split is applied, and valid and
+    test rows of an unknown item have item_index -1. Of official 5-core files the items are those of the interactions,
+    as after a k-core of our own.
+
+    stats.json says what was dropped at each step and why; of a single category whose official 5-core has published
+    counts, `published` compares them with what was found.
+
+    item_ids: the catalogue, for a source that names no items (with one's own embeddings). Without interactions the
+    split files are empty and every item has in_train. note: what stats.json says of the data, such as that it is
+    synthetic.
+
+    Raises InputError for files, columns or values that cannot be used and for filters that leave nothing.
+    """
+    _check(source, settings, item_ids)
+    with temporary_database(Path(outputs.items).parent, settings.memory_limit, settings.threads) as database:
+        items = read_items(database, source, settings.max_malformed, item_ids)
+        interactions = read_interactions(database, source, settings.max_malformed)
+        numbering = number_users_and_items(database, source)
+        filtered = filter_interactions(database, source, settings, numbering.has_listings)
+        split_interactions(database, filtered.table, source, settings)
+        chosen = choose_items(database, source, settings)
+        dropped = {**interactions.dropped, **filtered.dropped}
+        dropped_items = {**items.dropped, **numbering.dropped, "k_core": chosen.dropped}
+        stats = {
+            "note": note,
+            **describe_source(source, settings),
+            "malformed_lines": {**items.malformed_lines, **interactions.malformed_lines},
+            "wrong_types": {"interactions": interactions.wrong_types, "items": items.wrong_types},
+            "steps": [step.counts() for step in (*interactions.steps, *filtered.steps)],
+            "dropped": {"interactions": without_zeros(dropped), "items": without_zeros(dropped_items)},
+            **count_splits(database, source, settings, dropped),
+            "items": {"rows": chosen.rows, "in_train": chosen.in_train},
+            **compare_with_published(source, settings, filtered.steps, dropped),
+        }
+        write_outputs(database, outputs, stats)
+
+
+def _check(source: Source, settings: PreprocessSettings, item_ids: Sequence[str] | None) -> None:
+    """Raise InputError for files that are missing, and for what does not go together."""
+    source.check_files()
+    if item_ids is not None and source.item_files:
+        raise InputError("item_ids are given, and the dataset names items too; leave one of them out")
+    if item_ids is None and not source.item_files and not source.interaction_files:
+        raise InputError("the dataset names neither interactions nor items; name at least one file")
+    if settings.is_official and not (source.has_official_files and settings.split in source.official_splits):
+        raise InputError(
+            f"split: {settings.split} is read from official files: name a category, or the files under splits"
+        )
+    if source.has_official_files and not settings.is_official:
+        known = ", ".join(source.official_splits)
+        raise InputError(f"splits: say which of the official splits these files are, under split: {known}")
