@@ -19,7 +19,7 @@ _STRATEGIES = "; ".join(f"`{name}`: {strategy.description}" for name, strategy i
 class EvaluationSettings:
     """What is asked and how it is ranked. Raises InputError for a wrong value.
 
-    `query="fit"` stands for what :func:`semid.evaluation.fit.fitted_settings` puts in its place.
+    `query="fit"` stands for what :func:`semid.evaluation.query_choice.fitted_settings` puts in its place.
     """
 
     split: Annotated[

@@ -4,38 +4,32 @@ A search engine (FAISS, or `top_items` here) only fetches ids. Scores and order 
 numbers do not depend on the engine, nor on how the pairs were batched.
 """
 
-from typing import Any, Protocol
-
 import numpy as np
 import torch
+
+from semid.embeddings.store import Vectors, block_rows
 
 SCORE_BATCH = 1 << 16
 # Values of one operation. Up to torch's grain size it stays on one thread: no sum is split between threads, and where
 # jobs share the cores, no barrier is waited for (one after every small operation costs up to ten times the operation).
 SERIAL_VALUES = 1 << 15
-READ_VALUES = 1 << 22
 SEARCH_PRODUCTS = 1 << 25
-
-
-class Vectors(Protocol):
-    """Rows of floats read by slice or integer array: np.ndarray, np.memmap or a sharded store."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(rows, dim)."""
-
-    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
-
-
-def block_rows(dim: int) -> int:
-    """Rows of `dim` values to hold at once: about 16 MB of float32."""
-    return max(1, READ_VALUES // dim)
 
 
 def float_rows(vectors: Vectors, rows: slice | np.ndarray, normalize: bool = False) -> torch.Tensor:
     """float32 [rows, dim], a copy; L2-normalised when asked (a zero vector stays zero)."""
     block = torch.tensor(np.ascontiguousarray(vectors[rows])).float()
     return unit_rows(block) if normalize else block
+
+
+def read_float_rows(vectors: Vectors, rows: np.ndarray, normalize: bool = False) -> np.ndarray:
+    """float32 [rows, dim] in memory, of rows that are read block by block."""
+    dim = vectors.shape[1]
+    values = np.empty((len(rows), dim), np.float32)
+    step = block_rows(dim)
+    for start in range(0, len(rows), step):
+        values[start : start + step] = float_rows(vectors, rows[start : start + step], normalize).numpy()
+    return values
 
 
 def unit_rows(block: torch.Tensor) -> torch.Tensor:

@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from semid.entropy import entropy_bits
 from semid.errors import InputError
 from semid.files import write_array
+from semid.statistics.entropy import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
 

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from test_embeddings_store import random_vectors, write_store
 
+from semid.analysis.comparisons import open_ranks
+from semid.embeddings import first_of_identical, write_first_of_identical
 from semid.errors import InputError
 from semid.evaluation import build_queries
-from semid.evaluation.comparisons import open_ranks
-from semid.evaluation.files import open_benchmark, open_queries
-from semid.evaluation.ranks import Ranks, Strategy, write_ranks
+from semid.evaluation.files import BenchmarkOptions, open_benchmark, open_queries
+from semid.evaluation.ranks_file import write_ranks
 from semid.evaluation.settings import EvaluationSettings
-from semid.retrieval import first_of_identical, write_first_of_identical
+from semid.evaluation.target_ranks import Ranks, Strategy
 
 USERS, ITEMS = 40, 30
 
@@ -38,10 +39,11 @@ def files(tmp_path):
         table[np.isin(np.arange(len(table)) % 4, places)].to_parquet(tmp_path / f"{name}.parquet")
     vectors = random_vectors(ITEMS, 4)
     vectors[5] = vectors[3]
-    write_first_of_identical(vectors, tmp_path / "first_of_identical.npy")
+    manifest = write_store(tmp_path / "embeddings", vectors, 2)
+    write_first_of_identical(manifest, tmp_path / "first_of_identical.npy")
     return Files(
         splits=[str(tmp_path / f"{name}.parquet") for name in ("train", "valid", "test")],
-        manifest=str(write_store(tmp_path / "embeddings", vectors, 2)),
+        manifest=str(manifest),
         representatives=str(tmp_path / "first_of_identical.npy"),
         vectors=vectors,
         table=table,
@@ -49,7 +51,9 @@ def files(tmp_path):
 
 
 def test_a_benchmark_is_opened_from_its_files(files):
-    benchmark, interactions = open_benchmark(files, "tiny", {"seed": 3, "max_users": 10}, True, "a note")
+    benchmark, interactions = open_benchmark(
+        files, BenchmarkOptions("tiny", {"seed": 3, "max_users": 10}, True, "a note")
+    )
     assert (benchmark.dataset, benchmark.note, benchmark.items.normalize) == ("tiny", "a note", True)
     assert benchmark.settings == EvaluationSettings(seed=3, max_users=10)
     assert (benchmark.items.vectors[:] == files.vectors).all()
@@ -65,7 +69,7 @@ def test_a_benchmark_is_opened_from_its_files(files):
 
 def test_the_validation_split_is_opened_without_the_test_split(files):
     files.splits = files.splits[:2]
-    benchmark, interactions = open_benchmark(files, "tiny", {"split": "valid"})
+    benchmark, interactions = open_benchmark(files, BenchmarkOptions("tiny", {"split": "valid"}))
     assert len(benchmark.queries) == USERS
     assert set(interactions.split.tolist()) == {0, 1}
 
@@ -73,18 +77,18 @@ def test_the_validation_split_is_opened_without_the_test_split(files):
 def test_a_fitted_query_takes_the_place_of_fit(files, tmp_path):
     files.query = tmp_path / "query.json"
     files.query.write_text(json.dumps({"query": "decay", "decay": 0.5, "history": 5}))
-    benchmark, _ = open_benchmark(files, "tiny", {"query": "fit"})
+    benchmark, _ = open_benchmark(files, BenchmarkOptions("tiny", {"query": "fit"}))
     assert benchmark.settings == EvaluationSettings(query="decay", decay=0.5, history=5)
     with pytest.raises(InputError, match=r"needs the query\.json"):
-        open_benchmark(Files(splits=files.splits), "tiny", {"query": "fit"})
+        open_benchmark(Files(splits=files.splits), BenchmarkOptions("tiny", {"query": "fit"}))
 
 
 def test_few_users_are_a_sample_of_at_most_so_many(files):
-    benchmark, interactions = open_benchmark(files, "tiny", {"seed": 2})
+    benchmark, interactions = open_benchmark(files, BenchmarkOptions("tiny", {"seed": 2}))
     few = benchmark.of_few_users(interactions, 7)
     assert few.queries.user.tolist() == build_queries(interactions, "test", 7, 2).user.tolist()
     assert few.items is benchmark.items
-    fewer, interactions = open_benchmark(files, "tiny", {"max_users": 5})
+    fewer, interactions = open_benchmark(files, BenchmarkOptions("tiny", {"max_users": 5}))
     assert fewer.of_few_users(interactions, 7).queries.num_users == 5
     assert benchmark.of_few_users(interactions, 10 * USERS).queries.num_users == USERS
 
