@@ -42,8 +42,8 @@ class Cooccurrence:
     @classmethod
     def build(cls, steps: np.ndarray, num_items: int) -> Self:
         """Count `steps`, integers [steps, 2] of different items, in both directions."""
-        both = np.concatenate([steps[:, 0] * num_items + steps[:, 1], steps[:, 1] * num_items + steps[:, 0]])
-        keys, counts = np.unique(both, return_counts=True)
+        forward, backward = steps[:, 0] * num_items + steps[:, 1], steps[:, 1] * num_items + steps[:, 0]
+        keys, counts = np.unique(np.concatenate([forward, backward]), return_counts=True)
         return cls(offsets_of(np.bincount(keys // num_items, minlength=num_items)), keys % num_items, counts)
 
 

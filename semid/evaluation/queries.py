@@ -1,4 +1,4 @@
-"""Queries: what each evaluated interaction knew of its user's past."""
+"""Queries: each evaluated interaction, and the history of its user before it."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """What is asked: each query's user, its target and the history before it.
+    """The user, the target and the history of each query.
 
-    user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], the target and the most
-    recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item indices
-    in time order, most recent last. Skipped queries are counted and left out: `no_history_skipped` had no history,
-    `unknown_target_skipped` one but a target that is not in items.parquet, `seen_skipped` a target that is in the
-    history.
+    user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], whether the target and the
+    most recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item
+    indices in time order, the most recent last. Interactions that give no query are counted: `no_history_skipped` had
+    no history, `unknown_target_skipped` a history but a target that is not in items.parquet, `seen_skipped` a target
+    that is in the history.
     """
 
     user: np.ndarray
@@ -38,32 +38,32 @@ class Queries:
 
     @property
     def cold_start_skipped(self) -> int:
-        """Queries without a history or a known target."""
+        """Interactions without a history or a known target."""
         return self.no_history_skipped + self.unknown_target_skipped
 
     @property
     def num_users(self) -> int:
-        """Distinct users."""
+        """Number of distinct users."""
         return len(np.unique(self.user))
 
     def history(self, rows: slice | np.ndarray) -> Ragged:
-        """The histories of some queries as item indices."""
+        """Return the histories of some queries as item indices."""
         start, stop = self.start[rows], self.stop[rows]
         return Ragged(self.items[concatenated_ranges(start, stop)], offsets_of(stop - start))
 
 
 def build_queries(interactions: Interactions, split: str = "test", max_users: int = 0, seed: int = 0) -> Queries:
-    """Every interaction of `split` becomes a query whose history is everything before it.
+    """Return a query for every interaction of `split`, whose history is everything that the user had before it.
 
-    For `test` that is train, valid and the user's earlier test rows; for `valid` train and earlier valid rows. History
-    items that are not in items.parquet are ignored. `max_users` keeps a seeded sample of the users who have a row in
-    `split` (0: all). Raises InputError for an unknown split.
+    For `test` the history has train, valid and the user's earlier test rows; for `valid` it has train and earlier valid
+    rows. History items that are not in items.parquet are ignored. `max_users` keeps a seeded sample of the users who
+    have a row in `split`; 0 keeps all. Raises InputError for an unknown split.
     """
     if split not in SPLITS[1:]:
         raise InputError(f"the evaluation split is {split!r}, expected one of {', '.join(SPLITS[1:])}")
     wanted = SPLITS.index(split)
     rows = np.flatnonzero(interactions.split <= wanted)
-    # lexsort is stable: within a user and a split the file's time order stays
+    # Lexsort is stable: within a user and a split the rows stay in the order of time.
     rows = rows[np.lexsort((interactions.split[rows], interactions.user[rows]))]
     user, item, timestamp = interactions.user[rows], interactions.item[rows], interactions.timestamp[rows]
 
@@ -107,11 +107,12 @@ def _first_row_of_pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 def query_vectors(
     vectors: Vectors, history: Ragged, settings: EvaluationSettings, normalize: bool = False
 ) -> torch.Tensor:
-    """float32 [queries, dim], unit length: the last item's vector, the mean of the history, or a decayed sum.
+    """Return float32 [queries, dim], unit length: the last item's vector, the mean of the history, or a decayed sum.
 
-    history: item indices in time order, none empty; of `settings` the `query` counts, and with `decay`, which weighs
-    the item `j` places before the last by `decay ** j`, the last `history` items. `normalize` makes item vectors unit
-    length before they are added. Raises InputError for the query `fit`, which stands for one that has yet to be chosen.
+    history: item indices in time order, none empty; settings: the `query` is read, and for `decay`, which weighs the
+    item `j` places before the last by `decay ** j`, also `decay` and the number `history` of items that count.
+    `normalize` makes item vectors unit length before they are added. Raises InputError for the query `fit`, whose
+    choice has to be made before.
     """
     query = settings.query
     if query not in QUERIES:

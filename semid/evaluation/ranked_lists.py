@@ -1,4 +1,4 @@
-"""The first items of every query: by score, items of one score by ascending index."""
+"""The first items of every query, ordered by score, and items of one score by ascending index."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from semid.retrieval.ragged import Ragged, offsets_of
 
 
 def first_places(owner: np.ndarray, items: np.ndarray, scores: np.ndarray, depth: int) -> np.ndarray:
-    """int64: places of the `depth` first candidates of every owner, by owner, then from the best on.
+    """Return int64: places of the `depth` first candidates of every owner, by owner, then from the best on.
 
     owner: integers [candidates], 0 … 2^31 - 1, in any order; items: integers [candidates]; scores: float32, or integers
     below 2^31 [candidates]. Nearly all candidates are dropped by one sort of integers, before items are looked at.
@@ -16,7 +16,7 @@ def first_places(owner: np.ndarray, items: np.ndarray, scores: np.ndarray, depth
     keys = (owner.astype(np.int64) << 32) + _descending(scores)
     counts = np.bincount(owner)
     last = offsets_of(counts)[:-1] + np.minimum(depth, counts) - 1
-    # of an owner without candidates it is never asked for
+    # The threshold of an owner without candidates is never read.
     thresholds = np.sort(keys)[np.minimum(last, len(keys) - 1)]
     kept = np.flatnonzero(keys <= thresholds[owner])
     kept = kept[np.lexsort((items[kept], keys[kept]))]
@@ -25,14 +25,14 @@ def first_places(owner: np.ndarray, items: np.ndarray, scores: np.ndarray, depth
 
 
 def first_ranked(owner: np.ndarray, items: np.ndarray, scores: np.ndarray, num_queries: int, depth: int) -> np.ndarray:
-    """int32 [num_queries, depth]: the first items of every query, -1 where there are fewer; as :func:`first_places`."""
+    """Return int32 [num_queries, depth]: the first items of every query as in :func:`first_places`, -1 beyond them."""
     places = first_places(owner, items, scores, depth)
     lengths = np.bincount(owner[places], minlength=num_queries)
     return padded(Ragged(items[places], offsets_of(lengths)), depth)
 
 
 def padded(lists: Ragged, depth: int) -> np.ndarray:
-    """int32 [lists, depth] of lists of at most `depth` values, -1 behind their end."""
+    """Return int32 [lists, depth] of lists of at most `depth` values, with -1 behind their end."""
     table = np.full((len(lists), depth), -1, np.int32)
     place = np.arange(len(lists.values)) - np.repeat(lists.offsets[:-1], lists.lengths)
     table[lists.owner, place] = lists.values
@@ -40,9 +40,9 @@ def padded(lists: Ragged, depth: int) -> np.ndarray:
 
 
 def _descending(scores: np.ndarray) -> np.ndarray:
-    """int64 [n], 0 … 2^32 - 1: smaller for larger scores, and the same for equal ones."""
+    """Return int64 [n], 0 … 2^32 - 1: smaller numbers for larger scores, and the same for equal ones."""
     if scores.dtype.kind == "f":
-        # adding 0 makes one zero of two; the bits of negative numbers grow as the numbers fall
+        # Adding 0 turns -0 into 0. The bits of negative numbers grow as the numbers fall.
         bits = (scores.astype(np.float32, copy=False) + np.float32(0)).view(np.int32).astype(np.int64)
         scores = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
     return 0x7FFFFFFF - scores.astype(np.int64, copy=False)

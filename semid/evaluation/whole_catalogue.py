@@ -1,4 +1,4 @@
-"""The ceiling: each target ranked among all unseen items of the catalogue, by an engine or the exact search."""
+"""The ceiling: ranks each target among all unseen items of the catalogue, fetched by an engine or the exact search."""
 
 import time
 from collections.abc import Iterator
@@ -24,21 +24,21 @@ FETCH_SLACK = 32
 
 
 class SearchEngine(Protocol):
-    """Fetches ids for the whole catalogue: a FaissIndex, for example."""
+    """Fetches items of the whole catalogue; a FaissIndex is one."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """(items, dim)."""
 
     def search(self, queries: Tensor, k: int) -> np.ndarray:
-        """int64 [queries, k]: item indices, best first, -1 where there are fewer."""
+        """Return int64 [queries, k]: item indices, best first, -1 where there are fewer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Distinct (query, group) pairs, sorted, an item standing for the group whose vector it shares; one entry a pair.
+    """Distinct (query, group) pairs, sorted; a group of identical vectors is named by one of its items.
 
-    owner, group: int64; scores: float32; seen: int64, members of the group that the query has seen.
+    All [pairs]: owner, group: int64; scores: float32; seen: int64, the members of the group that the query has seen.
     """
 
     owner: np.ndarray
@@ -47,7 +47,7 @@ class Scored:
     seen: np.ndarray
 
     def of(self, kept: np.ndarray) -> "Scored":
-        """Some of the pairs; kept: bool or integers, ascending."""
+        """Return some of the pairs; kept: bool [pairs], or integers, ascending."""
         return Scored(self.owner[kept], self.group[kept], self.scores[kept], self.seen[kept])
 
 
@@ -55,8 +55,8 @@ class Scored:
 class Groups:
     """The catalogue by groups of identical vectors, each named by one of its items.
 
-    sizes: int64 [items], 0 for items that name no group; `members[offsets[g]:offsets[g + 1]]` are those of group g,
-    ascending.
+    sizes: int64 [items], 0 for items that name no group; `members[offsets[g]:offsets[g + 1]]` are the members of group
+    g, ascending.
     """
 
     scorer: PairScorer
@@ -72,7 +72,7 @@ class Groups:
         return cls(scorer, sizes, np.argsort(group_of_item, kind="stable"), offsets_of(sizes))
 
     def seen_members(self, owner: np.ndarray, group: np.ndarray, seen: Seen) -> np.ndarray:
-        """int64 [pairs]: members of `group` that `owner` has seen; the pairs are distinct and sorted."""
+        """Return int64 [pairs]: the members of `group` that `owner` has seen; the pairs are distinct and sorted."""
         n = len(self.sizes)
         keys, seen_keys = owner * n + group, seen.owner * n + self.scorer.group_of_item[seen.item]
         place = np.minimum(np.searchsorted(keys, seen_keys), len(keys) - 1)
@@ -87,7 +87,7 @@ class Groups:
             yield owner, group, self.scorer.score_groups(query, owner, group)
 
     def count_all(self, query: Tensor, target_scores: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
-        """As :func:`semid.evaluation.candidate_ranking.count_scores`, over every unseen item of the catalogue."""
+        """Count scores over all unseen items, as :func:`semid.evaluation.candidate_ranking.count_scores` does."""
         greater, equal = np.zeros((2, len(query)), np.int64)
         for owner, group, scores in self.score_all(query):
             counts = count_scores(owner, scores, target_scores, self.sizes[group])
@@ -97,7 +97,7 @@ class Groups:
         return greater - counts[0], equal - counts[1]
 
     def first_items(self, scored: Scored, seen: Seen, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(owner, item, score) of the first `depth` unseen members of the scored groups of every query."""
+        """Return (owner, item, score) of the first `depth` unseen members of the scored groups of every query."""
         scored = scored.of(np.flatnonzero(self.sizes[scored.group] > scored.seen))
         # Each of these groups has an unseen member, so what scores below `depth` of them is not among the first.
         scored = scored.of(self._not_below(scored, depth))
@@ -111,19 +111,19 @@ class Groups:
         return owner[kept], item[kept], scores[kept]
 
     def first_of_all(self, query: Tensor, seen: Seen, depth: int) -> np.ndarray:
-        """int32 [queries, depth]: the first unseen items of the whole catalogue, -1 where there are fewer."""
+        """Return int32 [queries, depth]: the first unseen items of the whole catalogue, -1 where there are fewer."""
         best: tuple[np.ndarray, ...] = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
         for owner, group, scores in self.score_all(query):
             scored = Scored(owner, group, scores, self.seen_members(owner, group, seen))
-            both = zip(best, self.first_items(scored, seen, depth), strict=True)
-            owner, item, scores = (np.concatenate(columns) for columns in both)
+            old_and_new = zip(best, self.first_items(scored, seen, depth), strict=True)
+            owner, item, scores = (np.concatenate(columns) for columns in old_and_new)
             kept = first_places(owner, item, scores, depth)
             best = owner[kept], item[kept], scores[kept]
         owner, item, scores = best
         return first_ranked(owner, item, scores, len(query), depth)
 
     def _not_below(self, scored: Scored, depth: int) -> np.ndarray:
-        """Places of the groups that score at least as much as the `depth`-th of their query, ascending."""
+        """Return the places of the groups that score at least as much as the `depth`-th of their query, ascending."""
         last = first_places(scored.owner, scored.group, scored.scores, depth)
         lowest = np.full(int(scored.owner.max(initial=-1)) + 1, np.inf, np.float32)
         np.minimum.at(lowest, scored.owner[last], scored.scores[last])
@@ -131,16 +131,16 @@ class Groups:
 
 
 def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, with_lists: bool = True) -> Ranks:
-    """Rank each target among all unseen items; exact wherever the target is among the first that a metric looks at.
+    """Rank each target among all unseen items; ranks are exact as far down as a metric looks.
 
-    The engine fetches ids only. Fetched ids become groups of identical vectors, scored once and counted with all
-    their unseen members, so that a fetch which cuts a group of duplicates changes nothing.
+    The engine only fetches items. Fetched items become groups of identical vectors, which are scored once and counted
+    with all their unseen members, so that a fetch which cuts a group of duplicates changes nothing.
     """
     queries, items = benchmark.queries, benchmark.items
     scorer, n = items.scorer(), items.num_items
     groups = Groups.build(scorer)
     ranks = benchmark.empty_ranks() if with_lists else Ranks(len(queries))
-    # histories of about one length together: the longest of a block says how much to fetch
+    # Histories of similar length go together, since the longest of a block says how many items to fetch.
     order = np.argsort(queries.stop - queries.start, kind="stable")
     with Progress(len(queries), "evaluate all", "queries") as progress:
         for block in benchmark.blocks(order):
@@ -166,7 +166,7 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
                 greater[cut], equal[cut] = groups.count_all(
                     query[torch.from_numpy(cut)], target_scores[cut], seen.of_queries(cut)
                 )
-                # what the engine did not fetch is not among the first
+                # A target that the engine did not fetch is not among the first.
                 greater[~(fetched | cut)] = np.maximum(greater[~(fetched | cut)], DEEPEST)
             ranks.greater[rows], ranks.equal[rows] = greater, equal
             ranks.found[rows] = True
@@ -187,22 +187,28 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
 
 
 def _lowest(scored: Scored, num_queries: int) -> np.ndarray:
+    """Return float32 [queries]: the lowest score of each query, infinity where there is none."""
     lowest = np.full(num_queries, np.inf, np.float32)
     np.minimum.at(lowest, scored.owner, scored.scores)
     return lowest
 
 
 def _cut_ties(scored: Scored, target_scores: np.ndarray) -> np.ndarray:
-    """bool [queries]: the target is at the fetch's lowest score together with different vectors, more of which may
-    have been cut off (a query that is the zero vector ties the whole catalogue)."""
+    """Return bool [queries]: whether the target ties with other vectors at the lowest score that was fetched.
+
+    More such vectors may have been cut off; a query that is the zero vector ties the whole catalogue.
+    """
     like_target = scored.owner[scored.scores == target_scores[scored.owner]]
     groups_like_target = np.bincount(like_target, minlength=len(target_scores))
     return (target_scores == _lowest(scored, len(target_scores))) & (groups_like_target > 1)
 
 
 def _cut_lists(scored: Scored, groups: Groups, is_full: np.ndarray, depth: int) -> np.ndarray:
-    """bool [queries]: fewer than `depth` unseen items are above the fetch's lowest score, at which more may have been
-    cut off; is_full: bool [queries], the engine fetched as many as it was asked for."""
+    """Return bool [queries]: whether fewer than `depth` unseen items are above the lowest score that was fetched.
+
+    More items of that score may have been cut off. is_full: bool [queries], whether the engine fetched as many items as
+    it was asked for.
+    """
     above = scored.scores > _lowest(scored, len(is_full))[scored.owner]
     unseen = (groups.sizes[scored.group] - scored.seen) * above
     return is_full & (np.bincount(scored.owner, weights=unseen, minlength=len(is_full)) < depth)

@@ -41,7 +41,7 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
 
 
 def read_semantic_ids(path: str | Path) -> np.ndarray:
-    """Codes [n, L] of a semantic-ID table, in its order, in the smallest unsigned dtype that holds them.
+    """Read the codes [n, L] of a semantic-ID table, in its order, in the smallest unsigned dtype that holds them.
 
     Raises `InputError` when the table has no columns of codes, or a code is missing or negative.
     """

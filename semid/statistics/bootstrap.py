@@ -38,7 +38,7 @@ def resampled_sums(rows: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     kinds, counts = _distinct_rows(rows)
     few = counts <= FEW_USERS
     singles = np.repeat(np.flatnonzero(few), counts[few])
-    # numpy gives the last entry what rounding leaves over, so the pool of singles, which may be empty, comes first
+    # NumPy gives the last entry what rounding leaves over, so the pool of singles, which may be empty, comes first
     shares = np.append(len(singles), counts[~few]) / len(rows)
     draw_kinds, draw_singles = np.random.default_rng(seed).spawn(2)
     sums = []
