@@ -5,16 +5,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_embeddings_store import random_vectors, write_store
 
 from semid.analysis.comparisons import open_ranks
+from semid.analysis.slices import SLICE_COLUMNS, write_slices
 from semid.embeddings import first_of_identical, write_first_of_identical
 from semid.errors import InputError
 from semid.evaluation import build_queries
-from semid.evaluation.files import BenchmarkOptions, open_benchmark, open_queries
-from semid.evaluation.ranks_file import write_ranks
+from semid.evaluation.controls import write_control_evaluation
+from semid.evaluation.files import BenchmarkOptions, fitted_settings, open_benchmark, open_queries
+from semid.evaluation.query_choice import write_query_choice
+from semid.evaluation.ranks_file import RanksFile, write_ranks
 from semid.evaluation.settings import EvaluationSettings
+from semid.evaluation.table import read_table
 from semid.evaluation.target_ranks import Ranks, Strategy
 
 USERS, ITEMS = 40, 30
@@ -105,3 +111,40 @@ def test_ranks_of_one_tokenizers_seeds_are_opened_together(tmp_path):
     }
     with pytest.raises(InputError, match="ranks of 3 queries, expected 4"):
         open_ranks(names, paths, 4)
+
+
+def test_controls_are_evaluated_from_files_and_their_slices_are_of_the_same_ranks(files, tmp_path):
+    files.catalogue = tmp_path / "items.parquet"
+    pq.write_table(pa.table({"categories": [[f"c{item % 3}"] for item in range(ITEMS)]}), files.catalogue)
+    paths = SimpleNamespace(table=tmp_path / "table.csv", ranks=tmp_path / "ranks.parquet")
+    options = BenchmarkOptions("tiny", {"resamples": 20}, note="a note")
+    evaluation = write_control_evaluation(files, options, paths)
+    rows = read_table(paths.table)
+    assert [row["candidates"] for row in rows] == [
+        "all",
+        "popularity",
+        "cooccurrence",
+        "category:exact",
+        "category:prefix",
+    ]
+    assert {(row["dataset"], row["tokenizer"], row["note"]) for row in rows} == {("tiny", "controls", "a note")}
+    ranks = RanksFile.open(paths.ranks, USERS)
+    assert [strategy.candidates for strategy in ranks.strategies] == [row["candidates"] for row in rows]
+
+    write_slices(evaluation, tmp_path / "slices.csv")
+    whole = [row for row in read_table(tmp_path / "slices.csv", SLICE_COLUMNS) if row["slice"] == "all"]
+    for row, strategy, sliced in zip(rows, ranks.strategies, whole, strict=True):
+        assert float(sliced["recall@10"]) == pytest.approx(ranks.read(strategy).metric("recall@10").mean(), rel=1e-5)
+        for column in ("candidates", "rerank", "recall@10", "ndcg@10", "users"):
+            assert sliced[column] == row[column]
+
+
+def test_the_query_is_chosen_from_files_without_the_test_split(files, tmp_path):
+    files.splits = files.splits[:2]
+    options = BenchmarkOptions("tiny", {"seed": 1, "split": "test"})
+    write_query_choice(files, options, tmp_path / "query.json")
+    choice = json.loads((tmp_path / "query.json").read_text())
+    assert (choice["split"], choice["users"], choice["queries"]) == ("valid", USERS, USERS)
+    assert len(choice["grid"]) == 11
+    settings = fitted_settings(EvaluationSettings(query="fit"), tmp_path / "query.json")
+    assert settings.query == choice["query"] != "fit"
