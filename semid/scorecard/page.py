@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,15 @@ def codes_to_show(counts: np.ndarray, shown: int = CODES_SHOWN) -> np.ndarray:
     return ranked[np.concatenate([np.arange(largest), spread])]
 
 
+@dataclass
+class ShownCode:
+    """A level-1 code on the page: its number of items, titles of some of them, and the categories of all."""
+
+    size: int
+    titles: list[str] = field(default_factory=list)
+    categories: Counter[str] = field(default_factory=Counter)
+
+
 def codebook_page(
     codes: np.ndarray, blocks: Iterable[Block], heading: str, note: str | None = None, seed: int = 0
 ) -> str:
@@ -47,33 +57,8 @@ def codebook_page(
     `codes [n, L]`; `blocks` go through the titles and categories of the n items once, in order. An item counts for its
     narrowest category. Titles are drawn with `seed`.
     """
-    first = codes[:, 0]
-    counts = np.bincount(first)
-    shown = codes_to_show(counts)
-    random = np.random.default_rng(seed)
-    drawn: dict[int, int] = {}
-    for code in shown.tolist():
-        members = np.flatnonzero(first == code)
-        picks = random.choice(members, min(TITLES_SHOWN, len(members)), replace=False)
-        drawn.update((int(item), code) for item in np.sort(picks))
-    picked = np.zeros(len(first), bool)
-    picked[list(drawn)] = True
-    wanted = np.isin(first, shown)
-    titles: dict[int, list[str]] = {code: [] for code in shown.tolist()}
-    categories: dict[int, Counter[str]] = {code: Counter() for code in shown.tolist()}
-    start = 0
-    for block_titles, block_categories in blocks:
-        stop = start + len(block_titles)
-        for item in (start + np.flatnonzero(wanted[start:stop])).tolist():
-            path = block_categories[item - start]
-            if path:
-                categories[int(first[item])][path[-1]] += 1
-            if picked[item]:
-                titles[drawn[item]].append(block_titles[item - start] or "")
-        start = stop
-    if start != len(first):
-        raise ValueError(f"{len(first)} codes, but {start} items")
-
+    counts = np.bincount(codes[:, 0])
+    shown = shown_codes(codes[:, 0], counts, blocks, seed)
     lines = [f"# {escape_markdown(heading)}", ""]
     if note:
         lines += [f"> {escape_markdown(note)}", ""]
@@ -82,16 +67,45 @@ def codebook_page(
         "over the others. Titles are drawn at random; an item counts for its narrowest category.",
         "",
     ]
-    for code in shown.tolist():
-        lines.append(f"## Code {code}: {counts[code]} item{'s' if counts[code] > 1 else ''}")
-        lines.append("")
-        if categories[code]:
+    for code, of_code in shown.items():
+        lines += [f"## Code {code}: {of_code.size} item{'s' if of_code.size > 1 else ''}", ""]
+        if of_code.categories:
             # Of equally common categories the first by name is shown.
-            name, count = min(categories[code].items(), key=lambda pair: (-pair[1], pair[0]))
-            lines += [f"{count / counts[code]:.0%} in “{escape_markdown(_cut(name))}”", ""]
-        lines += [f"- “{escape_markdown(_cut(title))}”" if title.strip() else "- (no title)" for title in titles[code]]
+            name, count = min(of_code.categories.items(), key=lambda pair: (-pair[1], pair[0]))
+            lines += [f"{count / of_code.size:.0%} in “{escape_markdown(_cut(name))}”", ""]
+        lines += [
+            f"- “{escape_markdown(_cut(title))}”" if title.strip() else "- (no title)" for title in of_code.titles
+        ]
         lines.append("")
     return "\n".join(lines)
+
+
+def shown_codes(first: np.ndarray, counts: np.ndarray, blocks: Iterable[Block], seed: int = 0) -> dict[int, ShownCode]:
+    """Return the codes of the page, in its order, with titles that are drawn with `seed`, and categories.
+
+    `first [n]` are the level-1 codes, `counts [codebook_size]` the number of items of each. Raises ValueError when
+    `blocks` do not have n items.
+    """
+    random = np.random.default_rng(seed)
+    shown = {code: ShownCode(int(counts[code])) for code in codes_to_show(counts).tolist()}
+    is_drawn = np.zeros(len(first), bool)
+    for code in shown:
+        members = np.flatnonzero(first == code)
+        is_drawn[random.choice(members, min(TITLES_SHOWN, len(members)), replace=False)] = True
+    is_shown = np.isin(first, list(shown))
+    start = 0
+    for titles, categories in blocks:
+        stop = start + len(titles)
+        for item in (start + np.flatnonzero(is_shown[start:stop])).tolist():
+            of_code, path = shown[int(first[item])], categories[item - start]
+            if path:
+                of_code.categories[path[-1]] += 1
+            if is_drawn[item]:
+                of_code.titles.append(titles[item - start] or "")
+        start = stop
+    if start != len(first):
+        raise ValueError(f"{len(first)} codes, but {start} items")
+    return shown
 
 
 def item_blocks(items_path: str | Path, block_rows: int = 1 << 16) -> Iterator[Block]:
