@@ -1,6 +1,6 @@
 """Make one table of all paired comparisons."""
 
-from semid.evaluation.comparisons import COMPARISON_COLUMNS
+from semid.analysis.comparisons import COMPARISON_COLUMNS
 from semid.evaluation.table import collect_tables
 from semid.jobs.log import job_log
 

@@ -1,6 +1,6 @@
 """Make one table of all slices of the queries."""
 
-from semid.evaluation.slices import SLICE_COLUMNS
+from semid.analysis.slices import SLICE_COLUMNS
 from semid.evaluation.table import collect_tables
 from semid.jobs.log import job_log
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from semid.parts import Parts
 from semid.progress import Progress
 
 BLOCK_VALUES = 1 << 22
+
+
+class Vectors(Protocol):
+    """Rows of floats that are read by slice or integer array: an `np.ndarray`, an `np.memmap` or a sharded store."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, dim)."""
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
 
 
 def block_rows(dim: int) -> int:

@@ -1,31 +1,26 @@
-"""Split tables, codes and vectors go in; ranks, expected metrics with intervals and the rows of the tables come out.
+"""Split tables, codes and vectors go in; ranks, expected metrics with intervals and the rows of the table come out.
 
 Everything is ranked against a :class:`Benchmark`.
 """
 
 from semid.evaluation.benchmark import Benchmark, Catalogue
-from semid.evaluation.comparisons import COMPARISON_COLUMNS, comparison_rows, group_seeds
 from semid.evaluation.controls import Cooccurrence, evaluate_controls
-from semid.evaluation.files import open_benchmark
-from semid.evaluation.fit import fit_query, fitted_settings
-from semid.evaluation.outcomes import write_outcomes
-from semid.evaluation.pareto import PARETO_COLUMNS, pareto_rows
+from semid.evaluation.files import Evaluation, fitted_settings, open_benchmark
 from semid.evaluation.peers import evaluate_peers
-from semid.evaluation.queries import Interactions, Queries, build_queries, read_interactions
-from semid.evaluation.ranks import RanksFile
+from semid.evaluation.queries import Queries, build_queries
+from semid.evaluation.query_choice import fit_query
+from semid.evaluation.ranks_file import RanksFile
 from semid.evaluation.settings import EvaluationSettings
-from semid.evaluation.slices import SLICE_COLUMNS
 from semid.evaluation.table import TABLE_COLUMNS, collect_tables, format_table, write_table
 from semid.evaluation.tokenizers import TokenizerCodes, evaluate_random_codes, evaluate_tokenizer
+from semid.interactions import Interactions, read_interactions
 
 __all__ = [
-    "COMPARISON_COLUMNS",
-    "PARETO_COLUMNS",
-    "SLICE_COLUMNS",
     "TABLE_COLUMNS",
     "Benchmark",
     "Catalogue",
     "Cooccurrence",
+    "Evaluation",
     "EvaluationSettings",
     "Interactions",
     "Queries",
@@ -33,7 +28,6 @@ __all__ = [
     "TokenizerCodes",
     "build_queries",
     "collect_tables",
-    "comparison_rows",
     "evaluate_controls",
     "evaluate_peers",
     "evaluate_random_codes",
@@ -41,10 +35,7 @@ __all__ = [
     "fit_query",
     "fitted_settings",
     "format_table",
-    "group_seeds",
     "open_benchmark",
-    "pareto_rows",
     "read_interactions",
-    "write_outcomes",
     "write_table",
 ]

@@ -8,14 +8,15 @@ import numpy as np
 from torch import Tensor
 
 from semid.errors import InputError
-from semid.evaluation.bootstrap import bootstrap_intervals
-from semid.evaluation.metrics import HEADLINE, LIST_METRICS, METRICS, expected_metric
-from semid.evaluation.queries import Interactions, Queries, build_queries, query_vectors
-from semid.evaluation.ranks import Ranks
+from semid.evaluation.metrics import HEADLINE, LIST_METRICS, METRICS
+from semid.evaluation.queries import Queries, build_queries, query_vectors
 from semid.evaluation.settings import EvaluationSettings
+from semid.evaluation.target_ranks import Ranks
+from semid.interactions import Interactions
 from semid.retrieval.dense import PairScorer, Vectors, float_rows
 from semid.retrieval.ragged import Ragged, split_by_budget
 from semid.retrieval.strategies.candidates import PAIR_BUDGET, QueryBlock
+from semid.statistics.bootstrap import bootstrap_intervals
 
 QUERY_BLOCK = 1 << 12
 
@@ -24,10 +25,10 @@ Row = dict[str, str | int | float]
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """What is ranked.
+    """The items that are ranked.
 
-    vectors: float16 or float32 [items, dim]; representatives: integers [items], of `first_of_identical`;
-    training_counts: integers [items], interactions in the training split. `normalize` scores by unit vectors.
+    vectors: float16 or float32 [items, dim]; representatives: integers [items], as `first_of_identical` gives them;
+    training_counts: integers [items], interactions in the training split; normalize: score by unit vectors.
     """
 
     vectors: Vectors
@@ -37,11 +38,11 @@ class Catalogue:
 
     @property
     def num_items(self) -> int:
-        """Items in the catalogue."""
+        """Number of items in the catalogue."""
         return self.vectors.shape[0]
 
     def scorer(self) -> PairScorer:
-        """Scores items by their own vectors."""
+        """Return the scorer of items by their own vectors."""
         return PairScorer(self.vectors, self.representatives, self.normalize)
 
 
@@ -49,8 +50,8 @@ class Catalogue:
 class Block:
     """Queries that are ranked at once.
 
-    rows: which of the benchmark's queries they are; history: their item indices in time order; target: int64 [queries];
-    vectors: float32 [queries, dim], of unit length.
+    rows: their places among the benchmark's queries; history: item indices in time order, a list a query; target:
+    int64 [queries]; vectors: float32 [queries, dim], of unit length.
     """
 
     rows: slice | np.ndarray
@@ -66,8 +67,8 @@ class Block:
 class Benchmark:
     """Queries over a catalogue, and how they are asked and counted.
 
-    queries: of :func:`semid.evaluation.queries.build_queries`; note: goes into every row of the table. Raises
-    InputError when no query is left, or one is of another catalogue than `items`.
+    queries: from :func:`semid.evaluation.queries.build_queries`; note: goes into every row of the table. Raises
+    InputError when no query is left, or when a query names an item that the catalogue does not have.
     """
 
     dataset: str
@@ -91,13 +92,13 @@ class Benchmark:
             )
 
     def of_few_users(self, interactions: Interactions, most: int) -> Self:
-        """The same benchmark for a sample of at most `most` users, drawn by `settings.seed`."""
+        """Return the same benchmark for a sample of at most `most` users, drawn with `settings.seed`."""
         users = min(self.settings.max_users or most, most)
         queries = build_queries(interactions, self.settings.split, users, self.settings.seed)
         return replace(self, queries=queries)
 
     def blocks(self, order: np.ndarray | None = None) -> Iterator[Block]:
-        """Yield all queries in blocks, in their order or in that of `order`, integers [queries]."""
+        """Yield all queries in blocks, in their order or in the order of `order`, integers [queries]."""
         lengths = self.queries.stop - self.queries.start
         for rows in query_blocks(lengths if order is None else lengths[order]):
             chosen = rows if order is None else order[rows]
@@ -106,7 +107,7 @@ class Benchmark:
             yield Block(chosen, history, self.queries.target[chosen], vectors)
 
     def searched(self, block: Block) -> QueryBlock:
-        """A block as candidate strategies take it."""
+        """Return a block in the form that candidate strategies take."""
         last = block.history.values[block.history.offsets[1:] - 1]
         return QueryBlock(
             block.history,
@@ -114,13 +115,13 @@ class Benchmark:
         )
 
     def empty_ranks(self) -> Ranks:
-        """Ranks to fill, with as long lists as the metrics ask for."""
+        """Return ranks to fill, whose lists are as long as the metrics need."""
         return Ranks(len(self.queries), max((metric.depth for metric in LIST_METRICS.values()), default=0))
 
     def outcome_row(self, ranks: Ranks) -> Row:
-        """The columns that ranks give, and those that say whose they are; how they came about is left to the caller."""
+        """Return the columns that follow from ranks and benchmark; the caller adds those that say what was ranked."""
         queries, settings = self.queries, self.settings
-        values = np.column_stack([expected_metric(name, ranks.greater, ranks.equal, ranks.found) for name in METRICS])
+        values = np.column_stack([ranks.metric(name) for name in METRICS])
         low, high = bootstrap_intervals(values, queries.user, settings.resamples, settings.seed)
         means = values.mean(axis=0)
         row: Row = {
@@ -152,5 +153,5 @@ class Benchmark:
 
 
 def query_blocks(history_lengths: np.ndarray) -> Iterator[slice]:
-    """Consecutive queries: at most 4,096, and a million history items."""
+    """Yield slices of consecutive queries, with at most 4,096 queries and a million history items each."""
     return split_by_budget(history_lengths + PAIR_BUDGET // QUERY_BLOCK, PAIR_BUDGET)

@@ -1,31 +1,38 @@
-"""Controls: rows that need no tokenizer, beside which a tokenizer's can be judged."""
+"""Controls: rows of the table that need no tokenizer, and beside which a tokenizer can be judged."""
 
+import logging
 import time
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
+import torch
 
 from semid.errors import InputError
 from semid.evaluation.benchmark import Benchmark, Row, query_blocks
-from semid.evaluation.catalogue import SearchEngine, rank_in_catalogue
-from semid.evaluation.lists import first_ranked, padded
-from semid.evaluation.ranking import count_scores, rank_by_codes
-from semid.evaluation.ranks import Ranks, Strategy
+from semid.evaluation.candidate_ranking import count_scores, rank_by_codes
+from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation, EvaluationPaths, open_benchmark
+from semid.evaluation.ranked_lists import first_ranked, padded
+from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.evaluation.whole_catalogue import SearchEngine, rank_in_catalogue
+from semid.retrieval import faiss_index
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs, offsets_of, split_by_budget
-from semid.retrieval.strategies.candidates import PAIR_BUDGET, IndexedCodes, first_unseen
+from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of, split_by_budget
+from semid.retrieval.seen import Seen, first_unseen
+from semid.retrieval.strategies.candidates import PAIR_BUDGET, IndexedCodes
 from semid.retrieval.strategies.registry import strategies_for_control
+from semid.scorecard.categories import category_codes
 
 CONTROLS = "controls"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Cooccurrence:
     """How often items stood next to each other in training.
 
-    Those beside item `i` are `items[offsets[i]:offsets[i + 1]]`, ascending, each as often as `counts` says. All int64:
-    offsets [items + 1], items and counts [pairs].
+    The neighbours of item `i` are `items[offsets[i]:offsets[i + 1]]`, ascending; `counts` says how often each of them
+    stood beside it. All are int64: offsets [items + 1], items and counts [pairs].
     """
 
     offsets: np.ndarray
@@ -35,9 +42,15 @@ class Cooccurrence:
     @classmethod
     def build(cls, steps: np.ndarray, num_items: int) -> Self:
         """Count `steps`, integers [steps, 2] of different items, in both directions."""
-        both = np.concatenate([steps[:, 0] * num_items + steps[:, 1], steps[:, 1] * num_items + steps[:, 0]])
-        keys, counts = np.unique(both, return_counts=True)
+        forward, backward = steps[:, 0] * num_items + steps[:, 1], steps[:, 1] * num_items + steps[:, 0]
+        keys, counts = np.unique(np.concatenate([forward, backward]), return_counts=True)
         return cls(offsets_of(np.bincount(keys // num_items, minlength=num_items)), keys % num_items, counts)
+
+
+class ControlFiles(BenchmarkFiles, Protocol):
+    """What the controls read: the item table too, and where there is one, `get("faiss")`, the files of an index."""
+
+    catalogue: str
 
 
 def evaluate_controls(
@@ -45,11 +58,11 @@ def evaluate_controls(
     cooccurrence: Cooccurrence,
     engine: SearchEngine | None = None,
     categories: InvertedIndex | None = None,
-) -> tuple[list[Row], dict[Strategy, Ranks]]:
-    """Rows that depend on the dataset alone, and the ranks behind.
+) -> Evaluation:
+    """Evaluate what depends on the dataset alone.
 
-    - `all`: the whole catalogue, the ceiling. `engine` fetches (rerank `faiss`); without one the exact search does
-      (rerank `exact`), with the same numbers.
+    - `all`: the whole catalogue, the ceiling. `engine` fetches items (rerank `faiss`); without an engine the exact
+      search does (rerank `exact`), and gives the same numbers.
     - `popularity`: all items by how often they occur in training.
     - `cooccurrence`: those that stood beside the last item of the history in training, the most frequent first.
     - `category:exact`, `category:prefix`: `categories` indexes the paths of categories as if they were codes.
@@ -71,46 +84,43 @@ def evaluate_controls(
         codes = IndexedCodes("categories", categories)
         scorers = {"exact": items.scorer()}
         by_codes = rank_by_codes(benchmark, codes, strategies_for_control("categories"), scorers, rank_codes=False)
-        for strategy, ranked in by_codes.items():
-            ranks[strategy._replace(candidates=f"category:{strategy.candidates}")] = ranked.items
-    rows = []
-    for strategy, own in ranks.items():
-        row = {**benchmark.outcome_row(own), **strategy._asdict(), "tokenizer": CONTROLS}
+        for strategy, ranked_twice in by_codes.items():
+            ranks[strategy._replace(candidates=f"category:{strategy.candidates}")] = ranked_twice.items
+    rows: list[Row] = []
+    for strategy, ranked in ranks.items():
+        row = {**benchmark.outcome_row(ranked), **strategy._asdict(), "tokenizer": CONTROLS}
         rows.append(row | {"query": ""} if strategy.rerank == "counts" else row)
-    return rows, ranks
+    return Evaluation(benchmark, rows, ranks)
 
 
 def rank_by_popularity(benchmark: Benchmark) -> Ranks:
     """Rank each target among all unseen items by how often they occur in training."""
     queries, training_counts = benchmark.queries, benchmark.items.training_counts
-    ranks = benchmark.empty_ranks()
+    ranks, num_items = benchmark.empty_ranks(), len(training_counts)
     ascending = np.sort(training_counts)
     by_popularity = np.argsort(-training_counts, kind="stable") if ranks.depth else None
     for block in query_blocks(queries.stop - queries.start):
         started = time.perf_counter()
-        history, target_counts = queries.history(block), training_counts[queries.target[block]]
-        owner, item = distinct_pairs(history.owner, history.values, len(training_counts))
+        seen, target_counts = Seen.of(queries.history(block), num_items), training_counts[queries.target[block]]
         below_or_equal = np.searchsorted(ascending, target_counts, side="right")
-        seen_greater, seen_equal = count_scores(owner, training_counts[item], target_counts, np.ones(len(owner)))
-        ranks.greater[block] = len(ascending) - below_or_equal - seen_greater
+        seen_greater, seen_equal = count_scores(
+            seen.owner, training_counts[seen.item], target_counts, np.ones(len(seen.owner))
+        )
+        ranks.greater[block] = num_items - below_or_equal - seen_greater
         ranks.equal[block] = below_or_equal - np.searchsorted(ascending, target_counts) - seen_equal
-        ranks.size[block] = len(ascending) - np.bincount(owner, minlength=len(history))
+        ranks.size[block] = num_items - seen.counts
         ranks.found[block] = True
         ranks.seconds += time.perf_counter() - started
         if by_popularity is not None:
-            ranks.lists[block] = padded(_first_unseen_of_all(by_popularity, history, ranks.depth), ranks.depth)
+            ranks.lists[block] = padded(_first_unseen_of_all(by_popularity, seen, ranks.depth), ranks.depth)
     return ranks
 
 
-def _first_unseen_of_all(items: np.ndarray, history: Ragged, depth: int) -> Ragged:
-    """The first `depth` of all items, int64 [n] in their order, that are not in the history of a query."""
-    owner, item = distinct_pairs(history.owner, history.values, len(items))
-    needed = np.minimum(depth + np.bincount(owner, minlength=len(history)), len(items))
+def _first_unseen_of_all(items: np.ndarray, seen: Seen, depth: int) -> Ragged:
+    """Return the first `depth` of all items, int64 [n] in their order, that each query has not seen."""
+    needed = np.minimum(depth + seen.counts, len(items))
     first = items[concatenated_ranges(np.zeros(len(needed), np.int64), needed)]
-    seen_keys = owner * len(items) + item
-    return first_unseen(
-        np.repeat(np.arange(len(needed)), needed), first, seen_keys, len(items), slice(0, len(needed)), depth
-    )
+    return first_unseen(np.repeat(np.arange(len(needed)), needed), first, seen, slice(0, len(needed)), depth)
 
 
 def rank_by_cooccurrence(benchmark: Benchmark, cooccurrence: Cooccurrence) -> Ranks:
@@ -124,8 +134,7 @@ def rank_by_cooccurrence(benchmark: Benchmark, cooccurrence: Cooccurrence) -> Ra
         history, target = queries.history(block), queries.target[block]
         place = concatenated_ranges(start[block], stop[block])
         owner = np.repeat(np.arange(len(target)), (stop - start)[block])
-        seen = history.owner * num_items + history.values
-        unseen = ~np.isin(owner * num_items + cooccurrence.items[place], seen)
+        unseen = Seen.of(history, num_items).lacks(owner, cooccurrence.items[place])
         owner, place = owner[unseen], place[unseen]
         item, counts = cooccurrence.items[place], cooccurrence.counts[place]
         is_target = item == target[owner]
@@ -138,3 +147,23 @@ def rank_by_cooccurrence(benchmark: Benchmark, cooccurrence: Cooccurrence) -> Ra
         if ranks.depth:
             ranks.lists[block] = first_ranked(owner, item, counts, len(target), ranks.depth)
     return ranks
+
+
+def write_control_evaluation(
+    files: ControlFiles, options: BenchmarkOptions, paths: EvaluationPaths, threads: int = 1
+) -> Evaluation:
+    """Evaluate the controls of a dataset from its files, and write `offline_eval.csv` and `ranks.parquet`."""
+    torch.set_num_threads(threads)
+    index_files = files.get("faiss")
+    if not index_files:
+        log.info("there is no FAISS index: the whole catalogue is searched by exact inner products")
+    benchmark, interactions = open_benchmark(files, options)
+    categories = category_codes(files.catalogue)
+    evaluation = evaluate_controls(
+        benchmark,
+        Cooccurrence.build(interactions.training_steps(), benchmark.items.num_items),
+        faiss_index.load(index_files[0], threads) if index_files else None,
+        InvertedIndex.build(categories) if categories.any() else None,
+    )
+    evaluation.write(paths)
+    return evaluation

@@ -1,20 +1,31 @@
-"""Opens what an evaluation reads: split tables, embeddings and the choice of the query."""
+"""Opens what an evaluation reads, and writes what it gives."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from semid.embeddings import EmbeddingStore
-from semid.evaluation.benchmark import Benchmark, Catalogue
-from semid.evaluation.fit import fitted_settings
-from semid.evaluation.queries import Interactions, Queries, build_queries, read_interactions
-from semid.evaluation.settings import EvaluationSettings
-from semid.retrieval.identical import read_first_of_identical
+from semid.embeddings import EmbeddingStore, read_first_of_identical
+from semid.errors import InputError
+from semid.evaluation.benchmark import Benchmark, Catalogue, Row
+from semid.evaluation.queries import Queries, build_queries
+from semid.evaluation.ranks_file import write_ranks
+from semid.evaluation.settings import FIT, EvaluationSettings
+from semid.evaluation.table import write_table
+from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.interactions import Interactions, read_interactions
+
+# What `query.json` says of the query that was chosen: keys of EvaluationSettings.
+CHOICE = ("query", "decay", "history")
 
 
-class Files(Protocol):
-    """What :func:`open_benchmark` reads: `splits` in one folder, `manifest` of the embeddings, and `representatives`,
-    which of them are identical. `get("query")` is the `query.json` of the dataset, where the query is fitted."""
+class BenchmarkFiles(Protocol):
+    """What :func:`open_benchmark` reads.
+
+    splits: the split tables, in one folder; manifest: of the embeddings; representatives: which embeddings are
+    identical. `get("query")` is the `query.json` of the dataset, where the query is fitted.
+    """
 
     splits: Sequence[str]
     manifest: str
@@ -23,23 +34,71 @@ class Files(Protocol):
     def get(self, name: str, /) -> Any: ...
 
 
+class EvaluationPaths(Protocol):
+    """Where the rows and the ranks of an evaluation are written."""
+
+    table: str
+    ranks: str
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Which benchmark is asked for.
+
+    settings: keys of :class:`EvaluationSettings` that differ from the defaults; normalize: compare unit vectors; note:
+    goes into every row of the table.
+    """
+
+    dataset: str
+    settings: Mapping[str, Any]
+    normalize: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Rows of the table, and the ranks behind them, in one order; both are of one benchmark."""
+
+    benchmark: Benchmark
+    rows: Sequence[Row]
+    ranks: Mapping[Strategy, Ranks]
+
+    def write(self, paths: EvaluationPaths, table_only: Sequence[Row] = ()) -> None:
+        """Write `ranks.parquet` and `offline_eval.csv`; `table_only` are more rows for the table."""
+        write_ranks(paths.ranks, self.ranks)
+        write_table([*self.rows, *table_only], paths.table)
+
+
 def open_queries(splits: Sequence[str], settings: EvaluationSettings) -> tuple[Queries, Interactions]:
-    """The queries that the settings ask for, from the tables in the folder of `splits`, and these tables."""
+    """Return the queries that the settings ask for, from the tables in the folder of `splits`, and these tables."""
     interactions = read_interactions(Path(splits[0]).parent, settings.split)
     return build_queries(interactions, settings.split, settings.max_users, settings.seed), interactions
 
 
-def open_benchmark(
-    files: Files, dataset: str, settings: Mapping[str, Any], normalize: bool = False, note: str = ""
-) -> tuple[Benchmark, Interactions]:
-    """The benchmark of a dataset, and the interactions that it was made from.
+def open_benchmark(files: BenchmarkFiles, options: BenchmarkOptions) -> tuple[Benchmark, Interactions]:
+    """Return the benchmark of a dataset, and the interactions that it was made from.
 
-    settings: keys of :class:`EvaluationSettings` that differ from the defaults. Raises InputError for settings, files
-    or a choice of the query that cannot be used.
+    Raises InputError for settings, files or a choice of the query that cannot be used.
     """
-    chosen = fitted_settings(EvaluationSettings(**settings), files.get("query"))
-    queries, interactions = open_queries(files.splits, chosen)
+    settings = fitted_settings(EvaluationSettings(**options.settings), files.get("query"))
+    queries, interactions = open_queries(files.splits, settings)
     vectors = EmbeddingStore.open(files.manifest)
     representatives = read_first_of_identical(files.representatives, len(vectors))
-    items = Catalogue(vectors, representatives, interactions.training_counts(len(vectors)), normalize)
-    return Benchmark(dataset, queries, items, chosen, note), interactions
+    items = Catalogue(vectors, representatives, interactions.training_counts(len(vectors)), options.normalize)
+    return Benchmark(options.dataset, queries, items, settings, options.note), interactions
+
+
+def fitted_settings(settings: EvaluationSettings, path: str | Path | None) -> EvaluationSettings:
+    """Return `settings`, with the choice that the `query.json` at `path` holds in place of the query `fit`.
+
+    Other queries stay as they are. Raises InputError for a file that is missing or holds no choice.
+    """
+    if settings.query != FIT:
+        return settings
+    if path is None:
+        raise InputError("evaluation: query fit needs the query.json of the dataset")
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        return replace(settings, **{key: content[key] for key in CHOICE})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} holds no choice of the query ({error!r}): delete it and fit again") from error

@@ -1,33 +1,38 @@
-"""Peers: what indexes that need no semantic IDs find, at the same numbers of candidates."""
+"""Peers: indexes that need no semantic IDs, evaluated at the same numbers of candidates."""
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from semid.evaluation.benchmark import Benchmark, Row
-from semid.evaluation.ranking import RankedTwice, rank_candidates
-from semid.evaluation.ranks import Strategy
+from semid.evaluation.candidate_ranking import RankedTwice, rank_candidates
+from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, open_benchmark
+from semid.evaluation.table import write_table
+from semid.evaluation.target_ranks import Strategy
 from semid.progress import Progress
 from semid.retrieval import faiss_index
-from semid.retrieval.ragged import Ragged, distinct_pairs, split_by_budget
-from semid.retrieval.strategies.candidates import PAIR_BUDGET, Candidates, first_unseen
+from semid.retrieval.ragged import Ragged, split_by_budget
+from semid.retrieval.seen import Seen, first_unseen
+from semid.retrieval.strategies.candidates import PAIR_BUDGET, Candidates
 
 PEERS = "peers"
-# a product quantizer of 4 parts of 8 bits has the bits of a semantic ID of 4 levels of 256 codes
+# A product quantizer of 4 parts of 8 bits has as many bits as a semantic ID of 4 levels of 256 codes.
 PARTS, PART_BITS = 4, 8
-# the fewest training items behind a centroid of a part
+# A centroid of a part is learnt from at least so many training items on average.
 ROWS_A_CENTROID = 4
-# a search visits lists that hold so many times the budget, so that few queries find less
+# A search visits lists that hold so many times the budget, so that few queries find less than the budget.
 VISITED = 2
 
 
 def peer_factories(num_items: int, dim: int, training_items: int) -> dict[str, tuple[str, float | None]]:
-    """Factory string of faiss and bits of an item, by the name of the peer: `ivf_flat`, `pq`, `ivf_pq`.
+    """Return the factory string of faiss and the bits of an item, by the name of the peer: `ivf_flat`, `pq`, `ivf_pq`.
 
-    There are about 4 √n inverted lists, as faiss advises, each with 39 training items or more. Parts of the product
-    quantizer divide `dim`, and are of fewer bits where training items are few. Vectors of `ivf_flat` are not coded.
+    There are about 4 √n inverted lists, as faiss advises, each with 39 training items or more. The number of parts of
+    the product quantizer divides `dim`, and parts have fewer bits where training items are few. `ivf_flat` stores
+    vectors as they are, so its bits are None.
     """
     lists = max(1, min(round(4 * math.sqrt(num_items)), training_items // faiss_index.TRAINING_ROWS_A_LIST))
     parts = math.gcd(PARTS, dim)
@@ -40,12 +45,12 @@ def peer_factories(num_items: int, dim: int, training_items: int) -> dict[str, t
 
 
 def evaluate_peers(benchmark: Benchmark, training_threads: int = 1, threads: int = 1) -> list[Row]:
-    """Rows of the table for the indexes of :func:`peer_factories`, one for each budget.
+    """Return the rows of the table for the indexes of :func:`peer_factories`, one for each budget.
 
-    Candidates are the first unseen items that the index returns, as many as the budget says, ranked by the vectors as
-    those of a tokenizer are; a search visits inverted lists that hold twice the budget on average. The indexes learn
-    from items that occur in training, drawn by `settings.seed`, on `training_threads`: another number of them may give
-    other lists.
+    Candidates are the first unseen items that the index returns, as many as the budget says, and they are ranked by the
+    vectors as those of a tokenizer are. A search visits inverted lists that hold twice the budget on average. The
+    indexes learn from items that occur in training, drawn with `settings.seed`, on `training_threads`; another number
+    of threads may give other lists.
     """
     items, settings, num_queries = benchmark.items, benchmark.settings, len(benchmark.queries)
     training_rows = np.flatnonzero(items.training_counts)
@@ -76,10 +81,18 @@ def _search_batches(
 ) -> Iterator[Candidates]:
     """Yield (slice of queries, their candidates), the best first."""
     num_items = index.shape[0]
-    owner, item = distinct_pairs(history.owner, history.values, num_items)
-    seen_keys = owner * num_items + item
-    fetch = min(num_items, budget + int(np.bincount(owner).max()))
+    seen = Seen.of(history, num_items)
+    fetch = min(num_items, budget + int(seen.counts.max()))
     for rows in split_by_budget(np.full(len(history), fetch), PAIR_BUDGET):
-        found = index.search(query[rows], fetch)
-        place = np.nonzero(found >= 0)
-        yield rows, first_unseen(place[0], found[place], seen_keys, num_items, rows, budget)
+        items = index.search(query[rows], fetch)
+        place = np.nonzero(items >= 0)
+        yield rows, first_unseen(place[0], items[place], seen, rows, budget)
+
+
+def write_peer_evaluation(
+    files: BenchmarkFiles, options: BenchmarkOptions, path: str | Path, training_threads: int = 1, threads: int = 1
+) -> None:
+    """Evaluate the peers of a dataset from its files, and write `offline_eval.csv` to `path`."""
+    torch.set_num_threads(threads)
+    benchmark, _ = open_benchmark(files, options)
+    write_table(evaluate_peers(benchmark, training_threads, threads), path)

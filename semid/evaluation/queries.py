@@ -1,56 +1,26 @@
-"""Queries: what each evaluated interaction knew of its user's past."""
+"""Queries: each evaluated interaction, and the history of its user before it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from semid.errors import InputError
 from semid.evaluation.settings import QUERIES, EvaluationSettings
+from semid.interactions import SPLITS, Interactions
 from semid.retrieval.dense import SCORE_BATCH, Vectors, float_rows, unit_rows
 from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of
-
-SPLITS = ("train", "valid", "test")
-COLUMNS = ("user_id", "item_index", "timestamp")
-
-
-@dataclass(frozen=True, eq=False)
-class Interactions:
-    """The split tables as integers, a row an interaction, each user's rows of a split in time order.
-
-    user, item (-1: not in items.parquet), timestamp: int64, and split: int8 (0 train, 1 valid, 2 test), each [rows].
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    timestamp: np.ndarray
-    split: np.ndarray
-
-    def training_counts(self, num_items: int) -> np.ndarray:
-        """int64 [num_items]: interactions of every item in the training split."""
-        return np.bincount(self.item[(self.split == 0) & (self.item >= 0)], minlength=num_items)
-
-    def training_steps(self) -> np.ndarray:
-        """int64 [steps, 2]: different items that a user had one after the other in the training split."""
-        rows = np.flatnonzero((self.split == 0) & (self.item >= 0))
-        rows = rows[np.argsort(self.user[rows], kind="stable")]
-        user, item = self.user[rows], self.item[rows]
-        steps = np.flatnonzero((user[1:] == user[:-1]) & (item[1:] != item[:-1]))
-        return np.stack([item[steps], item[steps + 1]], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Queries:
-    """What is asked: each query's user, its target and the history before it.
+    """The user, the target and the history of each query.
 
-    user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], the target and the most
-    recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item indices
-    in time order, most recent last. Skipped queries are counted and left out: `no_history_skipped` had no history,
-    `unknown_target_skipped` one but a target that is not in items.parquet, `seen_skipped` a target that is in the
-    history.
+    user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], whether the target and the
+    most recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item
+    indices in time order, the most recent last. Interactions that give no query are counted: `no_history_skipped` had
+    no history, `unknown_target_skipped` a history but a target that is not in items.parquet, `seen_skipped` a target
+    that is in the history.
     """
 
     user: np.ndarray
@@ -68,67 +38,32 @@ class Queries:
 
     @property
     def cold_start_skipped(self) -> int:
-        """Queries without a history or a known target."""
+        """Interactions without a history or a known target."""
         return self.no_history_skipped + self.unknown_target_skipped
 
     @property
     def num_users(self) -> int:
-        """Distinct users."""
+        """Number of distinct users."""
         return len(np.unique(self.user))
 
     def history(self, rows: slice | np.ndarray) -> Ragged:
-        """The histories of some queries as item indices."""
+        """Return the histories of some queries as item indices."""
         start, stop = self.start[rows], self.stop[rows]
         return Ragged(self.items[concatenated_ranges(start, stop)], offsets_of(stop - start))
 
 
-def read_interactions(folder: str | Path, split: str = "test") -> Interactions:
-    """Read `train.parquet` up to `<split>.parquet` in `folder`, per-interaction integers only.
-
-    Users become integers by first appearance. Raises InputError for a missing or unreadable file, a missing column
-    and null values.
-    """
-    tables = [_read_table(Path(folder) / f"{name}.parquet") for name in SPLITS[: SPLITS.index(split) + 1]]
-    users = pa.chunked_array([chunk for table in tables for chunk in table["user_id"].chunks]).unify_dictionaries()
-    user = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in users.chunks]
-    return Interactions(
-        user=np.concatenate(user).astype(np.int64),
-        item=np.concatenate([table["item_index"].to_numpy() for table in tables]).astype(np.int64),
-        timestamp=np.concatenate([table["timestamp"].to_numpy() for table in tables]).astype(np.int64),
-        split=np.repeat(np.arange(len(tables), dtype=np.int8), [len(table) for table in tables]),
-    )
-
-
-def _read_table(path: Path) -> pa.Table:
-    try:
-        missing = [column for column in COLUMNS if column not in pq.read_schema(path).names]
-        if missing:
-            raise InputError(f"{path} has no column {', '.join(missing)}: run preprocess again")
-        # strings are decoded straight into a dictionary: one copy a user, not one an interaction
-        table = pq.read_table(path, columns=list(COLUMNS), read_dictionary=["user_id"], partitioning=None)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} cannot be read ({str(error).splitlines()[0]}): run preprocess again") from error
-    for column in COLUMNS:
-        if table[column].null_count:
-            raise InputError(f"{path}: {table[column].null_count} null values in {column}, expected none")
-    users = table["user_id"]
-    if not pa.types.is_dictionary(users.type):
-        table = table.set_column(table.column_names.index("user_id"), "user_id", users.dictionary_encode())
-    return table
-
-
 def build_queries(interactions: Interactions, split: str = "test", max_users: int = 0, seed: int = 0) -> Queries:
-    """Every interaction of `split` becomes a query whose history is everything before it.
+    """Return a query for every interaction of `split`, whose history is everything that the user had before it.
 
-    For `test` that is train, valid and the user's earlier test rows; for `valid` train and earlier valid rows. History
-    items that are not in items.parquet are ignored. `max_users` keeps a seeded sample of the users who have a row in
-    `split` (0: all). Raises InputError for an unknown split.
+    For `test` the history has train, valid and the user's earlier test rows; for `valid` it has train and earlier valid
+    rows. History items that are not in items.parquet are ignored. `max_users` keeps a seeded sample of the users who
+    have a row in `split`; 0 keeps all. Raises InputError for an unknown split.
     """
     if split not in SPLITS[1:]:
         raise InputError(f"the evaluation split is {split!r}, expected one of {', '.join(SPLITS[1:])}")
     wanted = SPLITS.index(split)
     rows = np.flatnonzero(interactions.split <= wanted)
-    # lexsort is stable: within a user and a split the file's time order stays
+    # Lexsort is stable: within a user and a split the rows stay in the order of time.
     rows = rows[np.lexsort((interactions.split[rows], interactions.user[rows]))]
     user, item, timestamp = interactions.user[rows], interactions.item[rows], interactions.timestamp[rows]
 
@@ -172,11 +107,12 @@ def _first_row_of_pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 def query_vectors(
     vectors: Vectors, history: Ragged, settings: EvaluationSettings, normalize: bool = False
 ) -> torch.Tensor:
-    """float32 [queries, dim], unit length: the last item's vector, the mean of the history, or a decayed sum.
+    """Return float32 [queries, dim], unit length: the last item's vector, the mean of the history, or a decayed sum.
 
-    history: item indices in time order, none empty; of `settings` the `query` counts, and with `decay`, which weighs
-    the item `j` places before the last by `decay ** j`, the last `history` items. `normalize` makes item vectors unit
-    length before they are added. Raises InputError for the query `fit`, which stands for one that has yet to be chosen.
+    history: item indices in time order, none empty; settings: the `query` is read, and for `decay`, which weighs the
+    item `j` places before the last by `decay ** j`, also `decay` and the number `history` of items that count.
+    `normalize` makes item vectors unit length before they are added. Raises InputError for the query `fit`, whose
+    choice has to be made before.
     """
     query = settings.query
     if query not in QUERIES:

@@ -10,7 +10,7 @@ from semid.errors import InputError
 from semid.retrieval.strategies.registry import STRATEGIES
 
 QUERIES = ("last", "mean", "decay")
-# a choice made on the validation split takes the place of this query
+# This query is replaced by the choice that is made on the validation split.
 FIT = "fit"
 _STRATEGIES = "; ".join(f"`{name}`: {strategy.description}" for name, strategy in STRATEGIES.items())
 
@@ -19,7 +19,7 @@ _STRATEGIES = "; ".join(f"`{name}`: {strategy.description}" for name, strategy i
 class EvaluationSettings:
     """What is asked and how it is ranked. Raises InputError for a wrong value.
 
-    `query="fit"` stands for what :func:`semid.evaluation.fit.fitted_settings` puts in its place.
+    `query="fit"` stands for the choice that :func:`semid.evaluation.files.fitted_settings` puts in its place.
     """
 
     split: Annotated[

@@ -1,4 +1,4 @@
-"""The table of results: its columns, and how it is written, collected and printed."""
+"""The table of results: its columns, and how tables are written, read, collected and printed."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from semid.errors import InputError
 from semid.evaluation.metrics import HEADLINE, KS, LIST_METRICS, METRICS
-from semid.evaluation.ranks import CODE_METRICS, RANDOM
+from semid.evaluation.target_ranks import CODE_METRICS, RANDOM
 from semid.files import whole_file
 
 Row = Mapping[str, str | int | float]
@@ -14,24 +14,56 @@ Row = Mapping[str, str | int | float]
 ENDS = ("low", "high")
 FIRST_METRICS = (*(f"recall@{k}" for k in KS), *(f"ndcg@{k}" for k in KS), "mrr")
 TABLE_COLUMNS = (
-    *("dataset", "tokenizer", "candidates", "budget", "rerank", "users", "avg_cand_size", "cand_recall"),
+    "dataset",
+    "tokenizer",
+    "candidates",
+    "budget",
+    "rerank",
+    "users",
+    "avg_cand_size",
+    "cand_recall",
     *FIRST_METRICS,
     *(f"{metric}_{end}" for metric in HEADLINE for end in ENDS),
-    *("split", "method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits", "seed", "query"),
-    *("cold_start_skipped", "query_us", "queries", "seen_skipped", "untied_users"),
+    "split",
+    "method",
+    "variant",
+    "num_levels",
+    "codebook_size",
+    "bits",
+    "entropy_bits",
+    "seed",
+    "query",
+    "cold_start_skipped",
+    "query_us",
+    "queries",
+    "seen_skipped",
+    "untied_users",
     *(f"{metric}_untied" for metric in HEADLINE),
     "note",
     *(f"{metric}_{of}" for metric in CODE_METRICS for of in ("code", "inflation")),
     *(f"{metric}_{end}" for metric in FIRST_METRICS if metric not in HEADLINE for end in ENDS),
-    *("no_history_skipped", "unknown_target_skipped"),
-    # what came later stands at the end
+    "no_history_skipped",
+    "unknown_target_skipped",
+    # The columns of metrics that were added later stand at the end.
     *(f"{metric}{end}" for metric in METRICS if metric not in FIRST_METRICS for end in ("", "_low", "_high")),
     *LIST_METRICS,
 )
 
+PRINTED_COLUMNS = (
+    "dataset",
+    "tokenizer",
+    "candidates",
+    "avg_cand_size",
+    "cand_recall",
+    "recall@10 [95 %]",
+    "ndcg@10",
+    "mrr",
+    "entropy_bits",
+)
+
 
 def write_table(rows: Sequence[Row], path: str | Path, columns: Sequence[str] = TABLE_COLUMNS) -> None:
-    """Write rows as CSV with these columns; reals get six significant digits, absent values are empty."""
+    """Write rows as CSV with these columns; reals have six significant digits, and absent values are empty."""
     with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -42,7 +74,10 @@ def write_table(rows: Sequence[Row], path: str | Path, columns: Sequence[str] = 
 
 
 def read_table(path: str | Path, expected: Sequence[str] = TABLE_COLUMNS) -> list[dict[str, str]]:
-    """The rows of a written table, values as text; InputError when the file is missing or has other columns."""
+    """Return the rows of a written table, with values as text.
+
+    Raises InputError when the file cannot be read or has other columns.
+    """
     try:
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
@@ -60,17 +95,13 @@ def collect_tables(paths: Sequence[str | Path], path: str | Path, columns: Seque
 
 
 def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
-    """The table at `path` as plain text for a terminal; below it the notes, and the warnings of `scorecards`.
+    """Return the table at `path` as plain text for a terminal, and below it the notes, and the warnings of scorecards.
 
     `scorecards` is the collected table of the tokenizers. Rows of random codes are left out.
     """
     rows = [row for row in read_table(path) if not row["candidates"].startswith(RANDOM)]
-    header = (
-        *("dataset", "tokenizer", "candidates", "avg_cand_size", "cand_recall", "recall@10 [95 %]"),
-        *("ndcg@10", "mrr", "entropy_bits"),
-    )
-    lines = [header, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    lines = [PRINTED_COLUMNS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(PRINTED_COLUMNS))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     notes: dict[str, list[str]] = {}
     for row in rows:
@@ -84,13 +115,21 @@ def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
     return "\n".join(text) + "\n"
 
 
+def collect_evaluations(tables: Sequence[str | Path], scorecards: str | Path, path: str | Path) -> None:
+    """Write the rows of several evaluations as one table, and print it as :func:`format_table` does."""
+    collect_tables(tables, path)
+    print(format_table(path, scorecards), flush=True)
+
+
 def _cells(row: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the cells that are printed of a row of the table, in the order of PRINTED_COLUMNS."""
     low, high = (f"{float(row[f'recall@10_{end}']):.4f}" for end in ("low", "high"))
-    decoded = ["(decoded)"] if row["rerank"] == "decoded" else []
+    budget = row["budget"] if row["budget"] != "0" else ""
+    decoded = "(decoded)" if row["rerank"] == "decoded" else ""
     return (
         row["dataset"],
         row["tokenizer"],
-        " ".join([row["candidates"], *([row["budget"]] if row["budget"] not in ("", "0") else []), *decoded]),
+        " ".join(filter(None, [row["candidates"], budget, decoded])),
         f"{float(row['avg_cand_size']):,.1f}",
         f"{float(row['cand_recall']):.4f}",
         f"{float(row['recall@10']):.4f} [{low}, {high}]",

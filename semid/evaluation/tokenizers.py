@@ -1,37 +1,39 @@
-"""The rows of a tokenizer: what its codes retrieve, and what random codes of the same sizes do in their place."""
+"""The evaluation of a tokenizer: what its codes retrieve, and what random codes of the same sizes do instead."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
+import torch
 
+from semid.embeddings.identical import first_of_identical
 from semid.errors import InputError
 from semid.evaluation.benchmark import Benchmark, Row
-from semid.evaluation.ranking import RankedTwice, rank_by_codes
-from semid.evaluation.ranks import RANDOM, Ranks, Strategy, code_columns
+from semid.evaluation.candidate_ranking import RankedTwice, rank_by_codes
+from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation, EvaluationPaths, open_benchmark
+from semid.evaluation.target_ranks import RANDOM, Strategy, code_columns
 from semid.naming import TokenizerName
 from semid.quantizers import DecodedVectors, Decoder
 from semid.retrieval.dense import PairScorer, Vectors
-from semid.retrieval.identical import first_of_identical
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.strategies.candidates import IndexedCodes
 from semid.retrieval.strategies.registry import STRATEGIES, strategies_for_control
 from semid.retrieval.tree import CodeSpace, CodeTree
 
-# random codes are tried with a seeded sample: what they find is known, and all users would double the time
+# Random codes are tried with a sample of users: all users would double the time, and what they find is foreseeable.
 RANDOM_USERS = 5000
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class TokenizerCodes:
-    """What a tokenizer brings to a benchmark.
+    """What the evaluation needs of a tokenizer.
 
-    index: of all items' codes; space: for strategies that measure distances to codes; decoded: float [buckets, dim],
-    what the tokenizer decodes `index.codes` to, for `rerank` `decoded`.
+    index: the inverted index of all items' codes; space: measures distances to codes, for strategies that need them;
+    decoded: float [buckets, dim], the vectors that `index.codes` decode to, for `rerank` `decoded`.
     """
 
     name: TokenizerName
@@ -41,7 +43,7 @@ class TokenizerCodes:
 
     @classmethod
     def open(cls, name: str, index_folder: str | Path, model_folder: str | Path) -> Self:
-        """The codes of the tokenizer of this name, from its inverted index and its model."""
+        """Open the codes of the tokenizer of this name, from its inverted index and its model."""
         index = InvertedIndex.load(index_folder)
         tokenizer: Any = Decoder.from_pretrained(model_folder)
         return cls(
@@ -52,8 +54,15 @@ class TokenizerCodes:
         )
 
 
-def evaluate_tokenizer(benchmark: Benchmark, tokenizer: TokenizerCodes) -> tuple[list[Row], dict[Strategy, Ranks]]:
-    """Rows of the table for one tokenizer, one for each candidate strategy, budget and rerank, and the ranks behind.
+class TokenizerFiles(BenchmarkFiles, Protocol):
+    """What the evaluation of a tokenizer reads: files of its inverted index, and its model, each in their folder."""
+
+    index: Sequence[str]
+    model: str
+
+
+def evaluate_tokenizer(benchmark: Benchmark, tokenizer: TokenizerCodes) -> Evaluation:
+    """Evaluate one tokenizer: a row for each candidate strategy, budget and rerank.
 
     Raises InputError when the codes are not of the benchmark's catalogue, or lack what the settings ask for.
     """
@@ -77,15 +86,15 @@ def evaluate_tokenizer(benchmark: Benchmark, tokenizer: TokenizerCodes) -> tuple
     codes = IndexedCodes(name, index, tokenizer.space)
     ranks = rank_by_codes(benchmark, codes, benchmark.settings.candidates, scorers)
     rows = _rows(benchmark, tokenizer, ranks)
-    return rows, {strategy: ranked.items for strategy, ranked in ranks.items()}
+    return Evaluation(benchmark, rows, {strategy: ranked.items for strategy, ranked in ranks.items()})
 
 
 def evaluate_random_codes(benchmark: Benchmark, tokenizer: TokenizerCodes) -> list[Row]:
-    """Rows of the table for random codes with the bucket sizes of a tokenizer's: `random:exact` and so on.
+    """Return rows of the table for random codes with the bucket sizes of a tokenizer: `random:exact` and so on.
 
-    A benchmark of RANDOM_USERS is enough. The items are dealt to the places of the index anew, by `settings.seed`:
-    every code has as many items as before, but none that it was made for. A budget of b unseen items is then a random
-    set of them, and finds the target with the probability b / unseen.
+    A benchmark of RANDOM_USERS is enough. The items are dealt to the places of the index at random, with
+    `settings.seed`, so that every code has as many items as before. A budget of b unseen items is then a random set of
+    them, and finds the target with the probability b / unseen.
     """
     index = tokenizer.index
     dealt = np.random.default_rng(benchmark.settings.seed).permutation(index.num_items).astype(np.int32)
@@ -97,7 +106,9 @@ def evaluate_random_codes(benchmark: Benchmark, tokenizer: TokenizerCodes) -> li
     tried = strategies_for_control("random")
     candidates = [strategy for strategy in benchmark.settings.candidates if strategy in tried]
     ranks = rank_by_codes(benchmark, codes, candidates, {"exact": benchmark.items.scorer()}, rank_codes=False)
-    named = {strategy._replace(candidates=f"{RANDOM}{strategy.candidates}"): own for strategy, own in ranks.items()}
+    named = {
+        strategy._replace(candidates=f"{RANDOM}{strategy.candidates}"): ranked for strategy, ranked in ranks.items()
+    }
     return _rows(benchmark, tokenizer, named)
 
 
@@ -122,3 +133,20 @@ def _rows(benchmark: Benchmark, tokenizer: TokenizerCodes, ranks: Mapping[Strate
         }
         for strategy, ranked in ranks.items()
     ]
+
+
+def write_tokenizer_evaluation(
+    name: str, files: TokenizerFiles, options: BenchmarkOptions, paths: EvaluationPaths, threads: int = 1
+) -> Evaluation:
+    """Evaluate the tokenizer of this name from its files, and write `offline_eval.csv` and `ranks.parquet`.
+
+    The table has rows of random codes beside those of the tokenizer; the ranks are of the tokenizer alone.
+    """
+    torch.set_num_threads(threads)
+    with torch.inference_mode():
+        benchmark, interactions = open_benchmark(files, options)
+        tokenizer = TokenizerCodes.open(name, Path(files.index[0]).parent, Path(files.model).parent)
+        evaluation = evaluate_tokenizer(benchmark, tokenizer)
+        random_rows = evaluate_random_codes(benchmark.of_few_users(interactions, RANDOM_USERS), tokenizer)
+    evaluation.write(paths, random_rows)
+    return evaluation

@@ -17,10 +17,7 @@ _PUBLIC = {
     "PairScorer": "semid.retrieval.dense:PairScorer",
     "QueryBlock": "semid.retrieval.strategies.candidates:QueryBlock",
     "Ragged": "semid.retrieval.ragged:Ragged",
-    "first_of_identical": "semid.retrieval.identical:first_of_identical",
-    "read_first_of_identical": "semid.retrieval.identical:read_first_of_identical",
     "top_items": "semid.retrieval.dense:top_items",
-    "write_first_of_identical": "semid.retrieval.identical:write_first_of_identical",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -4,42 +4,36 @@ A search engine (FAISS, or `top_items` here) only fetches ids. Scores and order 
 numbers do not depend on the engine, nor on how the pairs were batched.
 """
 
-from typing import Any, Protocol
-
 import numpy as np
 import torch
 
+from semid.embeddings.store import Vectors, block_rows
+
 SCORE_BATCH = 1 << 16
-# Values of one operation. Up to torch's grain size it stays on one thread: no sum is split between threads, and where
-# jobs share the cores, no barrier is waited for (one after every small operation costs up to ten times the operation).
+# One operation has at most so many values. Up to torch's grain size it stays on one thread: no sum is split between
+# threads, and where jobs share the cores nothing waits for a barrier, which costs up to ten times a small operation.
 SERIAL_VALUES = 1 << 15
-READ_VALUES = 1 << 22
 SEARCH_PRODUCTS = 1 << 25
 
 
-class Vectors(Protocol):
-    """Rows of floats read by slice or integer array: np.ndarray, np.memmap or a sharded store."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(rows, dim)."""
-
-    def __getitem__(self, rows: Any, /) -> np.ndarray: ...
-
-
-def block_rows(dim: int) -> int:
-    """Rows of `dim` values to hold at once: about 16 MB of float32."""
-    return max(1, READ_VALUES // dim)
-
-
 def float_rows(vectors: Vectors, rows: slice | np.ndarray, normalize: bool = False) -> torch.Tensor:
-    """float32 [rows, dim], a copy; L2-normalised when asked (a zero vector stays zero)."""
+    """Return a copy of rows as float32 [rows, dim], L2-normalised if asked; a zero vector stays zero."""
     block = torch.tensor(np.ascontiguousarray(vectors[rows])).float()
     return unit_rows(block) if normalize else block
 
 
+def read_float_rows(vectors: Vectors, rows: np.ndarray, normalize: bool = False) -> np.ndarray:
+    """Return float32 [rows, dim] in memory, of rows that are read block by block."""
+    dim = vectors.shape[1]
+    values = np.empty((len(rows), dim), np.float32)
+    step = block_rows(dim)
+    for start in range(0, len(rows), step):
+        values[start : start + step] = float_rows(vectors, rows[start : start + step], normalize).numpy()
+    return values
+
+
 def unit_rows(block: torch.Tensor) -> torch.Tensor:
-    """Rows divided by their Euclidean length; a zero row stays zero."""
+    """Return rows divided by their Euclidean length; a zero row stays zero."""
     return torch.nn.functional.normalize(block, dim=1)
 
 
@@ -55,7 +49,7 @@ class PairScorer:
         self.vectors, self.group_of_item, self.normalize = vectors, group_of_item, normalize
 
     def score_pairs(self, queries: torch.Tensor, owner: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """float32 [m]: inner product of `queries[owner[j]]` and the vector of `items[j]`.
+        """Return float32 [m]: the inner product of `queries[owner[j]]` and the vector of `items[j]`.
 
         queries: float32 [n, dim]. A pair's score depends on its two vectors alone, bit for bit: products are summed
         row by row (of at most 32,768 dimensions), not in a matrix product, whose blocking depends on its shape.
@@ -63,11 +57,11 @@ class PairScorer:
         return self.score_groups(queries, owner, self.group_of_item[items])
 
     def score_groups(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
-        """As :meth:`score_pairs`, of groups named by their row in `vectors`."""
+        """Return what :meth:`score_pairs` does for groups, which are named by their row in `vectors`."""
         scores = np.empty(len(groups), np.float32)
         for start in range(0, len(groups), SCORE_BATCH):
             batch = slice(start, start + SCORE_BATCH)
-            # a popular row is read and converted once a batch, in file order
+            # A popular row is read and converted once a batch, in the order of the file.
             rows, place = np.unique(groups[batch], return_inverse=True)
             block = float_rows(self.vectors, rows, self.normalize)
             scores[batch] = _row_products(queries, owner[batch], block, place)
@@ -81,9 +75,10 @@ def _row_products(left: torch.Tensor, left_rows: np.ndarray, right: torch.Tensor
 
 
 def top_items(vectors: Vectors, queries: torch.Tensor, k: int, normalize: bool = False) -> np.ndarray:
-    """int64 [queries, min(k, n)]: rows of the largest inner products, best first; exact up to float32 rounding.
+    """Return int64 [queries, min(k, n)]: the rows of the largest inner products, best first.
 
-    Read in blocks of rows; memory holds one block's products and `k` ids a query.
+    The search is exact up to float32 rounding. It reads blocks of rows, and memory holds the products of one block and
+    `k` rows a query.
     """
     n = vectors.shape[0]
     step = max(1, min(block_rows(vectors.shape[1]), SEARCH_PRODUCTS // max(len(queries), 1)))

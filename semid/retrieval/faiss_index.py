@@ -4,7 +4,6 @@ An index is trained empty, filled once for each shard of the catalogue, and merg
 """
 
 import errno
-import importlib.util
 import logging
 import math
 import os
@@ -16,24 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from semid.embeddings.store import Vectors, block_rows
 from semid.errors import InputError
 from semid.files import whole_file
 from semid.progress import Progress
-from semid.retrieval.dense import Vectors, block_rows, float_rows
+from semid.retrieval.dense import float_rows, read_float_rows
 
 TRAINING_ROWS = 1 << 18
-# fewer a list make faiss warn that the lists are badly placed
+# With fewer rows a list faiss warns that the lists are badly placed.
 TRAINING_ROWS_A_LIST = 39
 log = logging.getLogger(__name__)
 
 
-def is_available() -> bool:
-    """Whether faiss is installed."""
-    return importlib.util.find_spec("faiss") is not None
-
-
 class FaissIndex:
-    """An open index; `search` has the signature that the evaluation asks of an engine."""
+    """An open index; it is an engine for the evaluation."""
 
     def __init__(self, index: Any) -> None:
         self._index = index
@@ -44,13 +39,13 @@ class FaissIndex:
         return self._index.ntotal, self._index.d
 
     def probe(self, items: int) -> None:
-        """Let a search visit so many inverted lists as hold `items` on average; an index without lists has none."""
+        """Let a search visit as many inverted lists as hold `items` on average, if the index has lists."""
         lists = _lists_of(self._index)
         if lists is not None:
             lists.nprobe = min(lists.nlist, max(1, math.ceil(items * lists.nlist / self._index.ntotal)))
 
     def search(self, queries: torch.Tensor, k: int) -> np.ndarray:
-        """int64 [queries, k]: item indices by inner product, best first; -1 where the index found fewer."""
+        """Return int64 [queries, k]: item indices by inner product, best first; -1 where the index found fewer."""
         return self._index.search(queries.numpy(), min(k, self._index.ntotal))[1]
 
 
@@ -67,16 +62,16 @@ def train_index(
     """Write an empty inner-product index, ready to be filled, to `path`.
 
     vectors: float16 or float32 [rows, dim]; `normalize` makes the rows unit length. `factory` is a string of
-    faiss.index_factory. One that needs training gets a sample of the rows, drawn with `seed`: 262,144, or 39 for each
-    inverted list where these are more, in memory as float32. Raises InputError for a factory that faiss does not know,
-    that cannot be merged from several `shards`, or whose inverted lists, if it has any, cannot be kept `on_disk`.
+    faiss.index_factory. An index that needs training gets a sample of the rows, drawn with `seed`: 262,144, or 39 for
+    each inverted list where these are more, in memory as float32. Raises InputError for a factory that faiss does not
+    know, that cannot be merged from several `shards`, or that has no inverted lists which can be kept `on_disk`.
     """
     import faiss
 
     faiss.omp_set_num_threads(threads)
     index = _empty(factory, vectors.shape[1])
     lists = _lists_of(index)
-    # those of fast-scan codes are packed in blocks, which the lists on disk are not
+    # The lists of fast-scan codes are packed in blocks, which lists on disk are not.
     if on_disk and (lists is None or lists.invlists.code_size != lists.code_size):
         raise InputError(
             f"faiss: on_disk keeps inverted lists in a file, and {factory!r} has none that can be: use IVF…,Flat, "
@@ -122,10 +117,10 @@ def build_index(
     threads: int = 1,
     seed: int = 0,
 ) -> FaissIndex:
-    """An inner-product index over all rows of `vectors` [rows, dim], in memory, trained on `training_rows` alone.
+    """Return an inner-product index over `vectors` [rows, dim], in memory, that is trained on `training_rows` alone.
 
-    training_rows: int64 [m], of which as many are drawn as :func:`train_index` takes. A search uses `threads`. Raises
-    InputError as :func:`train_index`.
+    training_rows: int64 [m], from which a sample is drawn, and errors are raised, as in :func:`train_index`. A search
+    uses `threads`.
     """
     import faiss
 
@@ -162,7 +157,7 @@ def _train(index: Any, factory: str, vectors: Vectors, rows: np.ndarray, normali
 
 
 def _fill(index: Any, vectors: Vectors, start: int, stop: int, normalize: bool) -> None:
-    # inverted lists store the numbers of their rows; the other kinds count them
+    # Inverted lists store the numbers of their rows; other kinds of index count them.
     numbered = _lists_of(index) is not None
     _reserve(index, stop - start)
     step = block_rows(vectors.shape[1])
@@ -191,7 +186,7 @@ def merge_indexes(
         return
     path.with_suffix(".ivfdata").unlink(missing_ok=True)
     if len(parts) == 1:
-        # the part is the whole: a second name for it, where the file system has such, costs neither time nor disk
+        # The part is the whole: a hard link costs neither time nor disk, where the file system has such.
         with whole_file(path) as temporary:
             temporary.unlink()
             try:
@@ -199,8 +194,7 @@ def merge_indexes(
             except OSError:
                 shutil.copyfile(parts[0], temporary)
     else:
-        index = _merged(trained_path, parts)
-        _write(index, path)
+        _write(_merged(trained_path, parts), path)
 
 
 def _merged(trained_path: str | Path, parts: Sequence[Path]) -> Any:
@@ -220,14 +214,14 @@ def _merge_on_disk(trained_path: str | Path, parts: Sequence[Path], path: Path) 
     from faiss.contrib.ondisk import merge_ondisk
 
     lists_path = path.with_suffix(".ivfdata")
-    # faiss writes the lists through a memory map, where a full disk kills the process without a word
+    # Faiss writes the lists through a memory map, where a full disk kills the process without a word.
     needed, free = sum(part.stat().st_size for part in parts), shutil.disk_usage(path.parent).free
     if free < needed:
         raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({needed:,} bytes are needed)", str(lists_path))
     with whole_file(path) as temporary, whole_file(lists_path) as temporary_lists:
         index = _read(trained_path)
         merge_ondisk(index, [str(part) for part in parts], str(temporary_lists))
-        # looked up beside the index, wherever their folder is by then
+        # The lists are looked up beside the index, wherever their folder is by then.
         lists: Any = faiss.downcast_InvertedLists(_lists_of(index).invlists)
         lists.filename = lists_path.name
         _save(index, temporary)
@@ -235,7 +229,7 @@ def _merge_on_disk(trained_path: str | Path, parts: Sequence[Path], path: Path) 
 
 
 def _lists_of(index: Any) -> Any:
-    """The index of inverted lists in `index`, or None."""
+    """Return the index of inverted lists in `index`, or None."""
     import faiss
 
     return faiss.try_extract_index_ivf(index)
@@ -243,7 +237,7 @@ def _lists_of(index: Any) -> Any:
 
 def _can_be_merged(index: Any) -> bool:
     try:
-        # of trained indexes: faiss compares the centroids of their lists
+        # The indexes have to be trained, since faiss compares the centroids of their lists.
         index.check_compatible_for_merge(index)
     except RuntimeError:
         return False
@@ -251,7 +245,7 @@ def _can_be_merged(index: Any) -> bool:
 
 
 def _reserve(index: Any, rows: int) -> None:
-    """Take the memory of `rows` more rows at once: an array that grows doubles, and is copied."""
+    """Take the memory of `rows` more rows at once, because an array that grows bit by bit doubles and is copied."""
     import faiss
 
     flat = faiss.downcast_index(index)
@@ -262,13 +256,8 @@ def _reserve(index: Any, rows: int) -> None:
 
 
 def _sample(vectors: Vectors, rows: np.ndarray, size: int, normalize: bool, seed: int) -> np.ndarray:
-    dim = vectors.shape[1]
     rows = np.sort(np.random.default_rng(seed).choice(rows, size, replace=False))
-    sample = np.empty((size, dim), np.float32)
-    step = block_rows(dim)
-    for start in range(0, size, step):
-        sample[start : start + step] = float_rows(vectors, rows[start : start + step], normalize).numpy()
-    return sample
+    return read_float_rows(vectors, rows, normalize)
 
 
 def load(path: str | Path, threads: int = 1) -> FaissIndex:
@@ -299,7 +288,7 @@ def _write(index: Any, path: str | Path) -> None:
 def _save(index: Any, path: Path) -> None:
     import faiss
 
-    # to an open file: where faiss opens it, a disk too full for the last few bytes leaves a cut file and no error
+    # Where faiss opens the file itself, a disk too full for the last few bytes leaves a cut file and no error.
     with path.open("wb") as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 

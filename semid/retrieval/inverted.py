@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from semid.entropy import entropy_bits
 from semid.errors import InputError
 from semid.files import write_array
+from semid.statistics.entropy import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
 
@@ -29,7 +29,7 @@ class BucketGroups:
     def build(cls, codes: np.ndarray, positions: list[int]) -> Self:
         """Group the rows of `codes` [buckets, L] by their values at `positions`."""
         kept = codes[:, positions]
-        # a prefix of sorted rows is sorted already, and lexsort is stable: `members` is then 0, 1, 2, ...
+        # A prefix of sorted rows is sorted already, and lexsort is stable, so that `members` is then 0, 1, 2, …
         members = np.lexsort(kept.T[::-1]) if positions else np.arange(len(codes))
         members = members.astype(np.int32)
         offsets = _run_offsets(kept, members)
@@ -95,12 +95,12 @@ class InvertedIndex:
 
     @property
     def num_items(self) -> int:
-        """Items in the index."""
+        """Number of items in the index."""
         return len(self.items)
 
     @property
     def num_buckets(self) -> int:
-        """Distinct codes."""
+        """Number of distinct codes."""
         return len(self.codes)
 
     @property
@@ -139,12 +139,12 @@ class InvertedIndex:
         return tuple(BucketGroups.build(self.codes, [level for level in levels if level != free]) for free in levels)
 
     def entropy_bits(self) -> float:
-        """Sum over levels of the entropy of that level's code distribution over items, in bits."""
+        """Return the sum over levels of the entropy of the codes of a level over items, in bits."""
         return sum(entropy_bits(np.bincount(column, weights=self.bucket_sizes)) for column in self.codes.T)
 
 
 def _run_offsets(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """int64 [runs + 1]: where runs of equal rows begin in `rows[order]`, which is sorted, and where the last ends."""
+    """Return int64 [runs + 1]: where runs of equal rows begin in `rows[order]`, which is sorted, and its length."""
     starts = np.zeros(len(order) + 1, bool)
     starts[[0, -1]] = True
     for column in rows.T:

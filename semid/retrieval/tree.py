@@ -10,9 +10,9 @@ from torch import Tensor
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import concatenated_ranges
 
-# nodes of one depth that are compared with every query; deeper, only children of the nearest ones are
+# A depth of at most so many nodes is compared with every query; below it only children of the nearest nodes are.
 NODES_AT_ONCE = 1 << 16
-# scores held at once, in floats
+# So many scores, floats, are held at once.
 SCORES_AT_ONCE = 1 << 23
 
 
@@ -32,15 +32,15 @@ class CodeTree:
 
     @classmethod
     def build(cls, index: InvertedIndex, codebooks: Tensor) -> "CodeTree":
-        """The tree of an index under the codebooks [L, K, d'] that its codes name."""
+        """Build the tree of an index under the codebooks [L, K, d'] that its codes name."""
         codes, norms, first_child = [], [], []
         starts = [groups.offsets[:-1] for groups in index.prefix_groups]
-        for depth, own in enumerate(starts, start=1):
-            prefixes = torch.from_numpy(index.codes[own, :depth].astype(np.int64))
+        for depth, first_buckets in enumerate(starts, start=1):
+            prefixes = torch.from_numpy(index.codes[first_buckets, :depth].astype(np.int64))
             codes.append(prefixes)
             norms.append(_squared_sums(codebooks, prefixes))
-            below = starts[depth] if depth < len(starts) else own
-            first_child.append(np.append(np.searchsorted(below, own), len(below)))
+            below = starts[depth] if depth < len(starts) else first_buckets
+            first_child.append(np.append(np.searchsorted(below, first_buckets), len(below)))
         return cls(codebooks, tuple(codes), tuple(norms), tuple(first_child))
 
     def nearest_buckets(self, latent: Tensor, count: int) -> Iterator[tuple[slice, np.ndarray]]:
@@ -61,7 +61,7 @@ class CodeTree:
             yield rows, nodes.numpy()
 
     def _entries(self, codes: Tensor) -> Tensor:
-        """Rows of the flattened codebooks that codes [n, d] name."""
+        """Return the rows of the flattened codebooks that codes [n, d] name."""
         return codes + torch.arange(codes.shape[1]) * self.codebooks.shape[1]
 
     def _nearest_of_all(self, products: Tensor, depth: int, count: int) -> tuple[Tensor, Tensor]:
@@ -73,22 +73,23 @@ class CodeTree:
     def _nearest_children(
         self, products: Tensor, nodes: Tensor, scores: Tensor, depth: int, count: int
     ) -> tuple[Tensor, Tensor]:
-        """The nearest nodes of `depth` below the nodes [n, m] (−1: none) of the depth before, and their scores."""
+        """Return the nearest nodes of `depth` below nodes [n, m] of the depth before (−1: none), and their scores."""
         n = len(nodes)
         parents, kept = nodes.numpy(), nodes.numpy() >= 0
         first = self.first_child[depth - 2]
         starts, stops = first[parents[kept]], first[parents[kept] + 1]
         children = torch.from_numpy(concatenated_ranges(starts, stops))
         owner = torch.from_numpy(np.repeat(np.nonzero(kept)[0], stops - starts))
-        # a child's score: its parent's, less the parent's norm, plus its own norm and the product of its last code
+        # The score of a child is that of its parent, less the parent's norm, plus its own norm and the product of its
+        # last code.
         carried = scores[nodes >= 0] - self.norms[depth - 2][nodes[nodes >= 0]]
         last = self.codes[depth - 1][children, -1] + (depth - 1) * self.codebooks.shape[1]
-        own = carried.repeat_interleave(torch.from_numpy(stops - starts))
-        own += self.norms[depth - 1][children] + products[last, owner]
+        child_scores = carried.repeat_interleave(torch.from_numpy(stops - starts))
+        child_scores += self.norms[depth - 1][children] + products[last, owner]
         lengths = torch.bincount(owner, minlength=n)
         place = torch.arange(len(owner)) - (lengths.cumsum(0) - lengths)[owner]
         table = torch.full((n, int(lengths.max())), float("inf"))
-        table[owner, place] = own
+        table[owner, place] = child_scores
         numbers = torch.full(table.shape, -1)
         numbers[owner, place] = children
         values, position = table.topk(min(count, table.shape[1]), dim=1, largest=False)
@@ -97,15 +98,18 @@ class CodeTree:
 
 @dataclass(frozen=True, eq=False)
 class CodeSpace:
-    """What tells how far a query is from codes: `tree`, the codes that occur, and `latent`, a function from vectors
-    float32 [n, dim] to [n, d'] in the space of the codebooks."""
+    """Measures how far a query is from codes.
+
+    tree: the codes that occur; latent: a function from vectors float32 [n, dim] to [n, d'] in the space of the
+    codebooks.
+    """
 
     tree: CodeTree
     latent: Callable[[Tensor], Tensor]
 
 
 def _squared_sums(codebooks: Tensor, codes: Tensor) -> Tensor:
-    """‖Σ c‖² [n] of the codewords that codes [n, d] name in the first d codebooks."""
+    """Return ‖Σ c‖² [n] of the codewords that codes [n, d] name in the first d codebooks."""
     flat = codebooks.flatten(0, 1)
     offsets = torch.arange(codes.shape[1]) * codebooks.shape[1]
     parts = [

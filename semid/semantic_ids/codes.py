@@ -24,7 +24,7 @@ def write_codes(path: str | Path, codes: np.ndarray, codebook_size: int) -> None
 
 
 def open_codes(paths: Sequence[str | Path]) -> Parts:
-    """Codes of all parts, in the order given: integers `[n, L]` that stay on disk until rows are asked for.
+    """Open the codes of all parts, in the order given: integers `[n, L]` that stay on disk until rows are read.
 
     Raises `InputError` for a part that is missing, broken, or of another number of levels or dtype than the first.
     """
@@ -41,6 +41,6 @@ def open_codes(paths: Sequence[str | Path]) -> Parts:
 
 
 def code_strings(codes: np.ndarray) -> pa.Array:
-    """Semantic IDs as text, an Arrow string array `[n]`: the codes of an item joined by `-`, as in `"12-7-200-3"`."""
+    """Return semantic IDs as an Arrow string array `[n]`: the codes of an item joined by `-`, as in `"12-7-200-3"`."""
     columns = [pc.cast(pa.array(column), pa.string()) for column in codes.T]
     return pc.binary_join_element_wise(*columns, "-")

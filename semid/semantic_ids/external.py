@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -25,21 +25,41 @@ from semid.semantic_ids.codes import write_codes
 
 logger = logging.getLogger(__name__)
 
-# ours, OpenOneRec's
+# The second name is that of OpenOneRec.
 ID_COLUMNS = ("item_id", "pid")
-# ours for a flat codebook, ours, OpenOneRec's; all after c1, c2, …
+# These are looked for where there is no c1; the first is for a flat codebook, the last is that of OpenOneRec.
 CODE_COLUMNS = ("token", "code_str", "sid")
-# large, because the items' ids are hashed anew for every batch
+# Batches are large, because the ids of all items are hashed anew for every batch.
 ROWS_AT_ONCE = 1 << 20
 CSV_BLOCK = 1 << 26
-# a codebook that large fits in memory; more codes than this and than items are hashes, or tokens of a vocabulary
+# A codebook of this size fits in memory. Larger codes than this, and than the number of items, are hashes or tokens of
+# a vocabulary.
 LARGEST_CODEBOOK = 1 << 16
 SHOWN = 5
-# a level's letter and the code
+# The groups are the letter of a level, and the code.
 TOKEN = re.compile(r"<(\w+)_(\d{1,18})>")
 
-# Ids as large_string [m], and their codes int64 [m, L].
-Batch = tuple[pa.Array, np.ndarray]
+
+class Batch(NamedTuple):
+    """Consecutive rows of a file of codes: ids, large_string [m], and their codes, int64 [m, L]."""
+
+    ids: pa.Array
+    codes: np.ndarray
+
+
+class AlignedCodes(NamedTuple):
+    """Codes int64 [n, L] in the order of the items, the largest code of the file, and the number of its rows."""
+
+    codes: np.ndarray
+    largest: int
+    rows: int
+
+
+class ItemNumbers(NamedTuple):
+    """The numbers that a file uses for items, and the ids of these items; both large_string [n]."""
+
+    numbers: pa.Array
+    ids: pa.Array
 
 
 def import_codes(
@@ -57,19 +77,19 @@ def import_codes(
     """
     n = count_items(items_path)
     ids = item_ids(items_path, *shard_range(n, shard, shards))
-    codes, largest, rows = align_codes(read_external_codes(codes_path, item2id_path), ids, codes_path)
-    if largest >= max(LARGEST_CODEBOOK, n):
+    aligned = align_codes(read_external_codes(codes_path, item2id_path), ids, codes_path)
+    if aligned.largest >= max(LARGEST_CODEBOOK, n):
         raise InputError(
-            f"{codes_path}: the largest code is {largest}, with {n} items: hashes or tokens of a vocabulary, it seems; "
-            "number the codes of every level from 0"
+            f"{codes_path}: the largest code is {aligned.largest}, with {n} items: hashes or tokens of a vocabulary, "
+            "it seems; number the codes of every level from 0"
         )
-    if rows > n:
-        logger.warning("%s: codes of %d items for %d items: those of no item are left out", codes_path, rows, n)
-    write_codes(output, codes, largest + 1)
+    if aligned.rows > n:
+        logger.warning("%s: codes of %d items for %d items: those of no item are left out", codes_path, aligned.rows, n)
+    write_codes(output, aligned.codes, aligned.largest + 1)
 
 
-def align_codes(batches: Iterator[Batch], item_ids: Any, source: str | Path) -> tuple[np.ndarray, int, int]:
-    """Codes int64 [n, L] of the n `item_ids` (strings), the largest code in all batches, and how many rows they have.
+def align_codes(batches: Iterator[Batch], item_ids: Any, source: str | Path) -> AlignedCodes:
+    """Bring the codes of batches into the order of the n `item_ids`, which are strings.
 
     `source` is the file of the batches. Raises `InputError` when an item has no code or is there twice, and when
     codes differ in their number of levels.
@@ -88,9 +108,9 @@ def align_codes(batches: Iterator[Batch], item_ids: Any, source: str | Path) -> 
                     f"{source}: {ids[0].as_py()!r} has {block.shape[1]} codes, {shown[0]!r} has {codes.shape[1]}; "
                     "expected as many for every item"
                 )
-            found = pc.index_in(ids, value_set=items)
-            known = found.is_valid().to_numpy(zero_copy_only=False)
-            places, rows_here = found.drop_null().to_numpy(), rows + np.flatnonzero(known)
+            place_of_row = pc.index_in(ids, value_set=items)
+            known = place_of_row.is_valid().to_numpy(zero_copy_only=False)
+            places, rows_here = place_of_row.drop_null().to_numpy(), rows + np.flatnonzero(known)
             repeated = row_of_item[places] >= 0
             row_of_item[places] = rows_here
             repeated |= row_of_item[places] != rows_here
@@ -114,31 +134,32 @@ def align_codes(batches: Iterator[Batch], item_ids: Any, source: str | Path) -> 
             f"{source}: {len(missing)} of {len(items)} items have no code: {_first(missing)}. "
             "Every item needs one to be found: add their codes, or leave these items out of the catalogue"
         )
-    return codes, largest, rows
+    return AlignedCodes(codes, largest, rows)
 
 
 def read_external_codes(path: str | Path, item2id_path: str | Path | None = None) -> Iterator[Batch]:
     """Yield ids and codes of a file, in its order.
 
-    Parquet or CSV with an `item_id` (or OpenOneRec's `pid`) and `c1` … `cL`, `token`, `code_str` (`"12-7-200-3"`) or
-    `sid` (a list); the `index.json` of LC-Rec, LETTER and MiniOneRec, `{"0": ["<a_12>", "<b_7>"], …}`. CSV and JSON may
-    be gzipped. `item2id_path` says whose the ids are where these are numbers: a line an item, `id<tab>number`.
+    The file is Parquet or CSV with the column `item_id` (or OpenOneRec's `pid`) and `c1` … `cL`, `token`, `code_str`
+    (`"12-7-200-3"`) or `sid` (a list), or the `index.json` of LC-Rec, LETTER and MiniOneRec,
+    `{"0": ["<a_12>", "<b_7>"], …}`. CSV and JSON may be gzipped. Where the file numbers the items, `item2id_path` names
+    the file that says which item has which number, in lines `id<tab>number`.
 
-    Raises `InputError` for files that are not that, and for codes that are missing or negative.
+    Raises `InputError` for other files, and for codes that are missing or negative.
     """
     path = Path(path)
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind not in _READERS:
         raise InputError(f"{path}: cannot read codes from this kind of file; expected {', '.join(_READERS)}")
-    id_of_number = read_item2id(item2id_path) if item2id_path else None
+    item_numbers = read_item2id(item2id_path) if item2id_path else None
     with _reading(path, "codes"):
         for ids, codes in _READERS[kind](path):
             if len(ids):
-                yield _named(ids, *id_of_number, str(item2id_path)) if id_of_number else ids, codes
+                yield Batch(_named(ids, item_numbers, str(item2id_path)) if item_numbers else ids, codes)
 
 
-def read_item2id(path: str | Path) -> tuple[pa.Array, pa.Array]:
-    """Numbers and ids, both large_string [n], of a file with a line `id<tab>number` for every item."""
+def read_item2id(path: str | Path) -> ItemNumbers:
+    """Read a file with a line `id<tab>number` for every item."""
     ids: dict[str, str] = {}
     with _reading(path, "item numbers"), _open_text(Path(path)) as file:
         for row, line in enumerate(file, start=1):
@@ -148,19 +169,20 @@ def read_item2id(path: str | Path) -> tuple[pa.Array, pa.Array]:
             if number in ids:
                 raise InputError(f"{path}: line {row} gives the number {number} to {name!r}, as to {ids[number]!r}")
             ids[number] = name
-    return pa.array(ids.keys(), pa.large_string()), pa.array(ids.values(), pa.large_string())
+    return ItemNumbers(pa.array(ids.keys(), pa.large_string()), pa.array(ids.values(), pa.large_string()))
 
 
-def _named(numbers: pa.Array, known: pa.Array, ids: pa.Array, source: str) -> pa.Array:
-    found = pc.index_in(numbers, value_set=known)
-    if found.null_count:
-        raise InputError(f"{source}: no line for the numbers {_first(numbers.filter(found.is_null()))} of the codes")
-    return ids.take(found)
+def _named(numbers: pa.Array, item_numbers: ItemNumbers, source: str) -> pa.Array:
+    """Return the ids of numbers; `source` is the file that the numbers of items were read from."""
+    places = pc.index_in(numbers, value_set=item_numbers.numbers)
+    if places.null_count:
+        raise InputError(f"{source}: no line for the numbers {_first(numbers.filter(places.is_null()))} of the codes")
+    return item_numbers.ids.take(places)
 
 
 @contextmanager
 def _reading(path: str | Path, what: str) -> Iterator[None]:
-    """Turn what reading a file may raise into an `InputError` that names it."""
+    """Turn the errors that reading a file may raise into an `InputError` that names the file."""
     try:
         yield
     except InputError:
@@ -183,7 +205,7 @@ def _open_text(path: Path) -> TextIO:
 
 def _index_batches(path: Path) -> Iterator[Batch]:
     with _open_text(path) as file:
-        # as pairs, because a dict would take the last of two codes of one item
+        # Items are read as pairs, because a dict would take the last of two codes of one item.
         pairs = json.load(file, object_pairs_hook=list)
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
         raise InputError(f'{path}: expected {{"0": ["<a_12>", "<b_7>", …], …}}, an item a key')
@@ -192,14 +214,14 @@ def _index_batches(path: Path) -> Iterator[Batch]:
     prefixes: list[str] = []
     rows = []
     for item, tokens in pairs:
-        found = [TOKEN.fullmatch(str(token)) for token in tokens] if isinstance(tokens, list) else []
-        own = [match[1] for match in found if match]
-        prefixes = prefixes or own
-        if not own or len(own) < len(found) or own != prefixes:
+        matches = [TOKEN.fullmatch(str(token)) for token in tokens] if isinstance(tokens, list) else []
+        letters = [match[1] for match in matches if match]
+        prefixes = prefixes or letters
+        if not letters or len(letters) < len(matches) or letters != prefixes:
             expected = ", ".join(f"<{prefix}_…>" for prefix in prefixes) or "<a_12>, <b_7>, …"
             raise InputError(f"{path}: item {item!r} has {tokens!r}; expected a list {expected}, as for every item")
-        rows.append([int(match[2]) for match in found if match])
-    yield pa.array([item for item, _ in pairs], pa.large_string()), np.array(rows, np.int64)
+        rows.append([int(match[2]) for match in matches if match])
+    yield Batch(pa.array([item for item, _ in pairs], pa.large_string()), np.array(rows, np.int64))
 
 
 def _parquet_batches(path: Path) -> Iterator[Batch]:
@@ -215,8 +237,8 @@ def _csv_batches(path: Path) -> Iterator[Batch]:
     with _open_text(path) as file:
         names = next(csv.reader(file), [])
     item, columns = _columns(path, names)
-    # read as text, so that 007 and 7 remain two items
-    types = {item: pa.large_string(), **{name: pa.string() for name in columns}}
+    # Values are read as text, so that 007 and 7 remain two items.
+    types = dict.fromkeys(columns, pa.string()) | {item: pa.large_string()}
     convert = pa.csv.ConvertOptions(column_types=types, include_columns=[item, *columns], strings_can_be_null=False)
     with pa.csv.open_csv(path, pa.csv.ReadOptions(block_size=CSV_BLOCK), convert_options=convert) as batches:
         row = 0
@@ -226,7 +248,7 @@ def _csv_batches(path: Path) -> Iterator[Batch]:
 
 
 def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
-    """The column of ids and those of codes."""
+    """Return the column of ids and the columns of codes."""
     item = next((name for name in ID_COLUMNS if name in names), None)
     levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c[1-9]\d*", name))
     if levels and levels != list(range(1, len(levels) + 1)):
@@ -241,7 +263,7 @@ def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
 
 
 def _batch(path: Path, batch: pa.RecordBatch, item: str, columns: list[str], row: int) -> Batch:
-    """Ids and codes of a batch whose first row is `row` of the file."""
+    """Return ids and codes of a batch whose first row is `row` of the file."""
     ids = batch.column(item)
     if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
         raise InputError(f"{path}: ids in {item!r} are {ids.type}; expected strings or whole numbers")
@@ -249,11 +271,11 @@ def _batch(path: Path, batch: pa.RecordBatch, item: str, columns: list[str], row
     empty = pc.fill_null(pc.equal(ids, ""), True)
     if pc.any(empty).as_py():
         raise InputError(f"{path}: the id in row {row + pc.index(empty, True).as_py()} is empty")
-    return ids, np.concatenate([_levels(path, batch.column(name), name, row) for name in columns], axis=1)
+    return Batch(ids, np.concatenate([_levels(path, batch.column(name), name, row) for name in columns], axis=1))
 
 
 def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
-    """Codes int64 [m, L] of one column: numbers, strings such as `"12-7"`, or lists of numbers."""
+    """Return codes int64 [m, L] of one column of numbers, of strings such as `"12-7"`, or of lists of numbers."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = pc.split_pattern(column, "-")
     is_list = pa.types.is_nested(column.type)

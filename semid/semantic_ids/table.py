@@ -35,20 +35,22 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
         start = 0
         for batch in item_batches(items_path, ["item_id"], rows_at_once=ROWS_AT_ONCE):
             block = codes[start : start + len(batch)]
-            columns = [batch.column(0).cast(pa.string()), *(pa.array(np.ascontiguousarray(c)) for c in block.T)]
+            columns = [batch.column(0).cast(pa.string()), *(pa.array(np.ascontiguousarray(level)) for level in block.T)]
             writer.write_table(pa.table(columns if flat else [*columns, code_strings(block)], schema=schema))
             start += len(batch)
 
 
 def read_semantic_ids(path: str | Path) -> np.ndarray:
-    """Codes [n, L] of a semantic-ID table, in its order, in the smallest unsigned dtype that holds them.
+    """Read the codes [n, L] of a semantic-ID table, in its order, in the smallest unsigned dtype that holds them.
 
     Raises `InputError` when the table has no columns of codes, or a code is missing or negative.
     """
     with pq.ParquetFile(path) as table:
         names = table.schema_arrow.names
         columns = (
-            ["token"] if "token" in names else sorted((n for n in names if n[1:].isdecimal()), key=lambda n: int(n[1:]))
+            ["token"]
+            if "token" in names
+            else sorted((name for name in names if name[1:].isdecimal()), key=lambda name: int(name[1:]))
         )
         if not columns:
             raise InputError(f"{path}: columns are {', '.join(names)}; expected `token` or `c1`, `c2`, …")

@@ -17,6 +17,7 @@ from test_evaluation_evaluate import (
     reference_metrics,
 )
 
+from semid.embeddings import first_of_identical
 from semid.errors import InputError
 from semid.evaluation import (
     Cooccurrence,
@@ -30,14 +31,15 @@ from semid.evaluation import (
     fitted_settings,
     peers,
 )
-from semid.evaluation.fit import query_grid
 from semid.evaluation.metrics import METRICS, expected_metric
 from semid.evaluation.queries import query_vectors
-from semid.retrieval import InvertedIndex, faiss_index, first_of_identical
+from semid.evaluation.query_choice import query_grid
+from semid.retrieval import InvertedIndex, faiss_index
 
 
 def control_rows(world: World, settings: EvaluationSettings = ALL_RERANKS, **options):
-    rows, ranks = evaluate_controls(world.benchmark(settings), world.cooccurrence, **options)
+    evaluation = evaluate_controls(world.benchmark(settings), world.cooccurrence, **options)
+    rows, ranks = evaluation.rows, evaluation.ranks
     assert [(row["candidates"], row["budget"], row["rerank"]) for row in rows] == list(ranks)
     return {row["candidates"]: row for row in rows}
 
@@ -207,7 +209,7 @@ def test_the_query_is_chosen_on_the_validation_split_by_the_whole_catalogue(tmp_
     assert len(choice["grid"]) == 11
     for settings, row in zip(query_grid(), choice["grid"], strict=True):
         settings = dataclasses.replace(settings, resamples=10)
-        _, ranks = evaluate_controls(dataclasses.replace(valid, settings=settings), world.cooccurrence)
+        ranks = evaluate_controls(dataclasses.replace(valid, settings=settings), world.cooccurrence).ranks
         whole = next(iter(ranks.values()))
         for metric in ("recall@10", "ndcg@10"):
             expected = expected_metric(metric, whole.greater, whole.equal, whole.found).mean()

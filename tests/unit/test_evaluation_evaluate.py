@@ -1,12 +1,14 @@
 """The rows of the table against a plain loop over users, and against published facts of a real dataset."""
 
 import dataclasses
+import importlib.util
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from semid.embeddings import first_of_identical
 from semid.errors import InputError
 from semid.evaluation import (
     TABLE_COLUMNS,
@@ -18,19 +20,19 @@ from semid.evaluation import (
     TokenizerCodes,
     benchmark,
     build_queries,
-    catalogue,
     controls,
     evaluate_controls,
     evaluate_tokenizer,
+    whole_catalogue,
 )
 from semid.evaluation.metrics import METRICS, expected_metric
 from semid.naming import TokenizerName
-from semid.retrieval import CodeSpace, CodeTree, InvertedIndex, faiss_index, first_of_identical
+from semid.retrieval import CodeSpace, CodeTree, InvertedIndex, faiss_index
 from semid.retrieval.strategies import candidates
 
 NAME = TokenizerName.parse("rqkmeans_3x4-pca2-s1")
 ALL_RERANKS = EvaluationSettings(rerank=("exact", "decoded"), min_candidates=20, budgets=(30, 7), resamples=50)
-needs_faiss = pytest.mark.skipif(not faiss_index.is_available(), reason="faiss is not installed")
+needs_faiss = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed")
 
 
 class World:
@@ -150,7 +152,8 @@ def assert_row(row, expected: dict[str, float]) -> None:
 @pytest.mark.parametrize("normalize", [False, True])
 def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize):
     world = World(dim=dim)
-    rows, ranks = evaluate_tokenizer(world.benchmark(ALL_RERANKS, normalize), world.tokenizer())
+    evaluation = evaluate_tokenizer(world.benchmark(ALL_RERANKS, normalize), world.tokenizer())
+    rows, ranks = evaluation.rows, evaluation.ranks
     strategies = [("exact", 0), ("hamming1", 0), ("prefix", 0), ("probe", 7), ("probe", 30)]
     assert sorted(ranks) == sorted((*each, rerank) for each in strategies for rerank in ("exact", "decoded"))
     assert [(row["candidates"], row["budget"], row["rerank"]) for row in rows] == list(ranks)
@@ -165,16 +168,15 @@ def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
     world = World()
 
     def rows():
-        found, _ = evaluated(world)
-        found += evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence)[0]
+        found = [*evaluated(world).rows, *evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence).rows]
         return [{key: value for key, value in row.items() if key != "query_us"} for row in found]
 
     whole = rows()
     monkeypatch.setattr("semid.retrieval.dense.SCORE_BATCH", 11)
     monkeypatch.setattr("semid.retrieval.dense.SERIAL_VALUES", 12)
-    monkeypatch.setattr("semid.retrieval.dense.READ_VALUES", 4 * 50)
+    monkeypatch.setattr("semid.embeddings.store.BLOCK_VALUES", 4 * 50)
     monkeypatch.setattr("semid.retrieval.tree.SCORES_AT_ONCE", 500)
-    for module in (benchmark, catalogue, controls, candidates):
+    for module in (benchmark, whole_catalogue, controls, candidates):
         monkeypatch.setattr(module, "PAIR_BUDGET", 1 << 12)
     monkeypatch.setattr(benchmark, "QUERY_BLOCK", 1 << 3)
     assert rows() == whole
@@ -188,7 +190,7 @@ def test_the_exact_search_of_the_whole_catalogue_equals_a_plain_loop_when_the_fe
     # a zero query ties the whole catalogue
     world.vectors[world.queries.items[world.queries.stop[:3] - 1]] = 0
     world.representatives = first_of_identical(world.vectors)
-    (row, *_), _ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence)
+    row, *_ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence).rows
     assert (row["candidates"], row["rerank"], row["tokenizer"]) == ("all", "exact", "controls")
     assert_row(row, reference_metrics(world, "all", world.vectors, normalize=False))
 
@@ -204,7 +206,7 @@ def test_different_vectors_that_tie_where_the_fetch_is_cut_are_all_counted():
     )
     queries = build_queries(interactions)
     settings = EvaluationSettings(resamples=10)
-    (row, *_), _ = evaluate_controls(benchmark_of(queries, vectors, settings), no_steps(351))
+    row, *_ = evaluate_controls(benchmark_of(queries, vectors, settings), no_steps(351)).rows
     # item 3 of the first kind and item 60 of the second are seen: 49 above, 299 like the target
     assert row["recall@50"] == pytest.approx(1 / 299)
     assert row["recall@100"] == pytest.approx(51 / 299)
@@ -223,7 +225,7 @@ def test_many_identical_items_above_and_at_the_target_are_all_counted():
         split=np.array([0, 0, 2, 0, 0, 2], np.int8),
     )
     settings = EvaluationSettings(resamples=10)
-    (row, *_), _ = evaluate_controls(benchmark_of(build_queries(interactions), vectors, settings), no_steps(801))
+    row, *_ = evaluate_controls(benchmark_of(build_queries(interactions), vectors, settings), no_steps(801)).rows
     # 399 unseen copies tie for user 0
     assert row["recall@10"] == pytest.approx((10 / 399 + 0) / 2)
     assert row["mrr"] == pytest.approx(sum(1 / rank for rank in range(1, 101)) / 399 / 2)
@@ -245,7 +247,7 @@ def test_faiss_and_the_exact_search_give_the_same_rows(normalize, query, tmp_pat
     engine = faiss_index.load(tmp_path / "index.faiss")
     world.vectors, world.representatives = vectors, first_of_identical(vectors)
     ranked = world.benchmark(EvaluationSettings(query=query, resamples=50), normalize)
-    rows = [evaluate_controls(ranked, world.cooccurrence, each)[0][0] for each in (None, engine)]
+    rows = [evaluate_controls(ranked, world.cooccurrence, each).rows[0] for each in (None, engine)]
     assert [row.pop("rerank") for row in rows] == ["exact", "faiss"]
     for row in rows:
         row.pop("query_us")
@@ -262,14 +264,14 @@ def test_a_target_that_an_approximate_engine_misses_is_not_among_the_first():
         def search(self, queries: torch.Tensor, k: int) -> np.ndarray:
             return np.full((len(queries), k), -1)
 
-    (row, *_), _ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence, Blind())
+    row, *_ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence, Blind()).rows
     assert row["recall@100"] == row["mrr"] == 0
     assert row["cand_recall"] == 1
 
 
 def test_popularity_equals_a_plain_loop_over_users():
     world = World()
-    (_, row, _), _ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence)
+    _, row, _ = evaluate_controls(world.benchmark(ALL_RERANKS), world.cooccurrence).rows
     assert (row["candidates"], row["tokenizer"], row["query"]) == ("popularity", "controls", "")
     counts = world.training_counts
     greater, equal = [], []
@@ -286,7 +288,7 @@ def test_popularity_equals_a_plain_loop_over_users():
 def test_a_row_says_who_was_evaluated_and_how():
     world = World()
     settings = dataclasses.replace(ALL_RERANKS, query="decay", candidates=("exact",), rerank=("exact",))
-    (row,), _ = evaluate_tokenizer(world.benchmark(settings, note="a note"), world.tokenizer())
+    (row,) = evaluate_tokenizer(world.benchmark(settings, note="a note"), world.tokenizer()).rows
     said = ("dataset", "split", "tokenizer", "method", "variant", "num_levels", "codebook_size", "bits")
     assert {key: row[key] for key in said} == {
         "dataset": "tiny",
@@ -307,7 +309,7 @@ def test_a_row_says_who_was_evaluated_and_how():
     assert row["seen_skipped"] == world.queries.seen_skipped
     assert row["recall@10_low"] <= row["recall@10"] <= row["recall@10_high"]
     assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
-    rows, _ = evaluate_controls(world.benchmark(settings), world.cooccurrence)
+    rows = list(evaluate_controls(world.benchmark(settings), world.cooccurrence).rows)
     own = {"method", "variant", "num_levels", "codebook_size", "bits", "entropy_bits", "seed"}
     own |= {name for name in TABLE_COLUMNS if name.endswith(("_code", "_inflation"))}
     assert all(set(row) == set(TABLE_COLUMNS) - own for row in rows)
@@ -318,7 +320,7 @@ def test_flat_codes_have_no_hamming1_row():
     index = InvertedIndex.build(world.codes[:, :1])
     settings = EvaluationSettings(budgets=(20,), resamples=10)
     space = CodeSpace(CodeTree.build(index, world.codebooks[:1]), lambda rows: rows)
-    rows, _ = evaluated(world, settings, name=TokenizerName.parse("vqvae_4"), index=index, space=space)
+    rows = evaluated(world, settings, name=TokenizerName.parse("vqvae_4"), index=index, space=space).rows
     assert [row["candidates"] for row in rows] == ["exact", "prefix", "probe"]
 
 
@@ -390,7 +392,7 @@ def test_beauty_gives_its_known_numbers(shared_data):
     assert recall == pytest.approx(0.0115, abs=0.0015)
 
     some = build_queries(queries_of, max_users=2000)
-    ranks = catalogue.rank_in_catalogue(Benchmark("beauty", some, items, EvaluationSettings()))
+    ranks = whole_catalogue.rank_in_catalogue(Benchmark("beauty", some, items, EvaluationSettings()))
     recall = expected_metric("recall@10", ranks.greater, ranks.equal, ranks.found).mean()
     assert 0.04 < recall < 0.08
     assert len(np.unique(items.representatives)) == len(np.unique(vectors[:], axis=0))

@@ -5,16 +5,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from test_embeddings_store import random_vectors, write_store
 
+from semid.analysis.comparisons import open_ranks
+from semid.analysis.slices import SLICE_COLUMNS, write_slices
+from semid.embeddings import first_of_identical, write_first_of_identical
 from semid.errors import InputError
 from semid.evaluation import build_queries
-from semid.evaluation.comparisons import open_ranks
-from semid.evaluation.files import open_benchmark, open_queries
-from semid.evaluation.ranks import Ranks, Strategy, write_ranks
+from semid.evaluation.controls import write_control_evaluation
+from semid.evaluation.files import BenchmarkOptions, fitted_settings, open_benchmark, open_queries
+from semid.evaluation.query_choice import write_query_choice
+from semid.evaluation.ranks_file import RanksFile, write_ranks
 from semid.evaluation.settings import EvaluationSettings
-from semid.retrieval import first_of_identical, write_first_of_identical
+from semid.evaluation.table import read_table
+from semid.evaluation.target_ranks import Ranks, Strategy
 
 USERS, ITEMS = 40, 30
 
@@ -38,10 +45,11 @@ def files(tmp_path):
         table[np.isin(np.arange(len(table)) % 4, places)].to_parquet(tmp_path / f"{name}.parquet")
     vectors = random_vectors(ITEMS, 4)
     vectors[5] = vectors[3]
-    write_first_of_identical(vectors, tmp_path / "first_of_identical.npy")
+    manifest = write_store(tmp_path / "embeddings", vectors, 2)
+    write_first_of_identical(manifest, tmp_path / "first_of_identical.npy")
     return Files(
         splits=[str(tmp_path / f"{name}.parquet") for name in ("train", "valid", "test")],
-        manifest=str(write_store(tmp_path / "embeddings", vectors, 2)),
+        manifest=str(manifest),
         representatives=str(tmp_path / "first_of_identical.npy"),
         vectors=vectors,
         table=table,
@@ -49,7 +57,9 @@ def files(tmp_path):
 
 
 def test_a_benchmark_is_opened_from_its_files(files):
-    benchmark, interactions = open_benchmark(files, "tiny", {"seed": 3, "max_users": 10}, True, "a note")
+    benchmark, interactions = open_benchmark(
+        files, BenchmarkOptions("tiny", {"seed": 3, "max_users": 10}, True, "a note")
+    )
     assert (benchmark.dataset, benchmark.note, benchmark.items.normalize) == ("tiny", "a note", True)
     assert benchmark.settings == EvaluationSettings(seed=3, max_users=10)
     assert (benchmark.items.vectors[:] == files.vectors).all()
@@ -65,7 +75,7 @@ def test_a_benchmark_is_opened_from_its_files(files):
 
 def test_the_validation_split_is_opened_without_the_test_split(files):
     files.splits = files.splits[:2]
-    benchmark, interactions = open_benchmark(files, "tiny", {"split": "valid"})
+    benchmark, interactions = open_benchmark(files, BenchmarkOptions("tiny", {"split": "valid"}))
     assert len(benchmark.queries) == USERS
     assert set(interactions.split.tolist()) == {0, 1}
 
@@ -73,18 +83,18 @@ def test_the_validation_split_is_opened_without_the_test_split(files):
 def test_a_fitted_query_takes_the_place_of_fit(files, tmp_path):
     files.query = tmp_path / "query.json"
     files.query.write_text(json.dumps({"query": "decay", "decay": 0.5, "history": 5}))
-    benchmark, _ = open_benchmark(files, "tiny", {"query": "fit"})
+    benchmark, _ = open_benchmark(files, BenchmarkOptions("tiny", {"query": "fit"}))
     assert benchmark.settings == EvaluationSettings(query="decay", decay=0.5, history=5)
     with pytest.raises(InputError, match=r"needs the query\.json"):
-        open_benchmark(Files(splits=files.splits), "tiny", {"query": "fit"})
+        open_benchmark(Files(splits=files.splits), BenchmarkOptions("tiny", {"query": "fit"}))
 
 
 def test_few_users_are_a_sample_of_at_most_so_many(files):
-    benchmark, interactions = open_benchmark(files, "tiny", {"seed": 2})
+    benchmark, interactions = open_benchmark(files, BenchmarkOptions("tiny", {"seed": 2}))
     few = benchmark.of_few_users(interactions, 7)
     assert few.queries.user.tolist() == build_queries(interactions, "test", 7, 2).user.tolist()
     assert few.items is benchmark.items
-    fewer, interactions = open_benchmark(files, "tiny", {"max_users": 5})
+    fewer, interactions = open_benchmark(files, BenchmarkOptions("tiny", {"max_users": 5}))
     assert fewer.of_few_users(interactions, 7).queries.num_users == 5
     assert benchmark.of_few_users(interactions, 10 * USERS).queries.num_users == USERS
 
@@ -101,3 +111,40 @@ def test_ranks_of_one_tokenizers_seeds_are_opened_together(tmp_path):
     }
     with pytest.raises(InputError, match="ranks of 3 queries, expected 4"):
         open_ranks(names, paths, 4)
+
+
+def test_controls_are_evaluated_from_files_and_their_slices_are_of_the_same_ranks(files, tmp_path):
+    files.catalogue = tmp_path / "items.parquet"
+    pq.write_table(pa.table({"categories": [[f"c{item % 3}"] for item in range(ITEMS)]}), files.catalogue)
+    paths = SimpleNamespace(table=tmp_path / "table.csv", ranks=tmp_path / "ranks.parquet")
+    options = BenchmarkOptions("tiny", {"resamples": 20}, note="a note")
+    evaluation = write_control_evaluation(files, options, paths)
+    rows = read_table(paths.table)
+    assert [row["candidates"] for row in rows] == [
+        "all",
+        "popularity",
+        "cooccurrence",
+        "category:exact",
+        "category:prefix",
+    ]
+    assert {(row["dataset"], row["tokenizer"], row["note"]) for row in rows} == {("tiny", "controls", "a note")}
+    ranks = RanksFile.open(paths.ranks, USERS)
+    assert [strategy.candidates for strategy in ranks.strategies] == [row["candidates"] for row in rows]
+
+    write_slices(evaluation, tmp_path / "slices.csv")
+    whole = [row for row in read_table(tmp_path / "slices.csv", SLICE_COLUMNS) if row["slice"] == "all"]
+    for row, strategy, sliced in zip(rows, ranks.strategies, whole, strict=True):
+        assert float(sliced["recall@10"]) == pytest.approx(ranks.read(strategy).metric("recall@10").mean(), rel=1e-5)
+        for column in ("candidates", "rerank", "recall@10", "ndcg@10", "users"):
+            assert sliced[column] == row[column]
+
+
+def test_the_query_is_chosen_from_files_without_the_test_split(files, tmp_path):
+    files.splits = files.splits[:2]
+    options = BenchmarkOptions("tiny", {"seed": 1, "split": "test"})
+    write_query_choice(files, options, tmp_path / "query.json")
+    choice = json.loads((tmp_path / "query.json").read_text())
+    assert (choice["split"], choice["users"], choice["queries"]) == ("valid", USERS, USERS)
+    assert len(choice["grid"]) == 11
+    settings = fitted_settings(EvaluationSettings(query="fit"), tmp_path / "query.json")
+    assert settings.query == choice["query"] != "fit"

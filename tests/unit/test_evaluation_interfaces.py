@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from semid import evaluation
+from semid import analysis, evaluation
 
-MODULES = sorted(Path(evaluation.__file__).parent.rglob("*.py"))
+MODULES = sorted(module for package in (evaluation, analysis) for module in Path(package.__file__).parent.rglob("*.py"))
 MOST_PARAMETERS = 5
 
 
@@ -19,7 +19,7 @@ def parameters(function: ast.FunctionDef) -> list[str]:
     return names[1:] if names[:1] in (["self"], ["cls"]) else names
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: f"{path.parent.stem}.{path.stem}")
 def test_no_function_has_more_than_five_parameters(module: Path):
     functions = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.FunctionDef)]
     long = {function.name: parameters(function) for function in functions}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from semid.embeddings import store
 from semid.embeddings.store import EmbeddingStore
 from semid.retrieval import PairScorer, dense, top_items
 
@@ -61,7 +62,7 @@ def test_top_items_are_the_largest_products_whatever_the_block(normalize, k, mon
     rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if normalize else vectors
     expected = np.argsort(-(queries.astype(np.float64) @ rows.T.astype(np.float64)), axis=1)[:, :k]
     assert (top_items(vectors, torch.from_numpy(queries), k, normalize) == expected).all()
-    monkeypatch.setattr(dense, "READ_VALUES", 8 * 7)
+    monkeypatch.setattr(store, "BLOCK_VALUES", 8 * 7)
     assert (top_items(vectors, torch.from_numpy(queries), k, normalize) == expected).all()
 
 

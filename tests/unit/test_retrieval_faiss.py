@@ -1,5 +1,6 @@
 """The FAISS index: trained, filled by shard, merged; the number of shards leaves no trace."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -7,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from semid.embeddings import shard_range
+from semid.embeddings import shard_range, store
 from semid.errors import InputError
-from semid.retrieval import dense, faiss_index, top_items
+from semid.retrieval import faiss_index, top_items
 
-pytestmark = pytest.mark.skipif(not faiss_index.is_available(), reason="faiss is not installed")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("faiss") is None, reason="faiss is not installed")
 
 
 def random_vectors(rows: int = 300, dim: int = 16) -> np.ndarray:
@@ -39,7 +40,7 @@ def build(folder: Path, vectors: np.ndarray, shards: int, on_disk: bool = False,
 @pytest.mark.parametrize("normalize", [False, True])
 def test_flat_fetches_what_the_exact_search_fetches(normalize, shards, tmp_path, monkeypatch):
     vectors = random_vectors()
-    monkeypatch.setattr(dense, "READ_VALUES", 16 * 37)
+    monkeypatch.setattr(store, "BLOCK_VALUES", 16 * 37)
     index = faiss_index.load(build(tmp_path, vectors, shards, normalize=normalize))
     queries = torch.randn(20, 16)
     assert index.shape == (300, 16)
@@ -52,7 +53,7 @@ def test_the_number_of_shards_leaves_no_trace(factory, tmp_path, monkeypatch):
     vectors = random_vectors()
     one, five = (build(tmp_path / str(shards), vectors, shards, factory=factory) for shards in (1, 5))
     assert one.read_bytes() == five.read_bytes()
-    monkeypatch.setattr(dense, "READ_VALUES", 16 * 37)
+    monkeypatch.setattr(store, "BLOCK_VALUES", 16 * 37)
     blocks = build(tmp_path / "blocks", vectors, 5, factory=factory)
     assert blocks.read_bytes() == one.read_bytes()
 
@@ -94,7 +95,7 @@ def test_a_full_disk_is_said_before_the_lists_are_written(tmp_path, monkeypatch)
 
 def test_training_is_seeded_and_its_sample_has_what_the_lists_need(tmp_path, monkeypatch):
     monkeypatch.setattr(faiss_index, "TRAINING_ROWS", 100)
-    monkeypatch.setattr(dense, "READ_VALUES", 16 * 37)
+    monkeypatch.setattr(store, "BLOCK_VALUES", 16 * 37)
     sizes = []
     sample = faiss_index._sample
     monkeypatch.setattr(faiss_index, "_sample", lambda *call: sizes.append(call[2]) or sample(*call))

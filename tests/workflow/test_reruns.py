@@ -212,8 +212,8 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         ),
         EVALUATED,
     ),
-    "the entropy of codes": (
-        *("semid/semantic_ids/scorecard.py", "LARGE_BUCKET = 0.1", "LARGE_BUCKET = 0.2"),
+    "a warning of scorecards": (
+        *("semid/scorecard/warnings.py", "LARGE_BUCKET = 0.1", "LARGE_BUCKET = 0.2"),
         {"score", "collect_scorecards", "collect_evaluations", "proxies"},
     ),
     "a script": ("workflow_scripts/collect_slices.py", "with job_log", "assert True\nwith job_log", {"collect_slices"}),

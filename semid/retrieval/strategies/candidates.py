@@ -1,7 +1,8 @@
 """What candidate strategies share: their arguments, and the unseen items of ranges of the inverted index.
 
-A strategy names ranges of the index's item order; one function turns ranges into candidates. Everything is vectorised
-over queries, and the work is cut into batches by what it will cost, so that memory does not grow with queries × items.
+A strategy names ranges of the index's item order, and one function turns ranges into candidates. Everything is
+vectorised over queries. The work is cut into batches by what it will cost, so that memory does not grow with
+queries × items.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs, offsets_of, split_by_budget
+from semid.retrieval.seen import Seen
 from semid.retrieval.tree import CodeSpace
 
-# (query, item) pairs of a batch, or one query with more
+# A batch holds so many (query, item) pairs, or one query with more.
 PAIR_BUDGET = 1 << 20
 
-# a slice of queries, and item indices int32 for each of them
+# A slice of queries, and item indices int32 for each of them.
 Candidates = tuple[slice, Ragged]
 
 
@@ -25,7 +27,7 @@ Candidates = tuple[slice, Ragged]
 class IndexedCodes:
     """The codes of a catalogue, ready to be searched.
 
-    name: of whose codes they are, for messages; space: what tells distances to codes, where codebooks are known.
+    name: whose codes they are, for messages; space: measures distances to codes, where codebooks are known.
     """
 
     name: str
@@ -37,8 +39,9 @@ class IndexedCodes:
 class QueryBlock:
     """Consecutive queries for which candidates are sought.
 
-    history: item indices, a list a query, any order, repeats allowed; scaled_vectors: a function that gives their
-    vectors, float32 [queries, dim], each as long as the vector of its last item, for strategies that measure distances.
+    history: item indices, a list a query, in any order, with repeats allowed; scaled_vectors: a function that gives
+    the queries' vectors, float32 [queries, dim], each as long as the vector of its last item, for strategies that
+    measure distances.
     """
 
     history: Ragged
@@ -46,25 +49,28 @@ class QueryBlock:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """Distinct (query, item) pairs of the histories, sorted by query, then item."""
-
-    owner: np.ndarray
-    item: np.ndarray
-    num_queries: int
-
-
-@dataclass(frozen=True, eq=False)
 class Ranges:
-    """Ranges `start <= position < stop` of the index's item order, disjoint in an owner; sorted by owner, start."""
+    """Ranges `start <= position < stop` of the index's item order, sorted by owner, then start.
+
+    owner: int64 [ranges], the query that a range belongs to. Ranges of one owner are disjoint.
+    """
 
     owner: np.ndarray
     start: np.ndarray
     stop: np.ndarray
 
+    def of_queries(self, queries: slice) -> "Ranges":
+        """The ranges of some queries, which are counted from `queries.start`."""
+        rows = slice(*np.searchsorted(self.owner, [queries.start, queries.stop]))
+        return Ranges(self.owner[rows] - queries.start, self.start[rows], self.stop[rows])
+
+    def items_of_queries(self, num_queries: int) -> np.ndarray:
+        """int64 [queries]: how many items the ranges of each query hold together."""
+        return np.bincount(self.owner, weights=self.stop - self.start, minlength=num_queries).astype(np.int64)
+
 
 def bucket_ranges(index: InvertedIndex, owner: np.ndarray, bucket: np.ndarray) -> Ranges:
-    """The distinct buckets of each owner as ranges; owner, bucket: integers [pairs], in any order."""
+    """Return the distinct buckets of each owner as ranges; owner, bucket: integers [pairs], in any order."""
     owner, bucket = distinct_pairs(owner, bucket, index.num_buckets)
     return Ranges(owner, index.offsets[bucket], index.offsets[bucket + 1])
 
@@ -81,51 +87,21 @@ def unseen_in_ranges(
     for queries in split_by_budget(costs_of_queries, PAIR_BUDGET):
         first, last = history.offsets[queries.start], history.offsets[queries.stop]
         part = Ragged(history.values[first:last], history.offsets[queries.start : queries.stop + 1] - first)
-        owner, item = distinct_pairs(part.owner, part.values, index.num_items)
-        ranges = ranges_of(Seen(owner, item, len(part)))
-        sizes = np.bincount(ranges.owner, weights=ranges.stop - ranges.start, minlength=len(part)).astype(np.int64)
-        for batch in split_by_budget(sizes, PAIR_BUDGET):
-            seen_of_batch = _of_queries(batch, owner, item)
-            ranges_of_batch = _of_queries(batch, ranges.owner, ranges.start, ranges.stop)
-            unseen = _unseen_items(index, seen_of_batch, ranges_of_batch, batch.stop - batch.start)
+        seen = Seen.of(part, index.num_items)
+        ranges = ranges_of(seen)
+        for batch in split_by_budget(ranges.items_of_queries(len(part)), PAIR_BUDGET):
+            unseen = _unseen_items(index, seen.of_queries(batch), ranges.of_queries(batch))
             yield slice(queries.start + batch.start, queries.start + batch.stop), unseen
 
 
-def first_unseen(
-    owner: np.ndarray, items: np.ndarray, seen_keys: np.ndarray, num_items: int, queries: slice, budget: int
-) -> Ragged:
-    """The first `budget` items of each of `queries` that it has not seen, int32, in the order given.
-
-    owner, items: int64 [pairs], sorted by owner, which is counted from `queries.start`; seen_keys: int64, ascending,
-    `query * num_items + item` of what queries have seen, queries counted from 0.
-    """
-    keys = (owner + queries.start) * num_items + items
-    place = np.minimum(np.searchsorted(seen_keys, keys), max(len(seen_keys) - 1, 0))
-    unseen = seen_keys[place] != keys if len(seen_keys) else np.ones(len(keys), bool)
-    owner, items = owner[unseen], items[unseen]
-    lengths = np.bincount(owner, minlength=queries.stop - queries.start)
-    within = np.arange(len(owner)) - offsets_of(lengths)[owner] < budget
-    return Ragged(items[within].astype(np.int32), offsets_of(np.minimum(lengths, budget)))
-
-
-def _of_queries(queries: slice, owner: np.ndarray, *columns: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Rows of columns sorted by owner that belong to `queries`, the owner first and counted from `queries.start`."""
-    rows = slice(*np.searchsorted(owner, [queries.start, queries.stop]))
-    return owner[rows] - queries.start, *(column[rows] for column in columns)
-
-
-def _unseen_items(
-    index: InvertedIndex, seen: tuple[np.ndarray, ...], ranges: tuple[np.ndarray, ...], num_queries: int
-) -> Ragged:
-    seen_owner, seen_item = seen
-    owner, start, stop = ranges
-    positions = concatenated_ranges(start, stop)
-    place = offsets_of(stop - start)
-    seen_position = index.position_of_item[seen_item].astype(np.int64)
-    # owner and position as one sorted key find the range that holds each seen item
-    holder = np.searchsorted(owner * index.num_items + start, seen_owner * index.num_items + seen_position, "right") - 1
+def _unseen_items(index: InvertedIndex, seen: Seen, ranges: Ranges) -> Ragged:
+    positions = concatenated_ranges(ranges.start, ranges.stop)
+    place = offsets_of(ranges.stop - ranges.start)
+    seen_position = index.position_of_item[seen.item].astype(np.int64)
+    # Owner and position, as one sorted key, find the range that holds each seen item.
+    range_keys = ranges.owner * index.num_items + ranges.start
+    holder = np.searchsorted(range_keys, seen.owner * index.num_items + seen_position, "right") - 1
     keep = np.ones(len(positions), bool)
-    keep[place[holder] + seen_position - start[holder]] = False
-    lengths = np.bincount(owner, weights=stop - start, minlength=num_queries).astype(np.int64)
-    lengths -= np.bincount(seen_owner, minlength=num_queries)
+    keep[place[holder] + seen_position - ranges.start[holder]] = False
+    lengths = ranges.items_of_queries(seen.num_queries) - seen.counts
     return Ragged(index.items[positions[keep]], offsets_of(lengths))

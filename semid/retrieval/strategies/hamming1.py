@@ -6,12 +6,12 @@ import numpy as np
 
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import concatenated_ranges
+from semid.retrieval.seen import Seen
 from semid.retrieval.strategies.candidates import (
     Candidates,
     IndexedCodes,
     QueryBlock,
     Ranges,
-    Seen,
     bucket_ranges,
     unseen_in_ranges,
 )
@@ -37,7 +37,7 @@ def _neighbour_ranges(index: InvertedIndex, seen: Seen) -> Ranges:
 
 
 def _neighbour_buckets(index: InvertedIndex, items: np.ndarray) -> np.ndarray:
-    """int64 [items]: how many buckets each of `items` leads to, those that several levels lead to counted again."""
+    """Return int64 [items]: how many buckets each item leads to; one that several levels lead to counts repeatedly."""
     bucket = index.bucket_of_item[items]
     total = np.zeros(len(items), np.int64)
     for groups in index.wildcard_groups:

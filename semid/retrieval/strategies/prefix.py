@@ -6,7 +6,8 @@ import numpy as np
 
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import distinct_pairs
-from semid.retrieval.strategies.candidates import Candidates, IndexedCodes, QueryBlock, Ranges, Seen, unseen_in_ranges
+from semid.retrieval.seen import Seen
+from semid.retrieval.strategies.candidates import Candidates, IndexedCodes, QueryBlock, Ranges, unseen_in_ranges
 
 
 def find_prefix(codes: IndexedCodes, queries: QueryBlock, min_candidates: int) -> Iterator[Candidates]:
@@ -25,7 +26,6 @@ def find_prefix(codes: IndexedCodes, queries: QueryBlock, min_candidates: int) -
 
 def _prefix_ranges(index: InvertedIndex, seen: Seen, min_candidates: int) -> Ranges:
     bucket = index.bucket_of_item[seen.item]
-    seen_count = np.bincount(seen.owner, minlength=seen.num_queries)
     waiting = np.ones(seen.num_queries, bool)
     taken = []
     for depth in range(index.num_levels, 0, -1):
@@ -35,8 +35,8 @@ def _prefix_ranges(index: InvertedIndex, seen: Seen, min_candidates: int) -> Ran
             seen.owner[open_pairs], groups.group_of_bucket[bucket[open_pairs]], len(groups.offsets) - 1
         )
         start, stop = index.offsets[groups.offsets[group]], index.offsets[groups.offsets[group + 1]]
-        # every history item lies in one of these groups, so what is unseen needs no look at the items
-        unseen = np.bincount(owner, weights=stop - start, minlength=seen.num_queries) - seen_count
+        # Every history item lies in one of these groups, so the unseen items can be counted without a look at them.
+        unseen = np.bincount(owner, weights=stop - start, minlength=seen.num_queries) - seen.counts
         enough = waiting & (unseen >= min_candidates) if depth > 1 else waiting
         take = enough[owner]
         taken.append((owner[take], start[take], stop[take]))

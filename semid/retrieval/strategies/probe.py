@@ -11,8 +11,9 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs
-from semid.retrieval.strategies.candidates import Candidates, IndexedCodes, QueryBlock, first_unseen
+from semid.retrieval.ragged import Ragged, concatenated_ranges
+from semid.retrieval.seen import Seen, first_unseen
+from semid.retrieval.strategies.candidates import Candidates, IndexedCodes, QueryBlock
 from semid.retrieval.tree import CodeTree
 
 
@@ -23,7 +24,7 @@ def find_probe(codes: IndexedCodes, queries: QueryBlock, budgets: Sequence[int])
     """
     if codes.space is None or queries.scaled_vectors is None:
         raise InputError(f"{codes.name}: candidates probe needs the codebooks of the tokenizer")
-    # distances need the query as long as the items are
+    # Distances need a query that is as long as the items are.
     latent = codes.space.latent(queries.scaled_vectors())
     return probe_batches(codes.index, codes.space.tree, latent, queries.history, max(budgets))
 
@@ -36,15 +37,14 @@ def probe_batches(
     latent: queries float32 [n, d'] in the space of the codebooks; history: the items a query has seen, left out. The
     bucket in which the budget ends gives its items in their order.
     """
-    owner, item = distinct_pairs(history.owner, history.values, index.num_items)
-    # seen items use up places: so many more buckets may be needed, and each holds an item at least
-    wanted = budget + int(np.bincount(owner, minlength=1).max(initial=0))
-    seen_keys = owner * index.num_items + item
+    seen = Seen.of(history, index.num_items)
+    # Seen items use up places, so that many more buckets may be needed; each bucket holds at least one item.
+    wanted = budget + int(seen.counts.max(initial=0))
     for rows, buckets in tree.nearest_buckets(latent, wanted):
         query, place = np.nonzero(buckets >= 0)
         bucket = buckets[query, place]
         start, stop = index.offsets[bucket], index.offsets[bucket + 1]
-        # no query needs more than its first `wanted` items
+        # No query needs more than its first `wanted` items.
         before = np.cumsum(stop - start) - (stop - start)
         first_of_query = np.searchsorted(query, np.arange(rows.stop - rows.start))
         before -= before[np.minimum(first_of_query, len(before) - 1)][query]
@@ -52,4 +52,4 @@ def probe_batches(
         query, start, stop = query[kept], start[kept], stop[kept]
         items = index.items[concatenated_ranges(start, stop)].astype(np.int64)
         query = np.repeat(query, stop - start)
-        yield rows, first_unseen(query, items, seen_keys, index.num_items, rows, budget)
+        yield rows, first_unseen(query, items, seen, rows, budget)

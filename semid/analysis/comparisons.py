@@ -1,0 +1,164 @@
+"""`results/comparisons.csv`: every pair of tokenizers of a run, compared on the same users."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from semid.analysis.paired_tests import holm, paired_differences
+from semid.evaluation.files import BenchmarkOptions, open_queries
+from semid.evaluation.queries import Queries
+from semid.evaluation.ranks_file import RanksFile
+from semid.evaluation.settings import EvaluationSettings
+from semid.evaluation.table import write_table
+from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.naming import TokenizerName
+from semid.progress import Progress
+
+Row = dict[str, str | int | float]
+
+COMPARED_METRICS = ("recall@10", "ndcg@10")
+COMPARISON_COLUMNS = (
+    "dataset",
+    "candidates",
+    "budget",
+    "rerank",
+    "metric",
+    "tokenizer_a",
+    "tokenizer_b",
+    "seeds_a",
+    "seeds_b",
+    "users",
+    "avg_cand_size_a",
+    "avg_cand_size_b",
+    "mean_a",
+    "mean_b",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+)
+# The p values of all rows that agree in these columns are corrected together.
+FAMILY = ("dataset", "candidates", "budget", "metric")
+
+
+def comparison_rows(
+    dataset: str,
+    tokenizers: Mapping[str, Sequence[RanksFile]],
+    queries: Queries,
+    settings: EvaluationSettings,
+) -> list[Row]:
+    """Return the rows of `comparisons.csv`: every pair of tokenizers under every strategy that both have.
+
+    tokenizers: by name, the files of ranks of all seeds, all for `queries`; settings: `resamples`, `permutations` and
+    `seed` are read. A user's metric is the mean over the user's queries, then over the seeds, so that `mean_a` is a
+    mean over users, whereas the recall of the table is a mean over queries. The least p is 1 / (permutations + 1), so
+    that in a family of more than permutations / 20 pairs no corrected p can reach 0.05.
+    """
+    user = np.unique(queries.user, return_inverse=True)[1]
+    strategies = dict.fromkeys(
+        strategy for files in tokenizers.values() for file in files for strategy in file.strategies
+    )
+    rows: list[Row] = []
+    with Progress(len(strategies), f"compare on {dataset}", "strategies") as progress:
+        for strategy in strategies:
+            holding = {
+                name: [file for file in files if strategy in file.strategies] for name, files in tokenizers.items()
+            }
+            holding = {name: files for name, files in holding.items() if files}
+            if len(holding) > 1:
+                compared = _compare(strategy, holding, user, settings)
+                rows += [{"dataset": dataset, **strategy._asdict(), **row} for row in compared]
+            progress.update(1)
+    families: dict[tuple[str | int | float, ...], list[Row]] = {}
+    for row in rows:
+        families.setdefault(tuple(row[column] for column in FAMILY), []).append(row)
+    for family in families.values():
+        for row, p in zip(family, holm(np.array([row["p"] for row in family])).tolist(), strict=True):
+            row["p_holm"] = p
+    return rows
+
+
+def _compare(
+    strategy: Strategy,
+    tokenizers: Mapping[str, Sequence[RanksFile]],
+    user: np.ndarray,
+    settings: EvaluationSettings,
+) -> list[Row]:
+    # Nothing more is held of the ranks.
+    values = np.zeros((int(user.max()) + 1, len(tokenizers), len(COMPARED_METRICS)))
+    sizes = np.zeros(len(tokenizers))
+    for number, files in enumerate(tokenizers.values()):
+        for file in files:
+            ranks = file.read(strategy)
+            sizes[number] += ranks.size.mean() / len(files)
+            values[:, number] += user_means(ranks, user) / len(files)
+    differences = paired_differences(values, settings.resamples, settings.permutations, settings.seed)
+    means = values.mean(axis=0)
+    rows: list[Row] = []
+    for column, metric in enumerate(COMPARED_METRICS):
+        for pair, ((a, name_a), (b, name_b)) in enumerate(combinations(enumerate(tokenizers), 2)):
+            rows.append(
+                {
+                    "metric": metric,
+                    "tokenizer_a": name_a,
+                    "tokenizer_b": name_b,
+                    "seeds_a": len(tokenizers[name_a]),
+                    "seeds_b": len(tokenizers[name_b]),
+                    "users": len(values),
+                    "avg_cand_size_a": float(sizes[a]),
+                    "avg_cand_size_b": float(sizes[b]),
+                    "mean_a": float(means[a, column]),
+                    "mean_b": float(means[b, column]),
+                    "difference": float(differences.difference[pair, column]),
+                    "low": float(differences.low[pair, column]),
+                    "high": float(differences.high[pair, column]),
+                    "p": float(differences.p[pair, column]),
+                }
+            )
+    return rows
+
+
+def group_seeds(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return names of tokenizers by the name that they have without their seed, in the order given."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(TokenizerName.parse(name).with_seed(0).name, []).append(name)
+    return groups
+
+
+def open_ranks(names: Sequence[str], paths: Sequence[str], num_queries: int) -> dict[str, list[RanksFile]]:
+    """Open the files of ranks of several tokenizers, and group them as :func:`group_seeds` groups their names.
+
+    Raises InputError for a file that does not have ranks of `num_queries` queries.
+    """
+    files = {name: RanksFile.open(path, num_queries) for name, path in zip(names, paths, strict=True)}
+    return {name: [files[seed] for seed in seeds] for name, seeds in group_seeds(files).items()}
+
+
+def user_means(ranks: Ranks, user: np.ndarray) -> np.ndarray:
+    """Return float64 [users, metrics]: each metric's mean over a user's queries; user: integers [queries] from 0 on."""
+    queries = np.bincount(user)
+    return np.column_stack([np.bincount(user, weights=ranks.metric(metric)) / queries for metric in COMPARED_METRICS])
+
+
+class ComparedFiles(Protocol):
+    """What is compared: the split tables, in one folder, and the `ranks.parquet` of each tokenizer."""
+
+    splits: Sequence[str]
+    ranks: Sequence[str]
+
+
+def write_comparisons(
+    names: Sequence[str], files: ComparedFiles, options: BenchmarkOptions, path: str | Path, threads: int = 1
+) -> None:
+    """Compare the tokenizers of these names from their files, in the same order, and write `comparisons.csv`."""
+    torch.set_num_threads(threads)
+    settings = EvaluationSettings(**options.settings)
+    queries, _ = open_queries(files.splits, settings)
+    tokenizers = open_ranks(names, files.ranks, len(queries))
+    write_table(comparison_rows(options.dataset, tokenizers, queries, settings), path, COMPARISON_COLUMNS)

@@ -1,0 +1,119 @@
+"""Scores candidates, and ranks each query's target among them."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from semid.evaluation.benchmark import Benchmark, Block
+from semid.evaluation.ranked_lists import first_ranked
+from semid.evaluation.target_ranks import Ranks, Strategy, code_ranks
+from semid.progress import Progress
+from semid.retrieval.dense import PairScorer
+from semid.retrieval.inverted import InvertedIndex
+from semid.retrieval.strategies.candidates import Candidates, IndexedCodes
+from semid.retrieval.strategies.registry import strategy_named
+
+
+class RankedTwice(NamedTuple):
+    """The same queries ranked among items and, where that is asked for, among distinct codes."""
+
+    items: Ranks
+    codes: Ranks | None
+
+
+def rank_by_codes(
+    benchmark: Benchmark,
+    codes: IndexedCodes,
+    candidates: Sequence[str],
+    scorers: Mapping[str, PairScorer],
+    rank_codes: bool = True,
+) -> dict[Strategy, RankedTwice]:
+    """Rank each target among the candidates that codes give, under each of the strategies that applies to them.
+
+    candidates: names of strategies; scorers: by the name of their `rerank`. Raises InputError for an unknown strategy,
+    and for codes that lack what a strategy needs.
+    """
+    strategies = {name: strategy_named(name) for name in candidates}
+    applied = {name: strategy for name, strategy in strategies.items() if codes.index.num_levels >= strategy.min_levels}
+    num_queries = len(benchmark.queries)
+    ranks = {
+        Strategy(name, budget, rerank): RankedTwice(benchmark.empty_ranks(), Ranks(num_queries) if rank_codes else None)
+        for name, strategy in applied.items()
+        for rerank in scorers
+        for budget in (sorted(benchmark.settings.budgets) if "budgets" in strategy.uses else [0])
+    }
+    with Progress(num_queries, f"evaluate {codes.name}", "queries") as progress:
+        for block in benchmark.blocks():
+            searched = benchmark.searched(block)
+            for name, strategy in applied.items():
+                batches = strategy.search(codes, searched, benchmark.settings)
+                filled = {key: ranked for key, ranked in ranks.items() if key.candidates == name}
+                rank_candidates(batches, block, scorers, filled, codes.index)
+            progress.update(len(block))
+    return ranks
+
+
+def rank_candidates(
+    batches: Iterator[Candidates],
+    block: Block,
+    scorers: Mapping[str, PairScorer],
+    ranks: Mapping[Strategy, RankedTwice],
+    index: InvertedIndex | None = None,
+) -> None:
+    """Fill the rows of a block of consecutive queries in `ranks` from batches of their candidates.
+
+    Where a strategy has a budget, candidates come nearest first, and what lies beyond the budget is left out. `index`
+    has the codes to rank by, where `ranks` ask for ranks among codes. The time that lists take is not counted.
+    """
+    assert isinstance(block.rows, slice)
+    started = time.perf_counter()
+    for queries, candidates in batches:
+        searched = time.perf_counter() - started
+        rows = slice(block.rows.start + queries.start, block.rows.start + queries.stop)
+        query, target = block.vectors[queries], block.target[queries]
+        place = np.arange(len(candidates.values)) - np.repeat(candidates.offsets[:-1], candidates.lengths)
+        for rerank, scorer in scorers.items():
+            started = time.perf_counter()
+            all_scores = scorer.score_pairs(query, candidates.owner, candidates.values)
+            # A pair's score does not depend on its batch, so this is also the target's score among the candidates.
+            target_scores = scorer.score_pairs(query, np.arange(len(candidates)), target)
+            scored = (time.perf_counter() - started) / max(len(candidates.values), 1)
+            for strategy, filled in ranks.items():
+                if strategy.rerank != rerank:
+                    continue
+                started = time.perf_counter()
+                kept = place < strategy.budget if strategy.budget else slice(None)
+                owner, values, scores = candidates.owner[kept], candidates.values[kept], all_scores[kept]
+                ranked = filled.items
+                ranked.greater[rows], ranked.equal[rows] = count_scores(
+                    owner, scores, target_scores, np.ones(len(owner))
+                )
+                ranked.found[rows] = np.bincount(owner[values == target[owner]], minlength=len(candidates)) > 0
+                ranked.size[rows] = np.bincount(owner, minlength=len(candidates))
+                # Scores are computed once for all budgets; each budget is charged for its own candidates.
+                ranked.seconds += searched + scored * len(owner) + time.perf_counter() - started
+                if ranked.depth:
+                    ranked.lists[rows] = first_ranked(owner, values, scores, len(candidates), ranked.depth)
+                if filled.codes is not None and index is not None:
+                    codes, bucket = filled.codes, index.bucket_of_item
+                    codes.greater[rows], codes.equal[rows], codes.found[rows] = code_ranks(
+                        owner, scores, bucket[values], bucket[target]
+                    )
+        started = time.perf_counter()
+
+
+def count_scores(
+    owner: np.ndarray, scores: np.ndarray, target_scores: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return int64 [queries] twice: the weight of the scores above the target's score, and of those equal to it.
+
+    owner: integers [pairs], the query of each score; scores, weights: [pairs]; target_scores: [queries].
+    """
+    threshold = target_scores[owner]
+    above, like = (
+        np.bincount(owner, weights=weights * compared, minlength=len(target_scores)).astype(np.int64)
+        for compared in (scores > threshold, scores == threshold)
+    )
+    return above, like

@@ -1,0 +1,249 @@
+"""What codes keep of the embeddings' neighbourhoods, the catalogue's categories and users' steps from item to item.
+
+Needs SciPy and scikit-learn, and is imported only where it is used.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr  # type: ignore[import-untyped]
+from sklearn.metrics import adjusted_mutual_info_score
+
+from semid.embeddings import Rows
+from semid.errors import InputError
+from semid.interactions import Interactions
+from semid.progress import Progress
+from semid.quantizers import DecodedVectors, Decoder
+from semid.retrieval.dense import PairScorer, Vectors, block_rows, float_rows, top_items
+from semid.retrieval.inverted import InvertedIndex
+from semid.scorecard.card import Structure
+from semid.statistics.entropy import entropy_bits
+
+NEIGHBOURS = 10
+HITS_AMONG = 100
+# The neighbours of so many items are searched, and the targets of so many steps.
+SAMPLE = 2000
+SEARCHED_AT_ONCE = 500
+# The categories of so many items are compared with their codes: the chance level costs codes x categories x items.
+CATEGORY_SAMPLE = 100_000
+# A level of categories tells items apart if its entropy is at least this.
+CATEGORY_BITS = 1.0
+PAIRS_AT_ONCE = 1 << 20
+# These are 8 MB of products, which are compared while they are in the cache.
+COMPARED_PRODUCTS = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class Distinct:
+    """Items grouped by what they are searched by: their embedding, or their code.
+
+    vectors: [m, dim], a row a group; group_of_item: integers [n], the group of each item; sizes: int64 [m], the items
+    of each group.
+    """
+
+    vectors: Vectors
+    group_of_item: np.ndarray
+    sizes: np.ndarray
+
+
+def distinct_embeddings(vectors: Any, first_of_identical: np.ndarray) -> Distinct:
+    """Group items by `vectors` [n, dim]; `first_of_identical` [n] is for every row the first row that equals it."""
+    representatives, group_of_item, sizes = np.unique(first_of_identical, return_inverse=True, return_counts=True)
+    return Distinct(Rows(vectors, representatives), group_of_item, sizes)
+
+
+def distinct_codes(tokenizer: Decoder, codes: np.ndarray) -> Distinct:
+    """Group items by `codes` [n, L], which are decoded when their vectors are read."""
+    index = InvertedIndex.build(codes)
+    sizes = np.diff(index.offsets)
+    group_of_item = np.empty(len(codes), np.int32)
+    group_of_item[index.items] = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    return Distinct(DecodedVectors(tokenizer, index.codes), group_of_item, sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class DescribedItems:
+    """What is known of items beside their codes.
+
+    vectors: embeddings [n, dim]; first_of_identical: integers [n], as in :func:`distinct_embeddings`; categories:
+    integers [n, depth], as `category_codes` numbers them.
+    """
+
+    vectors: Any
+    first_of_identical: np.ndarray
+    categories: np.ndarray
+
+
+class CategoryAgreement(NamedTuple):
+    """The level of the categories that is compared with codes, and their adjusted mutual information."""
+
+    level: int | None
+    ami: float | None
+
+
+@dataclass(frozen=True)
+class NeighbourFigures:
+    """What :func:`structure_figures` says of neighbours."""
+
+    cosine_prefix_spearman: float | None
+    neighbours_same_level1: float
+    neighbours_same_code: float
+
+
+def structure_figures(
+    codes: np.ndarray,
+    tokenizer: Decoder,
+    items: DescribedItems,
+    interactions: Interactions | None = None,
+    seed: int = 0,
+) -> Structure:
+    """Compute the figures of structure of `codes` [n, L] that `tokenizer` gave to `items`.
+
+    `interactions` hold the training split. Samples are drawn with `seed`, and are the same for every tokenizer. A
+    figure is None where the data do not give it.
+
+    - `category_level`, `category_ami`: see :func:`category_agreement`.
+    - `neighbours_same_level1`, `neighbours_same_code`: the share of neighbours with the same level-1 code, and with the
+      same code. Neighbours are the 10 embeddings nearest by cosine to each of a sample of 2,000. Items with identical
+      embeddings count as one item, the first of them.
+    - `cosine_prefix_spearman`: rank correlation of the cosine and the depth of the shared prefix, over the pairs of
+      that sample with their neighbours and as many pairs with random items, which alone hardly ever share a code.
+    - `cooccurrence`: the share of pairs of items with a common prefix of depth 1, …, L, where a user had one after the
+      other in training. Pairs of an item with itself are left out.
+    - `embedding_hitrate@100`, `decoded_hitrate@100`: :func:`hit_rate` of a sample of 2,000 such pairs, by the
+      embeddings and by the vectors that the codes decode to.
+    """
+    vectors, first_of_identical, categories = items.vectors, items.first_of_identical, items.categories
+    if not len(codes) == len(vectors) == len(first_of_identical) == len(categories):
+        raise InputError(
+            f"{len(codes)} codes, but {len(vectors)} embeddings and {len(categories)} items with categories; "
+            "run these steps again"
+        )
+    # Each figure draws its sample after the one before it.
+    random = np.random.default_rng(seed)
+    agreement = category_agreement(codes[:, 0], categories, random)
+    embeddings = distinct_embeddings(vectors, first_of_identical)
+    figures = Structure(category_level=agreement.level, category_ami=agreement.ami)
+    if len(embeddings.sizes) > 1:
+        neighbours = neighbour_figures(codes[np.unique(first_of_identical)], embeddings.vectors, random)
+        figures = replace(figures, **vars(neighbours))
+    steps = np.empty((0, 2), np.int64) if interactions is None else interactions.training_steps()
+    if not len(steps):
+        return figures
+    sample = steps[np.sort(random.choice(len(steps), min(SAMPLE, len(steps)), replace=False))]
+    return replace(
+        figures,
+        cooccurrence=tuple((shared_prefixes(codes, steps) / len(steps)).tolist()),
+        embedding_hitrate_100=hit_rate(embeddings, sample, HITS_AMONG),
+        decoded_hitrate_100=hit_rate(distinct_codes(tokenizer, codes), sample, HITS_AMONG),
+    )
+
+
+def category_agreement(level1: np.ndarray, categories: np.ndarray, random: np.random.Generator) -> CategoryAgreement:
+    """Compare the level-1 codes [n] with one level of the categories.
+
+    `categories` [n, depth]: an item's path as numbers, 0 where it has ended. The level is the widest that tells items
+    apart: its entropy over the items that have it is at least one bit. Both fields are None where there is none. At
+    most 100,000 items, drawn by `random`, are compared. Adjusted mutual information is 1 for the same partition and 0
+    for what chance gives with as many codes and categories (Vinh, Epps and Bailey, 2010).
+    """
+    for level, names in enumerate(categories.T, start=1):
+        named = np.flatnonzero(names)
+        if len(named) and entropy_bits(np.bincount(names[named])) >= CATEGORY_BITS:
+            if len(named) > CATEGORY_SAMPLE:
+                named = random.choice(named, CATEGORY_SAMPLE, replace=False)
+            return CategoryAgreement(level, float(adjusted_mutual_info_score(names[named], level1[named])))
+    return CategoryAgreement(None, None)
+
+
+def nearest_others(vectors: Vectors, rows: np.ndarray, k: int) -> np.ndarray:
+    """Return int64 [rows, min(k, m - 1)]: the rows of `vectors` [m, dim] of largest cosine with each of `rows`.
+
+    A row is not its own neighbour.
+    """
+    neighbours = []
+    with Progress(len(rows), "nearest neighbours", "items") as progress:
+        for block in np.array_split(rows, range(SEARCHED_AT_ONCE, len(rows), SEARCHED_AT_ONCE)):
+            nearest = top_items(vectors, float_rows(vectors, block, normalize=True), k + 1, normalize=True)
+            # Among rows that point the same way the row itself may not have come first.
+            place = np.argsort(nearest == block[:, None], axis=1, kind="stable")[:, :-1]
+            neighbours.append(np.take_along_axis(nearest, place, axis=1))
+            progress.update(len(block))
+    return np.concatenate(neighbours)
+
+
+def neighbour_figures(codes: np.ndarray, vectors: Vectors, random: np.random.Generator) -> NeighbourFigures:
+    """Compute the figures of neighbours of `codes` [m, L] and `vectors` [m, dim]; m > 1."""
+    m = len(codes)
+    sample = np.sort(random.choice(m, min(SAMPLE, m), replace=False))
+    nearest = nearest_others(vectors, sample, NEIGHBOURS)
+    # An offset from 1 to m - 1 never leads back to the item itself.
+    others = (sample[:, None] + random.integers(1, m, nearest.shape)) % m
+    owner = np.repeat(np.arange(len(sample)), nearest.shape[1])
+    scorer = PairScorer(vectors, np.arange(m), normalize=True)
+    queries = float_rows(vectors, sample, normalize=True)
+    depths, cosines = [], []
+    for partner in (nearest.ravel(), others.ravel()):
+        depths.append(shared_depth(codes[sample[owner]], codes[partner]))
+        cosines.append(scorer.score_pairs(queries, owner, partner))
+    depth, cosine = np.concatenate(depths), np.concatenate(cosines)
+    varies = np.ptp(depth) > 0 and np.ptp(cosine) > 0
+    return NeighbourFigures(
+        cosine_prefix_spearman=float(spearmanr(depth, cosine).statistic) if varies else None,
+        neighbours_same_level1=float((depths[0] >= 1).mean()),
+        neighbours_same_code=float((depths[0] == codes.shape[1]).mean()),
+    )
+
+
+def shared_depth(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return int64 [pairs]: how many first levels the two codes [pairs, L] of each pair have in common."""
+    return np.logical_and.accumulate(left == right, axis=1).sum(axis=1)
+
+
+def shared_prefixes(codes: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Return int64 [L]: how many pairs of items [pairs, 2] share a prefix of depth 1, …, L of their `codes` [n, L]."""
+    num_levels = codes.shape[1]
+    reached = np.zeros(num_levels + 1, np.int64)
+    for left, right in _blocks(pairs):
+        reached += np.bincount(shared_depth(codes[left], codes[right]), minlength=num_levels + 1)
+    return reached[::-1].cumsum()[::-1][1:]
+
+
+def _blocks(pairs: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        yield pairs[start : start + PAIRS_AT_ONCE].T
+
+
+def hit_rate(distinct: Distinct, pairs: np.ndarray, k: int) -> float:
+    """Return the share of pairs of different items [pairs, 2] whose second is among the `k` nearest to the first.
+
+    Items are near by cosine. This is FORGE's embedding hit rate (Fu et al., 2025, arXiv:2509.20904): items are
+    retrieved item by item by the similarity of their features alone, and a hit is the item that the user went on to.
+    There every item of a history retrieves; here the last one does. Items of one vector are equally near, so that their
+    expected number is counted where only some of them are among the `k`.
+    """
+    vectors, sizes = distinct.vectors, distinct.sizes
+    source, target = distinct.group_of_item[pairs].T
+    queries = float_rows(vectors, source, normalize=True)
+    cosine = (queries * float_rows(vectors, target, normalize=True)).sum(dim=1, keepdim=True)
+    # Nothing is nearer than an identical item, and items identical to the source are nearer than any other target.
+    nearer = np.where(source == target, 0, sizes[source] - 1)
+    m = vectors.shape[0]
+    step = max(1, min(block_rows(vectors.shape[1]), COMPARED_PRODUCTS // len(pairs)))
+    with Progress(m, "hit rate") as progress:
+        for start in range(0, m, step):
+            block = float_rows(vectors, slice(start, start + step), normalize=True)
+            above = queries @ block.T > cosine
+            for group in (source, target):
+                inside = np.flatnonzero((group >= start) & (group < start + len(block)))
+                above[torch.from_numpy(inside), torch.from_numpy(group[inside] - start).long()] = False
+            weights = torch.from_numpy(sizes[start : start + step]).float()
+            # These are sums of whole numbers, which float32 holds exactly up to 2^24, far beyond k.
+            nearer = nearer + (above.float() @ weights).numpy().astype(np.int64)
+            progress.update(len(block))
+    nearer[source == target] = 0
+    tied = sizes[target] - (source == target)
+    return float(np.clip((k - nearer) / tied, 0, 1).mean())

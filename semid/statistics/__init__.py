@@ -1,0 +1,1 @@
+"""Statistics that several rooms share: arrays go in, numbers come out. `bootstrap` needs torch, `entropy` does not."""

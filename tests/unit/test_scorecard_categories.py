@@ -1,0 +1,48 @@
+"""Codes from the path of categories."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from semid.scorecard import categories, category_codes
+
+PATHS = [["Music", "Guitars", "Acoustic"], None, ["Music", "Drums"], [], ["Books"], ["Music", "Guitars"]]
+# by name: Books 1, Music 2; Drums 1, Guitars 2; Acoustic 1
+CODES = [[2, 2, 1], [0, 0, 0], [2, 1, 0], [0, 0, 0], [1, 0, 0], [2, 2, 0]]
+
+
+def write_items(path: Path, paths: list[list[str] | None]) -> Path:
+    pq.write_table(pa.table({"categories": pa.array(paths, pa.list_(pa.string()))}), path, row_group_size=4)
+    return path
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 100])
+def test_a_level_is_a_step_of_the_path(tmp_path: Path, rows_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(categories, "ROWS_AT_ONCE", rows_at_once)
+    codes = category_codes(write_items(tmp_path / "items.parquet", PATHS))
+    np.testing.assert_array_equal(codes, CODES)
+    assert codes.dtype == np.uint8
+
+
+def test_codes_do_not_depend_on_the_order_of_the_items(tmp_path: Path) -> None:
+    codes = category_codes(write_items(tmp_path / "items.parquet", PATHS[::-1]))
+    np.testing.assert_array_equal(codes, CODES[::-1])
+
+
+def test_paths_are_cut_at_four_levels(tmp_path: Path) -> None:
+    items = write_items(tmp_path / "items.parquet", [list("abcde"), list("abcdf")])
+    assert category_codes(items).tolist() == [[1, 1, 1, 1], [1, 1, 1, 1]]
+    assert category_codes(items, max_levels=5)[:, 4].tolist() == [1, 2]
+
+
+def test_a_catalogue_without_categories_is_one_bucket(tmp_path: Path) -> None:
+    assert category_codes(write_items(tmp_path / "items.parquet", [None, [], None])).tolist() == [[0], [0], [0]]
+
+
+def test_numbers_above_a_byte(tmp_path: Path) -> None:
+    codes = category_codes(write_items(tmp_path / "items.parquet", [[f"{n:03}"] for n in range(300)]))
+    np.testing.assert_array_equal(codes[:, 0], np.arange(1, 301))
+    assert codes.dtype == np.uint16
