@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from semid.errors import InputError
 from semid.files import full_disk_names, lock
 
+# what DuckDB raises, for modules that read through a connection
+DatabaseError = duckdb.Error
 LOCK = "lock"
 ROWS_A_BATCH = 100_000
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import duckdb
-
-from semid.data.connection import Database, first_line, identifier, literal
+from semid.data.connection import Database, DatabaseError, first_line, identifier, literal
 from semid.errors import InputError
 
 
@@ -96,7 +94,7 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what DuckDB or Python find wrong with a file into an InputError that names it."""
     try:
         yield
-    except (duckdb.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (DatabaseError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         message = first_line(error).replace(glob.escape(str(path.resolve())), path.name)
         cut_off = isinstance(error, EOFError) or "end of GZIP" in message
         hint = "; the file is cut off: copy or download it again" if cut_off else ""
