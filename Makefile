@@ -1,5 +1,6 @@
 # make run    set up .venv and run the default to results/offline_eval.csv
-# make test   the same set-up and every check
+# make test   the same set-up and every check that needs no root, no service and no other environment; 15 minutes on two cores
+# make test-system  the other checks: on a Slurm that it installs, on full disks, each script in an environment of its own
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
 # make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
 # make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names (docs/findings.md)
@@ -10,7 +11,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 BIN := .venv/bin
 SOURCES := semid tests workflow_scripts bench
 
-.PHONY: run test bench scale sweep clean
+.PHONY: run test test-system bench scale sweep clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores all results/offline_eval.csv
@@ -22,7 +23,10 @@ test: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/snakemake --lint
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not system" --durations=10 --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+
+test-system: .venv/installed
+	$(BIN)/pytest -m system --durations=10
 
 bench: .venv/bench
 	$(BIN)/python -m bench

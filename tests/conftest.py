@@ -1,14 +1,25 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and the order of the tests."""
 
+import fcntl
+import json
 import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from snake import TINY, Run, call_snakemake
 
 # before torch is imported: on arrays this small threads only wait for each other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: pytest's workers take files one after the other, and shall end together."""
+    items.sort(key=lambda item: item.path.parent.name in ("contract", "unit"))
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +29,30 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data are not at {folder} (set SEMID_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def share_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], Run]], tuple[Path, Run]]:
+    """What makes a run of that name once, whichever of pytest's workers asks first, and gives each a copy of it."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+
+    def share(name: str, make: Callable[[Path], Run]) -> tuple[Path, Run]:
+        directory, said = place / name, place / f"{name}.json"
+        with (place / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not said.exists():
+                said.write_text(json.dumps(asdict(make(directory))), encoding="utf-8")
+        copy = tmp_path_factory.mktemp(name) / "work"
+        shutil.copytree(directory, copy)
+        return copy, Run(**json.loads(said.read_text(encoding="utf-8")))
+
+    return share
+
+
+@pytest.fixture(scope="session")
+def tiny_run(share_run: Callable[[str, Callable[[Path], Run]], tuple[Path, Run]]) -> tuple[Path, Run]:
+    """The working directory of a whole run of tiny.yaml, and what it said. Tests may read it and dry-run in it."""
+    return share_run(
+        "tiny", lambda directory: call_snakemake(directory, "--configfile", TINY, "--", "results/offline_eval.csv")
+    )

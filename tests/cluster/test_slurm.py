@@ -35,7 +35,7 @@ TIMINGS = {"query_us", "seconds"}
 
 Found = TypeVar("Found")
 
-pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("slurm")]
 
 
 @dataclass(frozen=True)

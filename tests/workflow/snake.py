@@ -1,9 +1,16 @@
 """Calls of the real workflow in temporary working directories."""
 
+import atexit
+import json
 import os
+import select
+import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +18,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("tiny.yaml")
+FORK_SERVER = Path(__file__).with_name("fork_server.py")
+# seconds that a call may take
+PATIENCE = 900
 
 
 @dataclass(frozen=True)
@@ -30,23 +40,27 @@ class Run:
 
 def call_snakemake(directory: Path, *arguments: str | Path, cores: int = 2, root: Path = ROOT) -> Run:
     """Call snakemake in `directory`; `arguments` are its options and targets."""
-    done = subprocess.run(
-        _command(directory, cores, root, arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=root,
-        env=_environment(),
-        timeout=900,
-    )
-    return Run(done.returncode == 0, done.stdout)
+    server = _fork_server()
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as output:
+        call = {
+            "arguments": _arguments(directory, cores, root, arguments),
+            "directory": str(root),
+            "environment": _environment(),
+            "output": output.name,
+        }
+        print(json.dumps(call), file=server.stdin, flush=True)
+        if not select.select([server.stdout], [], [], PATIENCE)[0]:
+            _end_fork_server()
+            raise TimeoutError(f"not within {PATIENCE} s: snakemake {call['arguments']}, which said {output.read()}")
+        status = int(server.stdout.readline())
+        return Run(status == 0, output.read())
 
 
 def start_snakemake(
     directory: Path, *arguments: str | Path, cores: int = 2, environment: dict[str, str] | None = None
 ) -> subprocess.Popen:
     """Start what :func:`call_snakemake` calls; what it says is in `said.txt` in `directory`."""
-    command = _command(directory, cores, ROOT, arguments)
+    command = [sys.executable, "-m", "snakemake", *_arguments(directory, cores, ROOT, arguments)]
     with (directory / "said.txt").open("w") as said:
         return subprocess.Popen(
             command,
@@ -58,10 +72,34 @@ def start_snakemake(
         )
 
 
-def _command(directory: Path, cores: int, root: Path, arguments: tuple[str | Path, ...]) -> list[str]:
+@cache
+def _fork_server() -> subprocess.Popen:
+    """The process that forks itself for every call: it starts with the first, and ends with the tests."""
+    # in a session of its own, so that all that it started can be ended together
+    server = subprocess.Popen(
+        [sys.executable, FORK_SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    atexit.register(_end_fork_server)
+    return server
+
+
+def _end_fork_server() -> None:
+    if _fork_server.cache_info().currsize:
+        server = _fork_server()
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+        _fork_server.cache_clear()
+
+
+def _arguments(directory: Path, cores: int, root: Path, arguments: tuple[str | Path, ...]) -> list[str]:
     directory.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--directory", directory]
-    return [*map(str, command), "--cores", str(cores), *map(str, arguments)]
+    places = ("--snakefile", root / "Snakefile", "--directory", directory, "--cores", cores)
+    return [str(argument) for argument in (*places, *arguments)]
 
 
 def _environment() -> dict[str, str]:

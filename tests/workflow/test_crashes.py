@@ -40,11 +40,12 @@ def is_running(process: int) -> bool:
     return state not in "ZX"
 
 
-def strikes(folder: Path, stages: tuple[Stage, ...], kill: bool) -> dict[str, str]:
+def strikes(folder: Path, stages: tuple[Stage, ...], killed: str) -> dict[str, str]:
     """Plan a strike at the moment of every stage; returns the environment of the jobs."""
     folder.mkdir()
-    renames = {stage.moment: stage.nth for stage in stages}
-    (folder / "plan.json").write_text(json.dumps({"kill": kill, "renames": renames}))
+    # snakemake comes second: what was struck at a later checkpoint goes on from the one before
+    renames = {stage.moment: stage.nth if killed == "jobs" else 1 for stage in stages}
+    (folder / "plan.json").write_text(json.dumps({"kill": killed == "jobs", "renames": renames}))
     paths = [str(Path(__file__).with_name("strike")), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {"STRIKES": str(folder), "PYTHONPATH": os.pathsep.join(paths)}
 
@@ -66,16 +67,9 @@ def ended(process: subprocess.Popen) -> Iterator[None]:
         process.wait()
 
 
-@pytest.mark.parametrize("wave", WAVES)
-@pytest.mark.parametrize("killed", ["jobs", "snakemake"])
-def test_the_same_command_completes_what_kill_9_stopped(
-    killed: str, wave: str, tiny_run: tuple[Path, Run], tmp_path: Path
-) -> None:
-    stages, directory, records = WAVES[wave], tmp_path / "work", tmp_path / "strikes"
-    finished, _ = tiny_run
-    arguments = without(stages, finished, directory)
-    environment = strikes(records, stages, kill=killed == "jobs")
-    outputs = [output for stage in stages for output in stage.outputs]
+def kill(killed: str, stages: tuple[Stage, ...], records: Path, directory: Path, *arguments: str | Path) -> None:
+    """Run until every stage is at its moment, where the jobs kill themselves or snakemake is killed."""
+    environment = strikes(records, stages, killed)
     stopped = start_snakemake(directory, *arguments, cores=CORES, environment=environment)
     said = directory / "said.txt"
     with ended(stopped):
@@ -95,12 +89,21 @@ def test_the_same_command_completes_what_kill_9_stopped(
         # a job must not write over what the next run makes
         until(lambda: not any(map(is_running, jobs)), "jobs end by themselves")
 
-    there = [output for output in outputs if (directory / output).exists()]
-    assert not {stage.moment for stage in stages} & set(there)
-    assert not [output for output in there if differs(output, finished, directory)]
 
-    if killed == "snakemake":
-        assert call_snakemake(directory, "--unlock", *arguments).ok
+@pytest.mark.parametrize("wave", WAVES)
+def test_the_same_command_completes_what_kill_9_stopped(wave: str, tiny_run: tuple[Path, Run], tmp_path: Path) -> None:
+    """Its jobs are killed, and then, when the same command has come as far again, snakemake."""
+    stages, directory = WAVES[wave], tmp_path / "work"
+    finished, _ = tiny_run
+    arguments = without(stages, finished, directory)
+    outputs = [output for stage in stages for output in stage.outputs]
+    for killed in ("jobs", "snakemake"):
+        kill(killed, stages, tmp_path / killed, directory, *arguments)
+        there = [output for output in outputs if (directory / output).exists()]
+        assert not {stage.moment for stage in stages} & set(there)
+        assert not [output for output in there if differs(output, finished, directory)]
+
+    assert call_snakemake(directory, "--unlock", *arguments).ok
     run = call_snakemake(directory, *arguments)
     assert run.ok, run.text
     assert not [output for output in outputs if differs(output, finished, directory)]

@@ -11,6 +11,9 @@ from alone import RUNNER, copy_project, install, packages, scripts_of_environmen
 from loopback import serve
 from snake import ROOT, TINY, call_snakemake, overlay
 
+# the environments are made of the packages that are installed
+pytestmark = pytest.mark.system
+
 OFFICIAL = "benchmark/5core/last_out/Toys.test.csv"
 
 

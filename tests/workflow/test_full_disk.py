@@ -12,6 +12,8 @@ from stages import WAVES, differs, hidden_files, without
 
 from semid.data.connection import temporary_database
 
+pytestmark = pytest.mark.system
+
 Mount = Callable[[Path, str], None]
 
 

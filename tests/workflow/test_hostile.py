@@ -18,8 +18,8 @@ from semid.errors import InputError
 from semid.evaluation import TABLE_COLUMNS
 from semid.naming import TokenizerName
 
-CODE = [*(ROOT / "semid").rglob("*.py"), *(ROOT / "workflow_scripts").glob("*.py")]
-RULES = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+CODE = sorted([*(ROOT / "semid").rglob("*.py"), *(ROOT / "workflow_scripts").glob("*.py")])
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 
 # Each is an item's id, a part of its title, a user's id, a category and a store.
 HOSTILE = [

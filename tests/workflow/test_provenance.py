@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from snake import ROOT, TINY, Run, call_snakemake, overlay
 
 TOKENIZERS = ("rqkmeans_2x16", "rqvae_2x16", "vqvae_32")
@@ -67,12 +68,14 @@ def test_a_manifest_tells_settings_seeds_counts_code_and_machine(tiny_run: tuple
     assert {"python", "packages"} == one["software"].keys()
 
 
-def test_no_manifest_tells_where_a_machine_keeps_its_files(tiny_run: tuple[Path, Run]) -> None:
+def test_no_manifest_tells_where_a_machine_keeps_its_files(
+    tiny_run: tuple[Path, Run], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     manifests = [path for folder in ("data", "results") for path in (tiny_run[0] / folder).rglob("manifest.json")]
     assert len(manifests) == 3 + len(TOKENIZERS)
     for path in manifests:
         text = path.read_text(encoding="utf-8")
-        assert str(tiny_run[0]) not in text
+        assert str(tmp_path_factory.getbasetemp().parent) not in text
         assert str(ROOT) not in text
 
 

@@ -244,7 +244,9 @@ def test_another_config_of_a_loaded_tokenizer_encodes_anew(whole_run: Path, tmp_
     shutil.copytree(whole_run, directory)
     frozen = tmp_path / "frozen"
     shutil.copytree(directory / "results/tiny/rqkmeans_2x16", frozen)
-    load = overlay(tmp_path / "load.yaml", {"datasets": {"tiny": {"load": {"rqkmeans_2x16": str(frozen)}}}})
+    name = "rqkmeans_2x16"
+    config = {"run": {"tokenizers": [name]}, "datasets": {"tiny": {"load": {name: str(frozen)}}}}
+    load = overlay(tmp_path / "load.yaml", config)
     run = call_snakemake(directory, "--configfile", TINY, load, "--", *TARGETS)
     assert run.ok, run.text
     assert "train_rqkmeans" not in run.rules
