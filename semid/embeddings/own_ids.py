@@ -15,17 +15,11 @@ import pyarrow.parquet as pq
 
 from semid.embeddings.settings import OwnVectors, embedding_settings
 from semid.errors import InputError
+from semid.ids import first_few
 
 ID_COLUMN = "item_id"
-SHOWN = 5
 IDS_AT_ONCE = 1 << 18
 CSV_BLOCK = 1 << 24
-
-
-def first_few(ids: Any) -> str:
-    """The first five ids, quoted, and whether there are more."""
-    shown = [str(name) for name in ids[:SHOWN]]
-    return ", ".join(map(repr, shown)) + (", …" if len(ids) > SHOWN else "")
 
 
 def _id_column(path: Path, names: list[str]) -> str:

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from semid.embeddings.own_ids import SHOWN, first_few, id_batches, id_file, refuse_repeated_ids
+from semid.embeddings.own_ids import id_batches, id_file, refuse_repeated_ids
 from semid.embeddings.settings import OwnVectors
 from semid.embeddings.store import block_rows, cast, new_part
 from semid.errors import InputError
 from semid.files import open_array
+from semid.ids import SHOWN, first_few
 from semid.items import count_items, item_ids
 from semid.progress import Progress
 

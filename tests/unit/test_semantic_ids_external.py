@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from semid.errors import InputError
-from semid.semantic_ids import export_table, external, import_codes, read_external_codes, write_codes
+from semid.semantic_ids import export_table, external_files, import_codes, read_external_codes, write_codes
 
 IDS = ["b", "007", "ü x"]
 CODES = np.array([[12, 7, 200], [0, 0, 3], [12, 7, 0]])
@@ -160,7 +160,7 @@ def imported(tmp_path: Path, codes: Path, ids: list[str], shards: int = 1) -> np
 def test_codes_come_in_the_order_of_the_items(
     tmp_path: Path, shards: int, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(external, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(external_files, "ROWS_AT_ONCE", rows_at_once)
     path = write_parquet(tmp_path / "codes.parquet", {"item_id": [*IDS, "more"], "code_str": [*STRINGS, "300-1-1"]})
     found = imported(tmp_path, path, ["007", "ü x", "b"], shards)
     np.testing.assert_array_equal(found, CODES[[1, 2, 0]])
@@ -203,7 +203,7 @@ def test_every_item_needs_one_code(
     rows_at_once: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(external, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(external_files, "ROWS_AT_ONCE", rows_at_once)
     path = write_parquet(tmp_path / "codes.parquet", {"item_id": ids, "code_str": strings})
     with pytest.raises(InputError, match=message):
         imported(tmp_path, path, IDS)
@@ -211,7 +211,7 @@ def test_every_item_needs_one_code(
 
 
 def test_levels_that_differ_between_batches_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(external, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(external_files, "ROWS_AT_ONCE", 1)
     path = write_parquet(tmp_path / "codes.parquet", {"item_id": IDS, "code_str": ["1-1", "1-1", "1"]})
     with pytest.raises(InputError, match="'ü x' has 1 codes, 'b' has 2; expected as many for every item"):
         imported(tmp_path, path, IDS)

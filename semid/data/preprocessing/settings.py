@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
@@ -96,6 +96,15 @@ class PreprocessSettings:
                 f"memory_limit is {self.memory_limit} MB and threads {self.threads}; at least 100 and 1 are needed"
             )
 
+    @classmethod
+    def of_job(cls, options: Mapping[str, Any], resources: Any, threads: int) -> Self:
+        """The settings of a job of the workflow: its `options`, and the limits among its resources.
+
+        `resources` has the attributes `duckdb_mb` and `max_malformed`, the latter as a text.
+        """
+        max_malformed = float(resources.max_malformed)
+        return cls(**options, max_malformed=max_malformed, memory_limit=resources.duckdb_mb, threads=threads)
+
     @property
     def is_official(self) -> bool:
         """Whether the split is one that a release comes in."""
@@ -106,8 +115,8 @@ class PreprocessSettings:
 class Outputs:
     """The five files that :func:`preprocess` writes."""
 
-    items: Path
-    train: Path
-    valid: Path
-    test: Path
-    stats: Path
+    items: str | Path
+    train: str | Path
+    valid: str | Path
+    test: str | Path
+    stats: str | Path

@@ -1,0 +1,205 @@
+"""Files of semantic IDs that were made elsewhere."""
+
+import csv
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from semid.errors import InputError
+from semid.ids import first_few
+
+# The second name is that of OpenOneRec.
+ID_COLUMNS = ("item_id", "pid")
+# These are looked for where there is no c1; the first is for a flat codebook, the last is that of OpenOneRec.
+CODE_COLUMNS = ("token", "code_str", "sid")
+# Batches are large, because the ids of all items are hashed anew for every batch.
+ROWS_AT_ONCE = 1 << 20
+CSV_BLOCK = 1 << 26
+# The groups are the letter of a level, and the code.
+TOKEN = re.compile(r"<(\w+)_(\d{1,18})>")
+
+
+class Batch(NamedTuple):
+    """Consecutive rows of a file of codes: ids, large_string [m], and their codes, int64 [m, L]."""
+
+    ids: pa.Array
+    codes: np.ndarray
+
+
+class ItemNumbers(NamedTuple):
+    """The numbers that a file uses for items, and the ids of these items; both large_string [n]."""
+
+    numbers: pa.Array
+    ids: pa.Array
+
+
+def read_external_codes(path: str | Path, item2id_path: str | Path | None = None) -> Iterator[Batch]:
+    """Yield ids and codes of a file, in its order.
+
+    The file is Parquet or CSV with the column `item_id` (or OpenOneRec's `pid`) and `c1` … `cL`, `token`, `code_str`
+    (`"12-7-200-3"`) or `sid` (a list), or the `index.json` of LC-Rec, LETTER and MiniOneRec,
+    `{"0": ["<a_12>", "<b_7>"], …}`. CSV and JSON may be gzipped. Where the file numbers the items, `item2id_path` names
+    the file that says which item has which number, in lines `id<tab>number`.
+
+    Raises `InputError` for other files, and for codes that are missing or negative.
+    """
+    path = Path(path)
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if kind not in _READERS:
+        raise InputError(f"{path}: cannot read codes from this kind of file; expected {', '.join(_READERS)}")
+    item_numbers = read_item2id(item2id_path) if item2id_path else None
+    with _reading(path, "codes"):
+        for ids, codes in _READERS[kind](path):
+            if len(ids):
+                yield Batch(_named(ids, item_numbers, str(item2id_path)) if item_numbers else ids, codes)
+
+
+def read_item2id(path: str | Path) -> ItemNumbers:
+    """Read a file with a line `id<tab>number` for every item."""
+    ids: dict[str, str] = {}
+    with _reading(path, "item numbers"), _open_text(Path(path)) as file:
+        for row, line in enumerate(file, start=1):
+            name, _, number = line.rstrip("\n").rpartition("\t")
+            if not name or not number.isdecimal():
+                raise InputError(f"{path}: line {row} is {line.rstrip()!r}; expected an id, a tab and a number")
+            if number in ids:
+                raise InputError(f"{path}: line {row} gives the number {number} to {name!r}, as to {ids[number]!r}")
+            ids[number] = name
+    return ItemNumbers(pa.array(ids.keys(), pa.large_string()), pa.array(ids.values(), pa.large_string()))
+
+
+def _named(numbers: pa.Array, item_numbers: ItemNumbers, source: str) -> pa.Array:
+    """Return the ids of numbers; `source` is the file that the numbers of items were read from."""
+    places = pc.index_in(numbers, value_set=item_numbers.numbers)
+    if places.null_count:
+        raise InputError(
+            f"{source}: no line for the numbers {first_few(numbers.filter(places.is_null()))} of the codes"
+        )
+    return item_numbers.ids.take(places)
+
+
+@contextmanager
+def _reading(path: str | Path, what: str) -> Iterator[None]:
+    """Turn the errors that reading a file may raise into an `InputError` that names the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot read {what}: {error}") from None
+
+
+def _open_text(path: Path) -> TextIO:
+    encoding = "utf-8-sig"
+    return gzip.open(path, "rt", encoding=encoding) if path.suffix == ".gz" else path.open(encoding=encoding)
+
+
+def _index_batches(path: Path) -> Iterator[Batch]:
+    with _open_text(path) as file:
+        # Items are read as pairs, because a dict would take the last of two codes of one item.
+        pairs = json.load(file, object_pairs_hook=list)
+    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        raise InputError(f'{path}: expected {{"0": ["<a_12>", "<b_7>", …], …}}, an item a key')
+    if not pairs:
+        return
+    prefixes: list[str] = []
+    rows = []
+    for item, tokens in pairs:
+        matches = [TOKEN.fullmatch(str(token)) for token in tokens] if isinstance(tokens, list) else []
+        letters = [match[1] for match in matches if match]
+        prefixes = prefixes or letters
+        if not letters or len(letters) < len(matches) or letters != prefixes:
+            expected = ", ".join(f"<{prefix}_…>" for prefix in prefixes) or "<a_12>, <b_7>, …"
+            raise InputError(f"{path}: item {item!r} has {tokens!r}; expected a list {expected}, as for every item")
+        rows.append([int(match[2]) for match in matches if match])
+    yield Batch(pa.array([item for item, _ in pairs], pa.large_string()), np.array(rows, np.int64))
+
+
+def _parquet_batches(path: Path) -> Iterator[Batch]:
+    with pq.ParquetFile(path) as file:
+        item, columns = _columns(path, file.schema_arrow.names)
+        row = 0
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[item, *columns]):
+            yield _batch(path, batch, item, columns, row)
+            row += len(batch)
+
+
+def _csv_batches(path: Path) -> Iterator[Batch]:
+    with _open_text(path) as file:
+        names = next(csv.reader(file), [])
+    item, columns = _columns(path, names)
+    # Values are read as text, so that 007 and 7 remain two items.
+    types = dict.fromkeys(columns, pa.string()) | {item: pa.large_string()}
+    convert = pa.csv.ConvertOptions(column_types=types, include_columns=[item, *columns], strings_can_be_null=False)
+    with pa.csv.open_csv(path, pa.csv.ReadOptions(block_size=CSV_BLOCK), convert_options=convert) as batches:
+        row = 0
+        for batch in batches:
+            yield _batch(path, batch, item, columns, row)
+            row += len(batch)
+
+
+def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
+    """Return the column of ids and the columns of codes."""
+    item = next((name for name in ID_COLUMNS if name in names), None)
+    levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c[1-9]\d*", name))
+    if levels and levels != list(range(1, len(levels) + 1)):
+        raise InputError(f"{path}: columns c1 to c{levels[-1]} with gaps; its columns are {', '.join(names)}")
+    columns = [f"c{level}" for level in levels] or [name for name in CODE_COLUMNS if name in names][:1]
+    if item is None or not columns:
+        raise InputError(
+            f"{path}: its columns are {', '.join(names)}; expected {' or '.join(ID_COLUMNS)}, and c1, c2, … or "
+            f"{' or '.join(CODE_COLUMNS)}"
+        )
+    return item, columns
+
+
+def _batch(path: Path, batch: pa.RecordBatch, item: str, columns: list[str], row: int) -> Batch:
+    """Return ids and codes of a batch whose first row is `row` of the file."""
+    ids = batch.column(item)
+    if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
+        raise InputError(f"{path}: ids in {item!r} are {ids.type}; expected strings or whole numbers")
+    ids = pc.cast(ids, pa.large_string())
+    empty = pc.fill_null(pc.equal(ids, ""), True)
+    if pc.any(empty).as_py():
+        raise InputError(f"{path}: the id in row {row + pc.index(empty, True).as_py()} is empty")
+    return Batch(ids, np.concatenate([_levels(path, batch.column(name), name, row) for name in columns], axis=1))
+
+
+def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
+    """Return codes int64 [m, L] of one column of numbers, of strings such as `"12-7"`, or of lists of numbers."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pc.split_pattern(column, "-")
+    is_list = pa.types.is_nested(column.type)
+    lengths = pc.list_value_length(column).fill_null(0).to_numpy() if is_list else np.ones(len(column), np.int64)
+    ragged = np.flatnonzero((lengths != lengths[:1]) | (lengths == 0))
+    if len(ragged):
+        at = int(ragged[0])
+        raise InputError(
+            f"{path}: row {row + at} has {lengths[at]} codes in {name!r}, row {row} has {lengths[0]}; "
+            "expected as many in every row"
+        )
+    width = int(lengths[0]) if len(lengths) else 1
+    texts = pc.cast(column.flatten() if is_list else column, pa.string())
+    wrong = pc.invert(pc.fill_null(pc.match_substring_regex(texts, r"^\d{1,18}$"), False))
+    if pc.any(wrong).as_py():
+        at = pc.index(wrong, True).as_py()
+        raise InputError(
+            f"{path}: row {row + at // width} holds {texts[at].as_py()!r} in {name!r}; expected codes of 0 or more"
+        )
+    return pc.cast(texts, pa.int64()).to_numpy().reshape(-1, width)
+
+
+_READERS = {".parquet": _parquet_batches, ".csv": _csv_batches, ".json": _index_batches}
