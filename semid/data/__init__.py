@@ -7,7 +7,7 @@ package are imported on use.
 
 from typing import Any
 
-from semid.registries import load
+from semid.registries import load_public
 
 _PUBLIC = {
     "AmazonReviews2023": "semid.data.sources.amazon2023:AmazonReviews2023",
@@ -25,6 +25,4 @@ __all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return load(_PUBLIC[name])
+    return load_public(__name__, _PUBLIC, name)

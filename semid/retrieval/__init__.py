@@ -6,7 +6,7 @@ the rules read, needs neither numpy nor torch.
 
 from typing import Any
 
-from semid.registries import load
+from semid.registries import load_public
 
 _PUBLIC = {
     "STRATEGIES": "semid.retrieval.strategies.registry:STRATEGIES",
@@ -23,6 +23,4 @@ __all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return load(_PUBLIC[name])
+    return load_public(__name__, _PUBLIC, name)
