@@ -1,4 +1,4 @@
-"""Say which tokenizers and peers nothing else beats for as few candidates, or as little time."""
+"""Mark the tokenizers and peers that nothing else beats for as few candidates, or as little time."""
 
 from semid.analysis.pareto import write_pareto
 from semid.jobs.log import job_log

@@ -5,11 +5,11 @@ from semid.quantizers import Compute
 from semid.semantic_ids.train import TrainingFiles, train_tokenizer
 
 with job_log(snakemake.log[0]):
-    made, read, names = snakemake.output, snakemake.input, snakemake.wildcards
+    inputs, outputs, wildcards = snakemake.input, snakemake.output, snakemake.wildcards
     train_tokenizer(
-        names.dataset,
-        names.tokenizer,
+        wildcards.dataset,
+        wildcards.tokenizer,
         snakemake.params.arguments,
-        TrainingFiles(read.manifest, read.catalogue, made.model, read.get("start"), made.get("history")),
+        TrainingFiles(inputs.manifest, inputs.catalogue, outputs.model, inputs.get("start"), outputs.get("history")),
         Compute.of_job(snakemake.resources, snakemake.params.training_threads, snakemake.resources.tmpdir),
     )

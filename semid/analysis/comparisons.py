@@ -14,7 +14,7 @@ from semid.evaluation.queries import Queries
 from semid.evaluation.ranks_file import RanksFile
 from semid.evaluation.settings import EvaluationSettings
 from semid.evaluation.table import write_table
-from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.naming import TokenizerName
 from semid.progress import Progress
 
@@ -56,8 +56,8 @@ def comparison_rows(
 
     tokenizers: by name, the files of ranks of all seeds, all for `queries`; settings: `resamples`, `permutations` and
     `seed` are read. A user's metric is the mean over the user's queries, then over the seeds, so that `mean_a` is a
-    mean over users, whereas the recall of the table is a mean over queries. The least p is 1 / (permutations + 1), so
-    that in a family of more than permutations / 20 pairs no corrected p can reach 0.05.
+    mean over users, whereas the recall of the table is a mean over queries. The least p is 1 / (permutations + 1):
+    in a family of more than permutations / 20 pairs no corrected p can reach 0.05, unless `permutations` is raised.
     """
     user = np.unique(queries.user, return_inverse=True)[1]
     strategies = dict.fromkeys(
@@ -84,12 +84,12 @@ def comparison_rows(
 
 
 def _compare(
-    strategy: Strategy,
+    strategy: Ranking,
     tokenizers: Mapping[str, Sequence[RanksFile]],
     user: np.ndarray,
     settings: EvaluationSettings,
 ) -> list[Row]:
-    # Nothing more is held of the ranks.
+    # Only the means of users are kept, and one file of ranks is read at a time.
     values = np.zeros((int(user.max()) + 1, len(tokenizers), len(COMPARED_METRICS)))
     sizes = np.zeros(len(tokenizers))
     for number, files in enumerate(tokenizers.values()):

@@ -27,13 +27,13 @@ FRONTS = {"on_candidates_front": "avg_cand_size", "on_time_front": "query_us"}
 PARETO_COLUMNS = (*COPIED, *FRONTS)
 
 
-def pareto_rows(evaluations: Sequence[Mapping[str, str]]) -> list[Row]:
+def pareto_rows(evaluated: Sequence[Mapping[str, str]]) -> list[Row]:
     """Return the rows of `pareto.csv` from rows of tokenizers and peers of any datasets; random codes are left out.
 
-    `on_candidates_front` and `on_time_front` are 1 where no other row of the dataset has at least its Recall@10 for
-    fewer candidates or less time, or more Recall@10 for as much.
+    `on_candidates_front` and `on_time_front` are 1 if a row is Pareto-optimal: no other row of its dataset is at least
+    as good in Recall@10 and in cost, candidates or time, and better in one of the two.
     """
-    kept = [row for row in evaluations if not row["candidates"].startswith(RANDOM)]
+    kept = [row for row in evaluated if not row["candidates"].startswith(RANDOM)]
     rows: list[Row] = []
     for dataset in dict.fromkeys(row["dataset"] for row in kept):
         of_dataset = [row for row in kept if row["dataset"] == dataset]
@@ -54,7 +54,7 @@ def on_front(cost: np.ndarray, gain: np.ndarray) -> np.ndarray:
     return ~(no_worse & better).any(axis=0)
 
 
-def write_pareto(evaluations: Sequence[str | Path], path: str | Path) -> None:
+def write_pareto(tables: Sequence[str | Path], path: str | Path) -> None:
     """Write the rows of :func:`pareto_rows` of several tables of evaluations to `path`."""
-    rows = [row for evaluation in evaluations for row in read_table(evaluation)]
+    rows = [row for table in tables for row in read_table(table)]
     write_table(pareto_rows(rows), path, PARETO_COLUMNS)

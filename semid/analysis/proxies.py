@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import permutation_test, rankdata  # type: ignore[import-untyped]
 
 from semid.evaluation.table import read_table, write_table
-from semid.evaluation.target_ranks import Strategy
+from semid.evaluation.target_ranks import Ranking
 from semid.naming import TokenizerName
 from semid.scorecard.table import LEVEL_FIGURES, SCALAR_FIGURES, SCORECARD_COLUMNS
 
@@ -19,7 +19,7 @@ Row = dict[str, str | int | float]
 
 PROXY_COLUMNS = ("dataset", "figure", "candidates", "budget", "rerank", "tokenizers", "spearman", "p")
 # The recall under each of these strategies is foretold.
-FORETOLD = (Strategy("probe", 100, "exact"), Strategy("prefix", 0, "exact"))
+FORETOLD = (Ranking("probe", 100, "exact"), Ranking("prefix", 0, "exact"))
 LEAST_TOKENIZERS = 4
 # Up to 7 tokenizers, which have 5,040 orders, all orders are tried, and p values are exact.
 PERMUTATIONS = 10_000
@@ -114,12 +114,12 @@ def _means_over_seeds(tokenizers: Mapping[str, Mapping[str, float]]) -> dict[str
     }
 
 
-def _recalls(evaluations: Sequence[Mapping[str, str]], dataset: str, strategy: Strategy) -> dict[str, dict[str, float]]:
+def _recalls(evaluations: Sequence[Mapping[str, str]], dataset: str, strategy: Ranking) -> dict[str, dict[str, float]]:
     """Return the Recall@10 of everything that was evaluated under one strategy, controls included."""
     return {
         row["tokenizer"]: {"recall@10": float(row["recall@10"])}
         for row in evaluations
-        if row["dataset"] == dataset and Strategy(row["candidates"], int(row["budget"] or 0), row["rerank"]) == strategy
+        if row["dataset"] == dataset and Ranking(row["candidates"], int(row["budget"] or 0), row["rerank"]) == strategy
     }
 
 

@@ -13,7 +13,7 @@ from semid.statistics.bootstrap import bootstrap_intervals
 
 Row = dict[str, str | int | float]
 
-# The longest history that is called short has so many items.
+# A history of at most this many items is short.
 SHORT_HISTORY = 5
 POPULARITY = ("head", "middle", "tail")
 SLICE_METRICS = ("recall@10", "ndcg@10")
@@ -52,8 +52,8 @@ def popularity_of_items(training_counts: np.ndarray) -> np.ndarray:
     """Return int64 [items]: the third of the training interactions that each item belongs to, by popularity.
 
     0 is the head: the most popular items, which together have the first third of the interactions; 1 is the middle,
-    2 the tail; -1 is cold: an item without interactions. All items of one count belong to the third in which the middle
-    of their interactions lies.
+    2 the tail; -1 is cold: an item without interactions. Items with equal counts are never split: they belong to the
+    third that holds the midpoint of their interactions.
     """
     counts, place, items = np.unique(training_counts, return_inverse=True, return_counts=True)
     interactions = counts * items

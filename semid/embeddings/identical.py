@@ -9,7 +9,7 @@ from semid.errors import InputError
 from semid.files import write_array
 from semid.progress import Progress
 
-# A block of so many words and their products stays in the cache.
+# A block of this many words and their products stays in the cache.
 HASHED_WORDS = 1 << 17
 
 

@@ -106,8 +106,11 @@ class Benchmark:
             vectors = query_vectors(self.items.vectors, history, self.settings, self.items.normalize)
             yield Block(chosen, history, self.queries.target[chosen], vectors)
 
-    def searched(self, block: Block) -> QueryBlock:
-        """Return a block in the form that candidate strategies take."""
+    def query_block(self, block: Block) -> QueryBlock:
+        """Return a block in the form that candidate strategies take.
+
+        Its vectors have unit length; scaled to the length of the last item's vector, distances to codes have a meaning.
+        """
         last = block.history.values[block.history.offsets[1:] - 1]
         return QueryBlock(
             block.history,

@@ -8,7 +8,7 @@ import numpy as np
 
 from semid.evaluation.benchmark import Benchmark, Block
 from semid.evaluation.ranked_lists import first_ranked
-from semid.evaluation.target_ranks import Ranks, Strategy, code_ranks
+from semid.evaluation.target_ranks import Ranking, Ranks, code_ranks
 from semid.progress import Progress
 from semid.retrieval.dense import PairScorer
 from semid.retrieval.inverted import InvertedIndex
@@ -29,7 +29,7 @@ def rank_by_codes(
     candidates: Sequence[str],
     scorers: Mapping[str, PairScorer],
     rank_codes: bool = True,
-) -> dict[Strategy, RankedTwice]:
+) -> dict[Ranking, RankedTwice]:
     """Rank each target among the candidates that codes give, under each of the strategies that applies to them.
 
     candidates: names of strategies; scorers: by the name of their `rerank`. Raises InputError for an unknown strategy,
@@ -39,16 +39,16 @@ def rank_by_codes(
     applied = {name: strategy for name, strategy in strategies.items() if codes.index.num_levels >= strategy.min_levels}
     num_queries = len(benchmark.queries)
     ranks = {
-        Strategy(name, budget, rerank): RankedTwice(benchmark.empty_ranks(), Ranks(num_queries) if rank_codes else None)
+        Ranking(name, budget, rerank): RankedTwice(benchmark.empty_ranks(), Ranks(num_queries) if rank_codes else None)
         for name, strategy in applied.items()
         for rerank in scorers
         for budget in (sorted(benchmark.settings.budgets) if "budgets" in strategy.uses else [0])
     }
     with Progress(num_queries, f"evaluate {codes.name}", "queries") as progress:
         for block in benchmark.blocks():
-            searched = benchmark.searched(block)
+            query_block = benchmark.query_block(block)
             for name, strategy in applied.items():
-                batches = strategy.search(codes, searched, benchmark.settings)
+                batches = strategy.search(codes, query_block, benchmark.settings)
                 filled = {key: ranked for key, ranked in ranks.items() if key.candidates == name}
                 rank_candidates(batches, block, scorers, filled, codes.index)
             progress.update(len(block))
@@ -59,18 +59,18 @@ def rank_candidates(
     batches: Iterator[Candidates],
     block: Block,
     scorers: Mapping[str, PairScorer],
-    ranks: Mapping[Strategy, RankedTwice],
+    ranks: Mapping[Ranking, RankedTwice],
     index: InvertedIndex | None = None,
 ) -> None:
     """Fill the rows of a block of consecutive queries in `ranks` from batches of their candidates.
 
-    Where a strategy has a budget, candidates come nearest first, and what lies beyond the budget is left out. `index`
-    has the codes to rank by, where `ranks` ask for ranks among codes. The time that lists take is not counted.
+    With a budget, candidates come nearest first, and those beyond the budget are left out. `index` is needed only if
+    `ranks` ask for ranks among codes. The seconds that are counted exclude the making of lists.
     """
     assert isinstance(block.rows, slice)
     started = time.perf_counter()
     for queries, candidates in batches:
-        searched = time.perf_counter() - started
+        search_seconds = time.perf_counter() - started
         rows = slice(block.rows.start + queries.start, block.rows.start + queries.stop)
         query, target = block.vectors[queries], block.target[queries]
         place = np.arange(len(candidates.values)) - np.repeat(candidates.offsets[:-1], candidates.lengths)
@@ -93,7 +93,7 @@ def rank_candidates(
                 ranked.found[rows] = np.bincount(owner[values == target[owner]], minlength=len(candidates)) > 0
                 ranked.size[rows] = np.bincount(owner, minlength=len(candidates))
                 # Scores are computed once for all budgets; each budget is charged for its own candidates.
-                ranked.seconds += searched + scored * len(owner) + time.perf_counter() - started
+                ranked.seconds += search_seconds + scored * len(owner) + time.perf_counter() - started
                 if ranked.depth:
                     ranked.lists[rows] = first_ranked(owner, values, scores, len(candidates), ranked.depth)
                 if filled.codes is not None and index is not None:

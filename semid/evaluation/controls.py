@@ -13,7 +13,7 @@ from semid.evaluation.benchmark import Benchmark, Row, query_blocks
 from semid.evaluation.candidate_ranking import count_scores, rank_by_codes
 from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation, EvaluationPaths, open_benchmark
 from semid.evaluation.ranked_lists import first_ranked, padded
-from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.evaluation.whole_catalogue import SearchEngine, rank_in_catalogue
 from semid.retrieval import faiss_index
 from semid.retrieval.inverted import InvertedIndex
@@ -76,9 +76,9 @@ def evaluate_controls(
             f"embeddings {items.num_items:,} of width {items.vectors.shape[1]}: build the index again"
         )
     ranks = {
-        Strategy("all", 0, "exact" if engine is None else "faiss"): rank_in_catalogue(benchmark, engine),
-        Strategy("popularity", 0, "counts"): rank_by_popularity(benchmark),
-        Strategy("cooccurrence", 0, "counts"): rank_by_cooccurrence(benchmark, cooccurrence),
+        Ranking("all", 0, "exact" if engine is None else "faiss"): rank_in_catalogue(benchmark, engine),
+        Ranking("popularity", 0, "counts"): rank_by_popularity(benchmark),
+        Ranking("cooccurrence", 0, "counts"): rank_by_cooccurrence(benchmark, cooccurrence),
     }
     if categories is not None:
         codes = IndexedCodes("categories", categories)

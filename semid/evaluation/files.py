@@ -13,7 +13,7 @@ from semid.evaluation.queries import Queries, build_queries
 from semid.evaluation.ranks_file import write_ranks
 from semid.evaluation.settings import FIT, EvaluationSettings
 from semid.evaluation.table import write_table
-from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.interactions import Interactions, read_interactions
 
 # What `query.json` says of the query that was chosen: keys of EvaluationSettings.
@@ -61,7 +61,7 @@ class Evaluation:
 
     benchmark: Benchmark
     rows: Sequence[Row]
-    ranks: Mapping[Strategy, Ranks]
+    ranks: Mapping[Ranking, Ranks]
 
     def write(self, paths: EvaluationPaths, table_only: Sequence[Row] = ()) -> None:
         """Write `ranks.parquet` and `offline_eval.csv`; `table_only` are more rows for the table."""

@@ -11,7 +11,7 @@ from semid.evaluation.benchmark import Benchmark, Row
 from semid.evaluation.candidate_ranking import RankedTwice, rank_candidates
 from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, open_benchmark
 from semid.evaluation.table import write_table
-from semid.evaluation.target_ranks import Strategy
+from semid.evaluation.target_ranks import Ranking
 from semid.progress import Progress
 from semid.retrieval import faiss_index
 from semid.retrieval.ragged import Ragged, split_by_budget
@@ -21,9 +21,9 @@ from semid.retrieval.strategies.candidates import PAIR_BUDGET, Candidates
 PEERS = "peers"
 # A product quantizer of 4 parts of 8 bits has as many bits as a semantic ID of 4 levels of 256 codes.
 PARTS, PART_BITS = 4, 8
-# A centroid of a part is learnt from at least so many training items on average.
+# A centroid of a part is learnt from at least this many training items on average.
 ROWS_A_CENTROID = 4
-# A search visits lists that hold so many times the budget, so that few queries find less than the budget.
+# A search visits lists that hold this many times the budget, so that few queries find less than the budget.
 VISITED = 2
 
 
@@ -67,7 +67,7 @@ def evaluate_peers(benchmark: Benchmark, training_threads: int = 1, threads: int
         with Progress(num_queries * len(budgets), f"evaluate {factory}", "queries") as progress:
             for budget in budgets:
                 index.probe(VISITED * budget)
-                strategy, ranked = Strategy(peer, budget, "exact"), RankedTwice(benchmark.empty_ranks(), None)
+                strategy, ranked = Ranking(peer, budget, "exact"), RankedTwice(benchmark.empty_ranks(), None)
                 for block in benchmark.blocks():
                     batches = _search_batches(index, block.vectors, block.history, budget)
                     rank_candidates(batches, block, scorers, {strategy: ranked})

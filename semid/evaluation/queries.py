@@ -18,9 +18,11 @@ class Queries:
 
     user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], whether the target and the
     most recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item
-    indices in time order, the most recent last. Interactions that give no query are counted: `no_history_skipped` had
-    no history, `unknown_target_skipped` a history but a target that is not in items.parquet, `seen_skipped` a target
-    that is in the history.
+    indices in time order, the most recent last. Interactions that give no query are counted:
+
+    - `no_history_skipped`: the user has no history;
+    - `unknown_target_skipped`: the user has a history, but the target is not in items.parquet;
+    - `seen_skipped`: the target is in the history.
     """
 
     user: np.ndarray
@@ -38,7 +40,7 @@ class Queries:
 
     @property
     def cold_start_skipped(self) -> int:
-        """Interactions without a history or a known target."""
+        """The sum of `no_history_skipped` and `unknown_target_skipped`."""
         return self.no_history_skipped + self.unknown_target_skipped
 
     @property

@@ -1,4 +1,4 @@
-"""The choice of the query: made once a dataset, on the validation split, and shared by all its tokenizers."""
+"""The choice of the query: made once per dataset, on its validation split, and shared by all tokenizers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from semid.evaluation.settings import EvaluationSettings
 from semid.evaluation.whole_catalogue import rank_in_catalogue
 from semid.files import write_json
 
-# The choice is made with a seeded sample of so many users.
+# The choice is made with at most this many users, drawn with the seed.
 MAX_USERS = 5000
 DECAYS = (0.5, 0.7, 0.9)
 HISTORIES = (5, 10, 20)

@@ -6,7 +6,7 @@ from semid.retrieval.ragged import Ragged, offsets_of
 
 
 def first_places(owner: np.ndarray, items: np.ndarray, scores: np.ndarray, depth: int) -> np.ndarray:
-    """Return int64: places of the `depth` first candidates of every owner, by owner, then from the best on.
+    """Return int64 indices into `owner`: the best `depth` candidates of each owner, sorted by owner, the best first.
 
     owner: integers [candidates], 0 … 2^31 - 1, in any order; items: integers [candidates]; scores: float32, or integers
     below 2^31 [candidates]. Nearly all candidates are dropped by one sort of integers, before items are looked at.

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.files import whole_file
 
 SCHEMA = pa.schema(
@@ -28,8 +28,8 @@ SCHEMA = pa.schema(
 OUTCOMES = ("greater", "equal", "found", "size")
 
 
-def write_ranks(path: str | Path, ranks: Mapping[Strategy, Ranks]) -> None:
-    """Write the ranks of every strategy as `ranks.parquet`: a row a query, in order, and a row group a strategy."""
+def write_ranks(path: str | Path, ranks: Mapping[Ranking, Ranks]) -> None:
+    """Write `ranks.parquet`: one row per query, in order, and one row group per ranking."""
     with (
         whole_file(path) as temporary,
         pq.ParquetWriter(
@@ -52,7 +52,7 @@ class RanksFile:
     """An open `ranks.parquet`: `strategies` are in its order, and the ranks of one are read at a time."""
 
     path: Path
-    strategies: tuple[Strategy, ...]
+    strategies: tuple[Ranking, ...]
 
     @classmethod
     def open(cls, path: str | Path, num_queries: int) -> Self:
@@ -73,11 +73,11 @@ class RanksFile:
             if group.num_rows != num_queries:
                 raise _unusable(path, f"it has ranks of {group.num_rows:,} queries, expected {num_queries:,}")
             # A row group holds one strategy, so that its least name is its only one.
-            names = (group.column(SCHEMA.get_field_index(name)).statistics.min for name in Strategy._fields)
-            strategies.append(Strategy(*names))
+            names = (group.column(SCHEMA.get_field_index(name)).statistics.min for name in Ranking._fields)
+            strategies.append(Ranking(*names))
         return cls(path, tuple(strategies))
 
-    def read(self, strategy: Strategy) -> Ranks:
+    def read(self, strategy: Ranking) -> Ranks:
         """The ranks of one strategy; the file does not keep how long they took."""
         group = self.strategies.index(strategy)
         try:

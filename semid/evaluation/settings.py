@@ -43,9 +43,9 @@ class EvaluationSettings:
         Le(1),
         doc("With `query: decay`, the item j places before the last has the weight decay to the power of j."),
     ] = 0.7
-    history: Annotated[int, Ge(1), doc("With `query: decay`, so many items at the end of a history count.")] = 10
+    history: Annotated[int, Ge(1), doc("With `query: decay`, this many items at the end of a history count.")] = 10
     max_users: Annotated[
-        int, Ge(0), doc("The evaluation takes a sample of so many users, drawn with `seed`; 0 takes all.")
+        int, Ge(0), doc("The evaluation takes a sample of at most this many users, drawn with `seed`; 0 takes all.")
     ] = 0
     candidates: Annotated[
         tuple[Annotated[str, Choices(STRATEGIES)], ...],
@@ -68,13 +68,15 @@ class EvaluationSettings:
         ),
     ] = ("exact",)
     min_candidates: Annotated[
-        int, Ge(1), doc("The strategy `prefix` shortens the prefix until there are so many candidates.")
+        int, Ge(1), doc("The strategy `prefix` shortens the prefix until there are at least this many candidates.")
     ] = 100
     budgets: Annotated[
         tuple[Annotated[int, Ge(1)], ...],
         MinLen(1),
         unique_items,
-        doc("The strategy `probe`, and the indexes without semantic IDs, find so many candidates a query, a row each."),
+        doc(
+            "The numbers of candidates that the strategy `probe`, and the indexes without semantic IDs, find for a query; each has a row of the table."
+        ),
     ] = (10, 50, 100, 500, 1000)
     seed: Annotated[int, Ge(0), doc("Seed of the sample of users, of random codes and of the bootstrap.")] = 0
     resamples: Annotated[int, Ge(1), doc("Bootstrap resamples behind the 95 % intervals.")] = 1000

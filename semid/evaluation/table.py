@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semid.errors import InputError
-from semid.evaluation.metrics import HEADLINE, KS, LIST_METRICS, METRICS
+from semid.evaluation.metrics import ALL_METRICS, HEADLINE, KS, METRICS
 from semid.evaluation.target_ranks import CODE_METRICS, RANDOM
 from semid.files import whole_file
 
@@ -44,9 +44,13 @@ TABLE_COLUMNS = (
     *(f"{metric}_{end}" for metric in FIRST_METRICS if metric not in HEADLINE for end in ENDS),
     "no_history_skipped",
     "unknown_target_skipped",
-    # The columns of metrics that were added later stand at the end.
-    *(f"{metric}{end}" for metric in METRICS if metric not in FIRST_METRICS for end in ("", "_low", "_high")),
-    *LIST_METRICS,
+    # The columns of metrics that were added later stand at the end, in the order of the registry.
+    *(
+        f"{metric.name}{end}"
+        for metric in ALL_METRICS
+        if metric.name not in FIRST_METRICS
+        for end in (("", "_low", "_high") if metric.name in METRICS else ("",))
+    ),
 )
 
 PRINTED_COLUMNS = (

@@ -41,8 +41,8 @@ class Ranks:
         return expected_metric(name, self.greater, self.equal, self.found)
 
 
-class Strategy(NamedTuple):
-    """How candidates are found and ordered; a `budget` of 0 means that none was set."""
+class Ranking(NamedTuple):
+    """What tells the rows of one tokenizer apart: how candidates are found and ordered; `budget` is 0 without one."""
 
     candidates: str
     budget: int
@@ -56,9 +56,9 @@ def code_ranks(
 
     owner, bucket: integers [candidates], the query and the code of each candidate; scores: float [candidates];
     target_bucket: integers [queries], the code of the target. A code takes the place of its best candidate, and the
-    target counts as found wherever its code is, whichever item brought it. A generator of code strings reports this
-    when it takes a string for the item. `greater` counts the codes above the target's code, `equal` those that score
-    like it, itself included; both are arguments of :func:`expected_metric`.
+    target counts as found wherever its code is, whichever item brought it. Generative recommenders report this figure
+    if they count a generated code as a hit without resolving collisions. `greater` counts the codes above the target's
+    code, `equal` those that score like it, itself included; both are arguments of :func:`expected_metric`.
     """
     num_queries = len(target_bucket)
     of_target = bucket == target_bucket[owner]
@@ -80,10 +80,10 @@ def code_ranks(
 
 
 def code_columns(items: Ranks, codes: Ranks) -> dict[str, float]:
-    """Return two columns of the table a metric: `<metric>_code`, and by what factor it exceeds the metric of the items.
+    """Return, for each code metric, the columns `<metric>_code` and `<metric>_inflation`.
 
-    items, codes: the same queries ranked among items and, by :func:`code_ranks`, among codes. The factor
-    `<metric>_inflation` is never below 1, and is left out where no item is hit.
+    items, codes: the same queries ranked among items and, by :func:`code_ranks`, among codes. The inflation is the
+    metric among codes divided by that among items. It is never below 1, and is left out where no item is hit.
     """
     columns = {}
     for metric in CODE_METRICS:

@@ -14,7 +14,7 @@ from semid.errors import InputError
 from semid.evaluation.benchmark import Benchmark, Row
 from semid.evaluation.candidate_ranking import RankedTwice, rank_by_codes
 from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation, EvaluationPaths, open_benchmark
-from semid.evaluation.target_ranks import RANDOM, Strategy, code_columns
+from semid.evaluation.target_ranks import RANDOM, Ranking, code_columns
 from semid.naming import TokenizerName
 from semid.quantizers import DecodedVectors, Decoder
 from semid.retrieval.dense import PairScorer, Vectors
@@ -93,8 +93,8 @@ def evaluate_random_codes(benchmark: Benchmark, tokenizer: TokenizerCodes) -> li
     """Return rows of the table for random codes with the bucket sizes of a tokenizer: `random:exact` and so on.
 
     A benchmark of RANDOM_USERS is enough. The items are dealt to the places of the index at random, with
-    `settings.seed`, so that every code has as many items as before. A budget of b unseen items is then a random set of
-    them, and finds the target with the probability b / unseen.
+    `settings.seed`, so that every code has as many items as before. With a budget of b items the expected candidate
+    recall is therefore b / the number of unseen items.
     """
     index = tokenizer.index
     dealt = np.random.default_rng(benchmark.settings.seed).permutation(index.num_items).astype(np.int32)
@@ -112,7 +112,7 @@ def evaluate_random_codes(benchmark: Benchmark, tokenizer: TokenizerCodes) -> li
     return _rows(benchmark, tokenizer, named)
 
 
-def _rows(benchmark: Benchmark, tokenizer: TokenizerCodes, ranks: Mapping[Strategy, RankedTwice]) -> list[Row]:
+def _rows(benchmark: Benchmark, tokenizer: TokenizerCodes, ranks: Mapping[Ranking, RankedTwice]) -> list[Row]:
     name = tokenizer.name
     columns: Row = {
         "tokenizer": name.name,

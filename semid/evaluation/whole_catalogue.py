@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semid.evaluation.benchmark import Benchmark
 from semid.evaluation.candidate_ranking import count_scores
-from semid.evaluation.metrics import DEEPEST
+from semid.evaluation.metrics import MAX_CUTOFF
 from semid.evaluation.ranked_lists import first_places, first_ranked
 from semid.evaluation.target_ranks import Ranks
 from semid.progress import Progress
@@ -100,7 +100,7 @@ class Groups:
         """Return (owner, item, score) of the first `depth` unseen members of the scored groups of every query."""
         scored = scored.of(np.flatnonzero(self.sizes[scored.group] > scored.seen))
         # Each of these groups has an unseen member, so what scores below `depth` of them is not among the first.
-        scored = scored.of(self._not_below(scored, depth))
+        scored = scored.of(self._at_least_depth_th(scored, depth))
         # No more than its first `depth` unseen members of a group are among the first.
         taken = np.minimum(self.sizes[scored.group], depth + scored.seen)
         start = self.offsets[scored.group]
@@ -122,8 +122,8 @@ class Groups:
         owner, item, scores = best
         return first_ranked(owner, item, scores, len(query), depth)
 
-    def _not_below(self, scored: Scored, depth: int) -> np.ndarray:
-        """Return the places of the groups that score at least as much as the `depth`-th of their query, ascending."""
+    def _at_least_depth_th(self, scored: Scored, depth: int) -> np.ndarray:
+        """Return the indices of the groups that score at least as much as the `depth`-th best of their query."""
         last = first_places(scored.owner, scored.group, scored.scores, depth)
         lowest = np.full(int(scored.owner.max(initial=-1)) + 1, np.inf, np.float32)
         np.minimum.at(lowest, scored.owner[last], scored.scores[last])
@@ -134,7 +134,7 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
     """Rank each target among all unseen items; ranks are exact as far down as a metric looks.
 
     The engine only fetches items. Fetched items become groups of identical vectors, which are scored once and counted
-    with all their unseen members, so that a fetch which cuts a group of duplicates changes nothing.
+    with all their unseen members, so that the result is the same if only some of identical items were fetched.
     """
     queries, items = benchmark.queries, benchmark.items
     scorer, n = items.scorer(), items.num_items
@@ -147,7 +147,7 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
             started = time.perf_counter()
             rows, query, size = block.rows, block.vectors, len(block)
             seen = Seen.of(block.history, n)
-            fetch = min(n, max(DEEPEST, ranks.depth) + int(seen.counts.max()) + FETCH_SLACK)
+            fetch = min(n, max(MAX_CUTOFF, ranks.depth) + int(seen.counts.max()) + FETCH_SLACK)
             items_found = (
                 engine.search(query, fetch) if engine else top_items(items.vectors, query, fetch, items.normalize)
             )
@@ -162,21 +162,22 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
             scored = Scored(owner, group, scores, groups.seen_members(owner, group, seen))
             greater, equal = count_scores(owner, scores, target_scores, groups.sizes[group] - scored.seen)
             if fetch < n:
-                cut = _cut_ties(scored, target_scores) & (greater < DEEPEST)
+                cut = _ties_may_be_incomplete(scored, target_scores) & (greater < MAX_CUTOFF)
                 greater[cut], equal[cut] = groups.count_all(
                     query[torch.from_numpy(cut)], target_scores[cut], seen.of_queries(cut)
                 )
                 # A target that the engine did not fetch is not among the first.
-                greater[~(fetched | cut)] = np.maximum(greater[~(fetched | cut)], DEEPEST)
+                greater[~(fetched | cut)] = np.maximum(greater[~(fetched | cut)], MAX_CUTOFF)
             ranks.greater[rows], ranks.equal[rows] = greater, equal
             ranks.found[rows] = True
             ranks.size[rows] = n - seen.counts
             ranks.seconds += time.perf_counter() - started
             if ranks.depth:
+                # Every target was added above; one that was not fetched would be favoured in the lists.
                 by_engine = scored.of((group != target_group[owner]) | fetched[owner])
                 lists = first_ranked(*groups.first_items(by_engine, seen, ranks.depth), size, ranks.depth)
                 if fetch < n:
-                    cut = _cut_lists(by_engine, groups, is_item.all(axis=1), ranks.depth)
+                    cut = _lists_may_be_incomplete(by_engine, groups, is_item.all(axis=1), ranks.depth)
                     if cut.any():
                         lists[cut] = groups.first_of_all(
                             query[torch.from_numpy(cut)], seen.of_queries(cut), ranks.depth
@@ -193,7 +194,7 @@ def _lowest(scored: Scored, num_queries: int) -> np.ndarray:
     return lowest
 
 
-def _cut_ties(scored: Scored, target_scores: np.ndarray) -> np.ndarray:
+def _ties_may_be_incomplete(scored: Scored, target_scores: np.ndarray) -> np.ndarray:
     """Return bool [queries]: whether the target ties with other vectors at the lowest score that was fetched.
 
     More such vectors may have been cut off; a query that is the zero vector ties the whole catalogue.
@@ -203,11 +204,11 @@ def _cut_ties(scored: Scored, target_scores: np.ndarray) -> np.ndarray:
     return (target_scores == _lowest(scored, len(target_scores))) & (groups_like_target > 1)
 
 
-def _cut_lists(scored: Scored, groups: Groups, is_full: np.ndarray, depth: int) -> np.ndarray:
-    """Return bool [queries]: whether fewer than `depth` unseen items are above the lowest score that was fetched.
+def _lists_may_be_incomplete(scored: Scored, groups: Groups, is_full: np.ndarray, depth: int) -> np.ndarray:
+    """Return bool [queries]: whether a list may lack items, because the fetch was cut among items of one score.
 
-    More items of that score may have been cut off. is_full: bool [queries], whether the engine fetched as many items as
-    it was asked for.
+    That is so if fewer than `depth` unseen items are above the lowest score that was fetched. is_full: bool [queries],
+    whether the engine fetched as many items as it was asked for.
     """
     above = scored.scores > _lowest(scored, len(is_full))[scored.owner]
     unseen = (groups.sizes[scored.group] - scored.seen) * above

@@ -50,7 +50,7 @@ def _drop_nulls(section: dict[str, Any]) -> None:
 
 
 def _causes(error: ValidationError) -> list[ValidationError]:
-    """The faults behind a fault: of an option that may be null, the faults of its other alternative."""
+    """The faults behind a fault: for an option "X or null" those of X, instead of "matches no alternative"."""
     choices = error.validator_value if error.validator == "anyOf" else []
     if len(choices) == 2 and choices[1] == {"type": "null"}:
         return [cause for inner in error.context or () if inner.schema_path[0] == 0 for cause in _causes(inner)]

@@ -74,8 +74,8 @@ class Datasets:
     def evaluation(self, dataset: str, keys: Sequence[str], searched: str = "") -> dict[str, Any]:
         """The options among `keys` of `evaluation:` on which a job depends, and those that its strategies use.
 
-        `decay` and `history` are left out unless the query is `decay`. `searched` says which codes the job searches,
-        those of tokenizers (`candidates`) or of a control (`categories`), and so which strategies it uses.
+        `decay` and `history` are left out unless the query is `decay`. `searched` says which codes the job searches:
+        those of tokenizers (`candidates`), those of a control (`categories`), or none (empty).
         """
         options = self.section(dataset, "evaluation")
         unused = () if options["query"] == "decay" else ("decay", "history")

@@ -197,7 +197,7 @@ class Tokenizers:
         return [f"results/{d}/{t}/{file}" for d in self._config["run"]["datasets"] for t in self.of_run()]
 
     def compared_for_cost(self, with_peers: bool) -> list[str]:
-        """The tables of every tokenizer of the run, and of the peers, on every dataset with interactions."""
+        """The tables from which results/pareto.csv is made: those of tokenizers and, where they are made, of peers."""
         names = [*self.of_run(), *(["peers"] if with_peers else [])]
         return [f"results/{d}/{name}/offline_eval.csv" for d in self._datasets.evaluated() for name in names]
 

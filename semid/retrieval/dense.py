@@ -10,7 +10,7 @@ import torch
 from semid.embeddings.store import Vectors, block_rows
 
 SCORE_BATCH = 1 << 16
-# One operation has at most so many values. Up to torch's grain size it stays on one thread: no sum is split between
+# One operation has at most this many values. Up to torch's grain size it stays on one thread: no sum is split between
 # threads, and where jobs share the cores nothing waits for a barrier, which costs up to ten times a small operation.
 SERIAL_VALUES = 1 << 15
 SEARCH_PRODUCTS = 1 << 25

@@ -10,7 +10,7 @@ from torch import Tensor
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import concatenated_ranges
 
-# A depth of at most so many nodes is compared with every query; below it only children of the nearest nodes are.
+# A depth of at most this many nodes is compared with every query; below it only children of the nearest nodes are.
 NODES_AT_ONCE = 1 << 16
 # So many scores, floats, are held at once.
 SCORES_AT_ONCE = 1 << 23

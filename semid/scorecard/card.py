@@ -104,8 +104,8 @@ class Scorecard:
 
     fit: what the tokenizer reports of its training; train_items_per_code: training items over the largest codebook;
     bits: of a semantic ID if all codes were equally likely; entropy_bits: the sum over levels of the entropy of a
-    level's codes; unique_codes: distinct codes an item; items_in_collisions: items that share their whole code;
-    items_in_collisions_identical: those that share code and embedding, which no tokenizer could separate;
+    level's codes; unique_codes: distinct codes divided by items; items_in_collisions: items that share their whole
+    code; items_in_collisions_identical: those that share code and embedding, which no tokenizer could separate;
     reconstruction: None for codes that cannot be decoded; note: what kind of data this is.
     """
 

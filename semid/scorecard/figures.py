@@ -83,7 +83,7 @@ def scorecard(
 
 
 def _with_lift(structure: Structure, prefixes: tuple[SharedPrefix, ...]) -> Structure:
-    """Add the shares of pairs with a common prefix over what chance gives, None where no two items have one."""
+    """Add `cooccurrence_lift`: each share of `cooccurrence` divided by that of chance, None where chance gives 0."""
     if structure.cooccurrence is None:
         return structure
     lifts = (

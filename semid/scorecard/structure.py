@@ -24,10 +24,11 @@ from semid.statistics.entropy import entropy_bits
 
 NEIGHBOURS = 10
 HITS_AMONG = 100
-# The neighbours of so many items are searched, and the targets of so many steps.
+# The neighbours of at most this many items are searched, and the targets of at most this many steps.
 SAMPLE = 2000
 SEARCHED_AT_ONCE = 500
-# The categories of so many items are compared with their codes: the chance level costs codes x categories x items.
+# The categories of at most this many items are compared with their codes: the chance level costs codes x categories x
+# items.
 CATEGORY_SAMPLE = 100_000
 # A level of categories tells items apart if its entropy is at least this.
 CATEGORY_BITS = 1.0
@@ -110,7 +111,7 @@ def structure_figures(
       same code. Neighbours are the 10 embeddings nearest by cosine to each of a sample of 2,000. Items with identical
       embeddings count as one item, the first of them.
     - `cosine_prefix_spearman`: rank correlation of the cosine and the depth of the shared prefix, over the pairs of
-      that sample with their neighbours and as many pairs with random items, which alone hardly ever share a code.
+      that sample with their neighbours and as many pairs with random items, which would rarely share a code alone.
     - `cooccurrence`: the share of pairs of items with a common prefix of depth 1, …, L, where a user had one after the
       other in training. Pairs of an item with itself are left out.
     - `embedding_hitrate@100`, `decoded_hitrate@100`: :func:`hit_rate` of a sample of 2,000 such pairs, by the
@@ -122,7 +123,7 @@ def structure_figures(
             f"{len(codes)} codes, but {len(vectors)} embeddings and {len(categories)} items with categories; "
             "run these steps again"
         )
-    # Each figure draws its sample after the one before it.
+    # The figures share one random generator: in another order they would draw other samples.
     random = np.random.default_rng(seed)
     agreement = category_agreement(codes[:, 0], categories, random)
     embeddings = distinct_embeddings(vectors, first_of_identical)
@@ -220,10 +221,10 @@ def _blocks(pairs: np.ndarray) -> Iterator[np.ndarray]:
 def hit_rate(distinct: Distinct, pairs: np.ndarray, k: int) -> float:
     """Return the share of pairs of different items [pairs, 2] whose second is among the `k` nearest to the first.
 
-    Items are near by cosine. This is FORGE's embedding hit rate (Fu et al., 2025, arXiv:2509.20904): items are
-    retrieved item by item by the similarity of their features alone, and a hit is the item that the user went on to.
-    There every item of a history retrieves; here the last one does. Items of one vector are equally near, so that their
-    expected number is counted where only some of them are among the `k`.
+    Items are near by cosine. This is a variant of FORGE's embedding hit rate (Fu et al., 2025, arXiv:2509.20904), which
+    retrieves items by the similarity of their features alone and counts the item that the user went on to: there every
+    item of a history retrieves, and here the last one does. Items of one vector are equally near. A target among such
+    items counts with the probability that a random order of them puts it among the `k`.
     """
     vectors, sizes = distinct.vectors, distinct.sizes
     source, target = distinct.group_of_item[pairs].T
@@ -244,6 +245,7 @@ def hit_rate(distinct: Distinct, pairs: np.ndarray, k: int) -> float:
             # These are sums of whole numbers, which float32 holds exactly up to 2^24, far beyond k.
             nearer = nearer + (above.float() @ weights).numpy().astype(np.int64)
             progress.update(len(block))
+    # The products of identical vectors may round otherwise, but nothing is nearer than an identical item.
     nearer[source == target] = 0
     tied = sizes[target] - (source == target)
     return float(np.clip((k - nearer) / tied, 0, 1).mean())

@@ -1,4 +1,4 @@
-"""`tokenizers.csv`: a row a scorecard."""
+"""`tokenizers.csv`: one row per scorecard."""
 
 import csv
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from semid.files import whole_file
 from semid.scorecard.card import Scorecard, Structure, WrittenAs, field_markers, written_names
 
-# A number a level; None where a level has none.
+# One number per level; None where a level has none.
 Levels = tuple[float | None, ...]
 
 

@@ -68,7 +68,11 @@ class DatasetSettings:
     `embeddings:` as a whole.
     """
 
-    shards: Annotated[int, Ge(1), doc("Embed and encode in so many jobs, for big catalogues.")] = 1
+    shards: Annotated[
+        int,
+        Ge(1),
+        doc("The number of jobs in which items are embedded, and encoded; more than one for big catalogues."),
+    ] = 1
     load: Annotated[
         dict[str, LocalFolder] | None,
         doc(

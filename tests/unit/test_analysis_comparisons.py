@@ -12,10 +12,10 @@ from semid.evaluation import EvaluationSettings
 from semid.evaluation.metrics import expected_metric
 from semid.evaluation.queries import Queries
 from semid.evaluation.ranks_file import RanksFile, write_ranks
-from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.evaluation.target_ranks import Ranking, Ranks
 
-EXACT = Strategy("exact", 0, "exact")
-PROBE = Strategy("probe", 100, "exact")
+EXACT = Ranking("exact", 0, "exact")
+PROBE = Ranking("probe", 100, "exact")
 
 
 def queries_of(user: np.ndarray) -> Queries:
@@ -37,7 +37,7 @@ def ranks_of(greater: np.ndarray) -> Ranks:
 
 @pytest.fixture
 def files(tmp_path):
-    def write(name: str, ranks: dict[Strategy, Ranks]) -> RanksFile:
+    def write(name: str, ranks: dict[Ranking, Ranks]) -> RanksFile:
         write_ranks(tmp_path / f"{name}.parquet", ranks)
         return RanksFile.open(tmp_path / f"{name}.parquet", len(next(iter(ranks.values())).found))
 
@@ -179,7 +179,7 @@ def test_pairs_are_formed_where_both_exist_and_corrected_within_their_family(fil
             ("a", 40, (EXACT, PROBE)),
             ("b", 20, (PROBE, EXACT)),
             ("c", 40, (PROBE,)),
-            ("d", 40, (Strategy("probe", 500, "exact"),)),
+            ("d", 40, (Ranking("probe", 500, "exact"),)),
         )
     }
     rows = comparison_rows("beauty", tokenizers, queries, EvaluationSettings(permutations=999))

@@ -21,7 +21,7 @@ from semid.evaluation.query_choice import write_query_choice
 from semid.evaluation.ranks_file import RanksFile, write_ranks
 from semid.evaluation.settings import EvaluationSettings
 from semid.evaluation.table import read_table
-from semid.evaluation.target_ranks import Ranks, Strategy
+from semid.evaluation.target_ranks import Ranking, Ranks
 
 USERS, ITEMS = 40, 30
 
@@ -103,7 +103,7 @@ def test_ranks_of_one_tokenizers_seeds_are_opened_together(tmp_path):
     names = ["rqkmeans_2x4", "vqvae_8", "rqkmeans_2x4-s1"]
     paths = [str(tmp_path / f"{name}.parquet") for name in names]
     for path in paths:
-        write_ranks(path, {Strategy("exact", 0, "exact"): Ranks(3)})
+        write_ranks(path, {Ranking("exact", 0, "exact"): Ranks(3)})
     opened = open_ranks(names, paths, 3)
     assert {name: [file.path.stem for file in files] for name, files in opened.items()} == {
         "rqkmeans_2x4": ["rqkmeans_2x4", "rqkmeans_2x4-s1"],

@@ -32,7 +32,7 @@ def test_metrics_without_ties_equal_ir_measures():
     run = [ir_measures.ScoredDoc(str(q), str(i), s) for q, row in enumerate(scores) for i, s in enumerate(row)]
     measures = {f"recall@{k}": R @ k for k in KS} | {f"ndcg@{k}": nDCG @ k for k in KS} | {"mrr": RR @ 100}
     found = ir_measures.calc_aggregate(measures.values(), qrels, run)
-    assert set(measures) == set(METRICS)
+    assert set(measures) <= set(METRICS)
     for name, measure in measures.items():
         ours = expected_metric(name, greater, equal, np.ones(60, bool)).mean()
         assert ours == pytest.approx(found[measure], abs=1e-12), name
@@ -78,7 +78,8 @@ def test_the_table_of_metrics_is_what_the_families_of_the_registry_hold():
     assert [metric.name for metric in metrics if isinstance(metric, GainMetric)] == list(METRICS)
     assert [metric.name for metric in metrics if isinstance(metric, ListMetric)] == list(LIST_METRICS)
     assert len(metrics) == len(METRICS) + len(LIST_METRICS)
-    assert list(METRICS) == [*(f"recall@{k}" for k in KS), *(f"ndcg@{k}" for k in KS), "mrr"]
+    first = [*(f"recall@{k}" for k in KS), *(f"ndcg@{k}" for k in KS), "mrr"]
+    assert list(METRICS)[: len(first)] == first
 
 
 def test_coverage_is_the_share_of_items_that_anybody_is_shown():

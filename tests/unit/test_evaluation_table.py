@@ -4,6 +4,8 @@ import pytest
 
 from semid.errors import InputError
 from semid.evaluation import TABLE_COLUMNS, collect_tables, format_table, write_table
+from semid.evaluation.metrics import ALL_METRICS
+from semid.evaluation.table import FIRST_METRICS
 
 READ_FIRST = """
 dataset, tokenizer, candidates, budget, rerank, users, avg_cand_size, cand_recall, recall@1, recall@5, recall@10,
@@ -47,7 +49,10 @@ del CONTROL["entropy_bits"]
 def test_columns_that_people_read_come_first_and_later_ones_are_appended():
     columns = [name for part in (READ_FIRST, OTHERS) for name in " ".join(part.split()).split(", ")]
     columns += [*OTHER_INTERVALS, "no_history_skipped", "unknown_target_skipped", "item_coverage@10"]
-    assert list(TABLE_COLUMNS) == columns
+    assert list(TABLE_COLUMNS)[: len(columns)] == columns
+    # a metric that is added later brings its columns to the end, and moves none
+    later = [metric.name for metric in ALL_METRICS[len(FIRST_METRICS) + 1 :]]
+    assert [column for column in TABLE_COLUMNS[len(columns) :] if not column.endswith(("_low", "_high"))] == later
 
 
 def test_a_written_table_has_six_digits_whole_integers_and_empty_cells(tmp_path):

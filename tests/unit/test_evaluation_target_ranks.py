@@ -9,11 +9,11 @@ import pytest
 from semid.errors import InputError
 from semid.evaluation.metrics import METRICS, expected_metric
 from semid.evaluation.ranks_file import OUTCOMES, RanksFile, write_ranks
-from semid.evaluation.target_ranks import Ranks, Strategy, code_columns, code_ranks
+from semid.evaluation.target_ranks import Ranking, Ranks, code_columns, code_ranks
 
-EXACT = Strategy("exact", 0, "exact")
-PROBE = Strategy("probe", 100, "exact")
-DECODED = Strategy("probe", 100, "decoded")
+EXACT = Ranking("exact", 0, "exact")
+PROBE = Ranking("probe", 100, "exact")
+DECODED = Ranking("probe", 100, "decoded")
 
 
 def random_ranks(n: int, seed: int) -> Ranks:

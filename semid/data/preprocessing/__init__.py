@@ -1,8 +1,8 @@
 """A source comes in; items.parquet, train.parquet, valid.parquet, test.parquet and stats.json go out.
 
 The steps are read, number, filter, split and write, in this order, each a module of that name; :mod:`pipeline` calls
-one after the other. Each step says which tables of the database it makes, and which it replaces. DuckDB does what grows
-with text; integers (one a user, item or interaction) go through numpy for the k-core.
+one after the other. Each step says which tables of the database it makes, and which it replaces. Tables with
+text stay in DuckDB; the k-core alone loads integers into numpy.
 """
 
 from semid.data.preprocessing.filter import k_core

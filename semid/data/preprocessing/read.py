@@ -130,9 +130,9 @@ def _columns_of_fields(
         column = source.columns.get(name, name)
         if column not in file.columns and (name in required or name in source.columns):
             there = ", ".join(file.columns)
+            remedy = "Name the right one under columns" if source.takes_columns else "This source needs it"
             raise InputError(
-                f"{file.path} has no column {column!r} for {name}; the columns there are: {there}. "
-                "Name the right one under columns"
+                f"{file.path} has no column {column!r} for {name}; the columns there are: {there}. {remedy}"
             )
         columns[name] = column if column in file.columns else None
     return columns

@@ -30,7 +30,7 @@ class SplitTimes:
 class PreprocessSettings:
     """How interactions are filtered and split. Raises InputError for a value out of its range.
 
-    `split` may also be given as two timestamps, which is what it becomes where a map names them.
+    `split` is the name of a split, or two timestamps, which may be given as they are or as `{timestamps: [t1, t2]}`.
 
     memory_limit: the memory that DuckDB may take, in MB. threads: the threads that DuckDB may use. Neither changes the
     result, and neither is a key of the configuration.

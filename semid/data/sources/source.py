@@ -17,6 +17,7 @@ from semid.errors import InputError
 
 INTERACTION_FIELDS = ("user_id", "item_id", "timestamp", "rating")
 ITEM_FIELDS = ("item_id", "title", "description", "categories", "store")
+TIMESTAMP_UNITS = ("milliseconds", "seconds", "position")
 SPLITS = ("train", "valid", "test")
 JSON_LINES = (".jsonl", ".jsonl.gz")
 CSV = (".csv", ".csv.gz")
@@ -49,24 +50,29 @@ class Counts(NamedTuple):
 class Source:
     """A source of data: a frozen dataclass of the keys that a dataset of that source has in the configuration.
 
-    A subclass declares its keys as fields with a text (:mod:`semid.checks`), calls :meth:`check` when it is made, and
-    overrides what differs from the defaults below. Fields without a text are no keys: planning fills them.
+    A subclass declares its keys as fields with a text (:mod:`semid.checks`) and calls :meth:`check` in its
+    `__post_init__`. It has to give `format`, :attr:`interaction_files`, :attr:`item_files` and, if it has interactions,
+    `timestamp_unit`; it overrides what else differs from the defaults below. Fields without a text are no keys:
+    planning fills them. A class gives an attribute without an annotation, since a dataclass would make a field of one
+    with an annotation.
 
-    Attributes of the class:
+    Attributes for planning:
 
-    combinations: rules for keys that go together, in words under `expected` and as keywords of a JSON schema.
+    combinations: rules for keys that go together, in words under `expected` and as keywords of a JSON schema
+        (`required`, `dependentRequired`, `not`, `anyOf`, `oneOf`). The key `embeddings` always counts as given.
     file_keys: the keys that name raw files, each with the endings that these may have. A key's value is a path,
         several, or a map of these by split.
     format: what stats.json calls the format of the files.
     note: what every table says of numbers that rank nothing; empty for all others.
     generated: raw files that a job generates, as file names by the key under which `preprocess` reads them.
-    official_splits: the splits that the release itself comes in, by the name that `split:` takes. The value is the k of
-        the k-core that the interactions of the split are, 0 where they are all interactions.
+    official_splits: the splits that the release itself comes in, by the name that `split:` takes. The value is 5 for a
+        split of the 5-core, and 0 for a split of all interactions.
 
-    Attributes of an instance, for the job that reads it:
+    Attributes for the job that reads the files; a class sets them, or a dataset where they are fields (`Table`):
 
-    columns: the files' names of columns by our names of fields, where the two differ.
-    timestamp_unit: `milliseconds`, `seconds` or `position`; None without interactions.
+    columns: the column of the files for each of `INTERACTION_FIELDS` and `ITEM_FIELDS` that has another name there. It
+        holds for files of interactions and of items alike, and a column that it names must be there.
+    timestamp_unit: `milliseconds`, `seconds` or `position`; needed with interactions, None without.
     categories_separator: cuts a text of categories into a list; None leaves it whole.
     ignored_categories: texts that stand where an item has no category.
     """
@@ -91,6 +97,11 @@ class Source:
         if not _fits(self.combinations, keys | {"embeddings"}):
             raise InputError(f"{name}: expected {self.combinations['expected']}, got {', '.join(sorted(keys))}")
 
+    @property
+    def takes_columns(self) -> bool:
+        """Whether a dataset of this source can say under `columns` how the columns of its files are called."""
+        return any(option.name == "columns" for option in options_of(type(self)))
+
     # Planning
 
     @property
@@ -100,7 +111,7 @@ class Source:
 
     @property
     def names_items(self) -> bool:
-        """Whether the raw files name the items; otherwise the ids of the dataset's own vectors do."""
+        """Whether the raw files name the items; False if the ids of the dataset's own vectors do."""
         return True
 
     @property
@@ -117,7 +128,8 @@ class Source:
         return {}
 
     def located(self, folder: str, split: Any, release: Mapping[str, OfficialFile]) -> tuple[Self, Origin]:
-        """Return this source with all its raw files named, and how they come.
+        """Return a copy of this source whose file keys are filled in, and whether the files are given, generated or
+        downloaded.
 
         `folder` is where the dataset has files that are generated or downloaded, and `split` the key `split` of its
         preprocessing. Raises `InputError` for files that `release` does not have.
@@ -125,7 +137,10 @@ class Source:
         return self, "given"
 
     def files(self) -> dict[str, Any]:
-        """Return the raw files (a path or a list of paths, as given) by their key; those of `splits` by their split."""
+        """Return the raw files, each a path or a list of paths as given, by their key.
+
+        A key whose value is a map, such as `splits`, is replaced by the keys of the map.
+        """
         named: dict[str, Any] = {}
         for key in self.file_keys:
             value = getattr(self, key)
@@ -138,7 +153,10 @@ class Source:
         return {field.name: _plain(value) for field, value in values if value not in (None, {}, field.default)}
 
     def recorded(self) -> dict[str, Any]:
-        """Return the keys that raw files are generated by, which the manifest records beside :meth:`options`."""
+        """Return the keys by which raw files are generated.
+
+        They do not change how files are read, so :meth:`options` leaves them out; the manifest records both.
+        """
         return {}
 
     # Jobs
@@ -167,7 +185,7 @@ class Source:
 
     @property
     def items_from_splits(self) -> bool:
-        """Whether the items are those of the split files, described by these files' own columns."""
+        """Whether there is no item file, so that the columns of the split files describe the items."""
         return False
 
     @property
@@ -176,11 +194,23 @@ class Source:
         return False
 
     def published(self, k_core: int) -> tuple[str, Counts] | None:
-        """Return the category of this data and the published size of its k-core; None where none was published."""
+        """Return a name for messages and the published size of the k-core; None if none was published."""
         return None
 
     def check_files(self) -> None:
-        """Raise `InputError` for a raw file that is missing, or that has a format that its key does not take."""
+        """Raise `InputError` for a raw file that is missing, or that has a format that its key does not take.
+
+        The same holds for a unit of timestamps that does not exist, and for a column of a field that does not exist:
+        these are faults of the source, or of its keys.
+        """
+        name = type(self).__name__
+        if self.interaction_files and self.timestamp_unit not in TIMESTAMP_UNITS:
+            units = ", ".join(TIMESTAMP_UNITS)
+            raise InputError(f"{name}: timestamp_unit must be one of {units}, got {self.timestamp_unit!r}")
+        unknown = [field for field in self.columns if field not in (*INTERACTION_FIELDS, *ITEM_FIELDS)]
+        if unknown:
+            known = ", ".join(dict.fromkeys((*INTERACTION_FIELDS, *ITEM_FIELDS)))
+            raise InputError(f"{name}: columns names {unknown[0]!r}, which is no field; the fields are {known}")
         for key, endings in self.file_keys.items():
             value = getattr(self, key)
             by_name = (

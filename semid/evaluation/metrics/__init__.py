@@ -1,14 +1,15 @@
-"""Metrics: the place of each query's target, or the first items of all queries, come in; numbers come out."""
+"""Metrics: the rank of each query's target, or the first items of all queries, come in; numbers come out."""
 
 from semid.evaluation.metrics.expected import expected_metric
 from semid.evaluation.metrics.metric import HEADLINE, KS, GainMetric, ListMetric
-from semid.evaluation.metrics.registry import DEEPEST, LIST_METRICS, METRICS
+from semid.evaluation.metrics.registry import ALL_METRICS, LIST_METRICS, MAX_CUTOFF, METRICS
 
 __all__ = [
-    "DEEPEST",
+    "ALL_METRICS",
     "HEADLINE",
     "KS",
     "LIST_METRICS",
+    "MAX_CUTOFF",
     "METRICS",
     "GainMetric",
     "ListMetric",

@@ -7,15 +7,16 @@ import numpy as np
 
 KS = (1, 5, 10, 20, 50, 100)
 MAX_RANK = 100
-# metrics that are looked at first: with intervals beside them, and for untied users
+# the metrics whose intervals stand among the first columns, and which are also computed for untied users alone
 HEADLINE = ("recall@10", "ndcg@10")
 
 
 @dataclass(frozen=True)
 class GainMetric:
-    """A metric that depends on the rank of the one relevant item: `gain(rank)` up to rank `cutoff`, then 0.
+    """A metric that depends on the rank of the one relevant item: `gain(rank)` up to rank `cutoff`, and 0 beyond it.
 
-    gain: a function from ranks, integers [n] from 1 on, to float64 [n]. The table has its mean over queries, with an
+    name: the column, such as `recall@10`; gain: a function from ranks, integers [n] from 1 on, to float64 [n]; cutoff:
+    the last rank that counts; description: a sentence for readers. The table has the mean over queries, with an
     interval.
     """
 

@@ -1,5 +1,5 @@
 """Candidate strategies: codes and the histories of queries come in, the unseen items to rank come out.
 
-`registry` lists them and imports neither numpy nor torch. Every other module is one strategy, but for `candidates`,
-which holds what they share.
+`registry` lists the strategies, and `strategy` says what an entry of it is; both import neither numpy nor torch.
+`candidates` holds what strategies share. Every other module is one strategy, of its name.
 """

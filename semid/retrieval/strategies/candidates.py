@@ -1,6 +1,7 @@
 """What candidate strategies share: their arguments, and the unseen items of ranges of the inverted index.
 
-A strategy names ranges of the index's item order, and one function turns ranges into candidates. Everything is
+Most strategies name ranges of `index.items`, the items sorted by their codes, and :func:`unseen_in_ranges` turns
+ranges into candidates. Everything is
 vectorised over queries. The work is cut into batches by what it will cost, so that memory does not grow with
 queries × items.
 """
@@ -16,7 +17,7 @@ from semid.retrieval.ragged import Ragged, concatenated_ranges, distinct_pairs, 
 from semid.retrieval.seen import Seen
 from semid.retrieval.tree import CodeSpace
 
-# A batch holds so many (query, item) pairs, or one query with more.
+# A batch holds at most this many (query, item) pairs, or one query with more.
 PAIR_BUDGET = 1 << 20
 
 # A slice of queries, and item indices int32 for each of them.
@@ -39,9 +40,9 @@ class IndexedCodes:
 class QueryBlock:
     """Consecutive queries for which candidates are sought.
 
-    history: item indices, a list a query, in any order, with repeats allowed; scaled_vectors: a function that gives
-    the queries' vectors, float32 [queries, dim], each as long as the vector of its last item, for strategies that
-    measure distances.
+    history: a list of item indices for each query; neither order nor repeats matter.
+    scaled_vectors: a function that gives the queries' vectors, float32 [queries, dim], for strategies that measure
+        distances to codes. Each is scaled to the norm of the vector of the user's latest item.
     """
 
     history: Ragged
@@ -50,7 +51,7 @@ class QueryBlock:
 
 @dataclass(frozen=True, eq=False)
 class Ranges:
-    """Ranges `start <= position < stop` of the index's item order, sorted by owner, then start.
+    """Ranges of positions `start <= position < stop` in `index.items`, sorted by owner, then start.
 
     owner: int64 [ranges], the query that a range belongs to. Ranges of one owner are disjoint.
     """
@@ -78,10 +79,11 @@ def bucket_ranges(index: InvertedIndex, owner: np.ndarray, bucket: np.ndarray) -
 def unseen_in_ranges(
     index: InvertedIndex, history: Ragged, costs: np.ndarray, ranges_of: Callable[[Seen], Ranges]
 ) -> Iterator[Candidates]:
-    """Yield the unseen items of the ranges that `ranges_of` gives, which hold every history item of their owner.
+    """Yield the unseen items of the ranges that `ranges_of` gives.
 
-    costs: int64 [history items], ranges that each item of a history can add at most. A batch holds about PAIR_BUDGET
-    (query, item) pairs, or one query with more.
+    The ranges of a query must hold all items of its history, or AssertionError is raised. costs: int64, for each entry
+    of `history.values` an upper bound on the ranges that it adds, by which the work is cut into batches: a batch holds
+    about PAIR_BUDGET (query, item) pairs, or one query with more.
     """
     costs_of_queries = np.diff(offsets_of(costs)[history.offsets])
     for queries in split_by_budget(costs_of_queries, PAIR_BUDGET):
@@ -96,12 +98,14 @@ def unseen_in_ranges(
 
 def _unseen_items(index: InvertedIndex, seen: Seen, ranges: Ranges) -> Ragged:
     positions = concatenated_ranges(ranges.start, ranges.stop)
-    place = offsets_of(ranges.stop - ranges.start)
+    first_of_range = offsets_of(ranges.stop - ranges.start)
     seen_position = index.position_of_item[seen.item].astype(np.int64)
     # Owner and position, as one sorted key, find the range that holds each seen item.
-    range_keys = ranges.owner * index.num_items + ranges.start
-    holder = np.searchsorted(range_keys, seen.owner * index.num_items + seen_position, "right") - 1
+    start_keys = ranges.owner * index.num_items + ranges.start
+    range_of_seen = np.searchsorted(start_keys, seen.owner * index.num_items + seen_position, "right") - 1
+    is_held = (ranges.owner[range_of_seen] == seen.owner) & (seen_position < ranges.stop[range_of_seen])
+    assert (is_held & (range_of_seen >= 0)).all(), "the ranges of a query must hold all items of its history"
     keep = np.ones(len(positions), bool)
-    keep[place[holder] + seen_position - ranges.start[holder]] = False
+    keep[first_of_range[range_of_seen] + seen_position - ranges.start[range_of_seen]] = False
     lengths = ranges.items_of_queries(seen.num_queries) - seen.counts
     return Ragged(index.items[positions[keep]], offsets_of(lengths))

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 class CandidateStrategy:
     """A way to find candidates.
 
-    find: import string of a function of :class:`IndexedCodes` and :class:`QueryBlock` that yields the candidates of
-    consecutive slices of the queries. description: what the candidates are. uses: the settings that the function takes,
-    by name; one that uses `budgets` gives the nearest candidates first, and gets a row of the table for every budget.
-    controls: the codes, beside those of tokenizers, with which it is tried: `random`, `categories`. min_levels: shorter
-    codes are not searched in this way.
+    find: the import string of a function `find_<strategy>(codes, queries, **settings)` of :class:`IndexedCodes` and
+        :class:`QueryBlock`. It goes through the queries in order and yields :data:`Candidates`, each a slice of the
+        queries and the items that were found for them: int32 item indices, none twice, and none of the query's history.
+    description: what the candidates are.
+    uses: the names of the settings that the function takes, options of `EvaluationSettings`. One that uses `budgets`
+        must yield the nearest candidates first; the table then has one row for each budget.
+    controls: what else is searched with it: `random`, shuffled codes, whenever the strategy is configured;
+        `categories`, the category paths of the items, in every evaluation of controls.
+    min_levels: the fewest levels that codes must have. The evaluation leaves shorter codes out, with a line in the log.
     """
 
     find: str
@@ -30,7 +34,7 @@ class CandidateStrategy:
 
     @property
     def name(self) -> str:
-        """The name of the module that finds the candidates."""
+        """The name of the strategy, which is also that of its module."""
         return self.find.partition(":")[0].rpartition(".")[2]
 
     def search(self, codes: "IndexedCodes", queries: "QueryBlock", settings: Any) -> "Iterator[Candidates]":
@@ -41,6 +45,7 @@ class CandidateStrategy:
         """
         if codes.index.num_levels < self.min_levels:
             raise InputError(
-                f"{codes.name}: candidates {self.name} need codes of {self.min_levels} levels or more: leave them out"
+                f"{codes.name}: candidates {self.name} need codes of {self.min_levels} levels or more: take "
+                f"{self.name} out of candidates"
             )
         return load(self.find)(codes, queries, **{name: getattr(settings, name) for name in self.uses})
