@@ -75,7 +75,8 @@ class EvaluationSettings:
         MinLen(1),
         unique_items,
         doc(
-            "The numbers of candidates that the strategy `probe`, and the indexes without semantic IDs, find for a query; each has a row of the table."
+            "The numbers of candidates that the strategy `probe`, and the indexes without semantic IDs, find for a "
+            "query; each has a row of the table."
         ),
     ] = (10, 50, 100, 500, 1000)
     seed: Annotated[int, Ge(0), doc("Seed of the sample of users, of random codes and of the bootstrap.")] = 0
