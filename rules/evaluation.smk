@@ -2,9 +2,10 @@
 and of the controls, offline_eval.csv of the peers, and query.json where the query is fitted.
 """
 
-# keys of `evaluation:` that jobs depend on: the queries asked, the vectors they are asked by, and the intervals
+# keys of `evaluation:` that say which queries there are
 QUERIES = ("split", "max_users", "seed")
-ASKED = (*QUERIES, "query", "decay", "history", "resamples")
+# keys that also say by which vectors the queries search, and how intervals are made
+ASKING_KEYS = (*QUERIES, "query", "decay", "history", "resamples")
 
 
 rule evaluate:
@@ -38,7 +39,7 @@ rule evaluate:
         runtime=evaluation_minutes,
     params:
         code=code_of("evaluate.py", tokenizers.implementations, datasets.strategy_implementations),
-        settings=asked(datasets.evaluation, keys=(*ASKED, "candidates", "rerank"), searched="candidates"),
+        settings=asked(datasets.evaluation, keys=(*ASKING_KEYS, "candidates", "rerank"), searched="candidates"),
         strategies=asked(datasets.strategies, searched="candidates"),
         normalize=datasets.faiss["normalize"],
         note=asked(datasets.note),
@@ -74,7 +75,7 @@ rule evaluate_controls:
         code=lambda wildcards: code(
             "evaluate_controls.py", *datasets.strategy_implementations(wildcards.dataset, "categories")
         ),
-        settings=asked(datasets.evaluation, keys=ASKED, searched="categories"),
+        settings=asked(datasets.evaluation, keys=ASKING_KEYS, searched="categories"),
         strategies=asked(datasets.strategies, searched="categories"),
         normalize=datasets.faiss["normalize"],
         note=asked(datasets.note),
@@ -104,7 +105,7 @@ rule evaluate_peers:
         runtime=evaluation_minutes,
     params:
         code=code("evaluate_peers.py"),
-        settings=asked(datasets.evaluation, keys=(*ASKED, "budgets")),
+        settings=asked(datasets.evaluation, keys=(*ASKING_KEYS, "budgets")),
         normalize=datasets.faiss["normalize"],
         # the same indexes whatever --cores: Snakemake caps `threads`, not this
         training_threads=COMPUTE["training_threads"],

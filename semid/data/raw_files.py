@@ -71,9 +71,9 @@ def missing_downloads(datasets: Mapping[str, Mapping[str, Any]], raw: Path, chec
     """Return a regular expression of what may be downloaded, as `<dataset>/<path in the release>` below data/raw/.
 
     `datasets` are those of the configuration; `raw` is where the working directory has data/raw/. A file that exists
-    does not match: as an output, Snakemake would delete it, whoever put it there, and make it anew when the rule's
-    script is younger. A path that the release does not have matches if it looks like one of its paths, so that it is
-    refused by name.
+    does not match: Snakemake deletes an output before it makes it anew, and would do so here, whoever put the file
+    there, whenever the rule's script is younger. A path that the release does not have matches if it looks like one of
+    its paths, so that it is refused by name.
     """
     allowed, present = [], []
     for dataset, options in datasets.items():

@@ -16,9 +16,10 @@ FIELDS = ("codes", "offsets", "items")
 
 @dataclass(frozen=True, eq=False)
 class BucketGroups:
-    """Buckets that share some positions of their code.
+    """Buckets whose codes agree at some levels.
 
-    `members[offsets[g]:offsets[g + 1]]` are the buckets of group `g`, `group_of_bucket` is its inverse.
+    `members[offsets[g]:offsets[g + 1]]` are the buckets of group `g`, and `group_of_bucket[b]` is the group of bucket
+    `b`.
     """
 
     members: np.ndarray
@@ -129,12 +130,15 @@ class InvertedIndex:
 
     @cached_property
     def prefix_groups(self) -> tuple[BucketGroups, ...]:
-        """Entry `d - 1`: buckets grouped by the first `d` positions, each group a contiguous run of buckets."""
+        """Entry `d - 1`: buckets grouped by the first `d` levels. Each group is a contiguous run of buckets.
+
+        The items of group `g` are therefore `items[offsets[groups.offsets[g]]:offsets[groups.offsets[g + 1]]]`.
+        """
         return tuple(BucketGroups.build(self.codes, list(range(depth))) for depth in range(1, self.num_levels + 1))
 
     @cached_property
     def wildcard_groups(self) -> tuple[BucketGroups, ...]:
-        """Entry `l`: buckets grouped by every position but `l`."""
+        """Entry `l`: buckets grouped by every level but `l`."""
         levels = range(self.num_levels)
         return tuple(BucketGroups.build(self.codes, [level for level in levels if level != free]) for free in levels)
 

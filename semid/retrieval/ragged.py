@@ -46,7 +46,7 @@ def distinct_pairs(owner: np.ndarray, value: np.ndarray, num_values: int) -> tup
 
 
 def split_by_budget(costs: np.ndarray, budget: int) -> Iterator[slice]:
-    """Cut `costs` into consecutive slices, each the longest of total at most `budget` (or one larger entry alone)."""
+    """Cut `costs` into consecutive slices, each as long as its total stays within `budget`, but at least one entry."""
     totals = np.cumsum(costs, dtype=np.int64)
     start = 0
     while start < len(costs):

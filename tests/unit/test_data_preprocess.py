@@ -1006,7 +1006,9 @@ def test_timestamps_in_another_unit_are_recognised(tmp_path, declared, factor, a
 
 def test_positions_declared_as_time_are_recognised(tmp_path):
     rows = [{"user_id": "u", "item_id": i, "timestamp": n} for n, i in enumerate("abc")]
-    assert "say position" in refused(tmp_path, Table(write(tmp_path / "i.csv", rows), timestamp_unit="seconds"))
+    assert "its unit is `position`" in refused(
+        tmp_path, Table(write(tmp_path / "i.csv", rows), timestamp_unit="seconds")
+    )
 
 
 def test_an_empty_k_core_tells_what_was_there_before(tmp_path):

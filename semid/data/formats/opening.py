@@ -11,14 +11,15 @@ from semid.data.formats.raw_file import RawFile, reading
 from semid.data.sources.source import CSV, JSON_LINES, PARQUET
 from semid.errors import InputError
 
+# Another format is a class here, its endings in sources/source.py, and an entry of this table.
 FORMATS: Mapping[tuple[str, ...], type[RawFile]] = {JSON_LINES: JsonLines, CSV: Csv, PARQUET: Parquet}
 
 
 def open_raw_file(database: Database, path: Path) -> RawFile:
     """Make the file at `path` readable, as yet without fields.
 
-    Its ending is one that :meth:`semid.data.sources.source.Source.check_files` lets pass. Raises InputError where its
-    columns cannot be read.
+    The path must have passed :meth:`semid.data.sources.source.Source.check_files`, which refuses unknown endings.
+    Raises InputError if its columns cannot be read.
     """
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty")

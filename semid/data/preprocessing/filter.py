@@ -1,7 +1,7 @@
 """Step 3: interactions that do not count are dropped.
 
-Makes known_interactions, single_interactions and core_interactions, one of the other, beginning with
-numbered_interactions; each replaces the table it is made of. A filter that does not apply makes no table.
+Each filter makes its table from the one before and drops that: numbered_interactions becomes known_interactions, then
+single_interactions, then core_interactions. A filter that does not apply makes no table.
 """
 
 import logging
@@ -21,7 +21,7 @@ from semid.errors import InputError
 logger = logging.getLogger(__name__)
 
 UNKNOWN_TO_WARN_OF = 0.1
-# What stats.json calls the interactions that a step drops.
+# For each step, the reason under `dropped` in stats.json.
 REASONS = {"known_items": "unknown_item", "repeats": "repeated", "k_core": "k_core"}
 
 
@@ -34,18 +34,18 @@ class Filtered(NamedTuple):
 
 
 def filter_interactions(
-    database: Database, source: Source, settings: PreprocessSettings, has_listings: bool
+    database: Database, source: Source, settings: PreprocessSettings, has_item_list: bool
 ) -> Filtered:
     """Drop interactions of unknown items, then repeated ones, then those outside the k-core.
 
-    Interactions that come in splits keep their repeats and are made no k-core. has_listings: whether there is a list
-    of items, against which interactions are held.
+    Interactions that come in splits keep their repeats and are made no k-core. has_item_list: whether files or
+    ids list the items, so that interactions of other items are dropped.
     """
     table = "numbered_interactions"
     if not source.interaction_files:
         return Filtered(table, (), {})
     steps = [count_step(database, "usable", table)]
-    if has_listings:
+    if has_item_list:
         steps.append(drop_unknown_items(database, steps[-1]))
     if not source.is_split and settings.repeats != "keep":
         steps.append(drop_repeats(database, steps[-1], settings.repeats))
@@ -63,7 +63,7 @@ def drop_unknown_items(database: Database, before: Step) -> Step:
         there = _examples(database, "items WHERE known")
         raise InputError(
             f"no interaction has an item of the item file: interactions name {here}, the item file {there}; "
-            "check columns: item_id, and that both files write ids alike"
+            "check that the column of item_id holds the ids, and that both files write them alike"
         )
     unlisted = database.row(
         f"SELECT avg(({unknown})::INTEGER) AS share, any_value(item_number) FILTER ({unknown}) AS example "

@@ -13,7 +13,7 @@ from semid.data.sources.source import Source
 class Numbering(NamedTuple):
     """Whether there is a list of items, against which interactions are held; and rows of items dropped by reason."""
 
-    has_listings: bool
+    has_item_list: bool
     dropped: dict[str, int]
 
 
@@ -23,13 +23,13 @@ def number_users_and_items(database: Database, source: Source) -> Numbering:
     `listing` is a rowid of raw_items, NULL for an item without one; `known` is false for an item that the item files
     lack, where there are any.
     """
-    has_listings = database.count("raw_items WHERE dropped IS NULL") > 0
+    has_item_list = database.count("raw_items WHERE dropped IS NULL") > 0
     # Listings without a title are numbered behind all others.
     behind = 1 << 60
     listing = f"rowid + CASE WHEN coalesce(trim(title), '') = '' THEN {behind} ELSE 0 END"
     database.execute(
         f"CREATE TABLE items AS SELECT item_id, min(listing) & {behind - 1} AS listing, "
-        f"{'min(listing) IS NOT NULL' if has_listings else 'true'} AS known FROM ("
+        f"{'min(listing) IS NOT NULL' if has_item_list else 'true'} AS known FROM ("
         f"SELECT item_id, {listing} AS listing FROM raw_items WHERE dropped IS NULL UNION ALL "
         "SELECT item_id, NULL FROM raw_interactions WHERE dropped IS NULL) GROUP BY item_id ORDER BY item_id"
     )
@@ -43,9 +43,9 @@ def number_users_and_items(database: Database, source: Source) -> Numbering:
         "WHERE r.dropped IS NULL"
     )
     database.execute("DROP TABLE raw_interactions")
-    if not has_listings or source.items_from_splits:
-        return Numbering(has_listings, {})
+    if not has_item_list or source.items_from_splits:
+        return Numbering(has_item_list, {})
     listed = database.row(
         "SELECT count(*) AS rows, count(DISTINCT item_id) AS ids FROM raw_items WHERE dropped IS NULL"
     )
-    return Numbering(has_listings, {"duplicate_listing": listed.rows - listed.ids})
+    return Numbering(has_item_list, {"duplicate_listing": listed.rows - listed.ids})

@@ -47,7 +47,7 @@ def preprocess(
         items = read_items(database, source, settings.max_malformed, item_ids)
         interactions = read_interactions(database, source, settings.max_malformed)
         numbering = number_users_and_items(database, source)
-        filtered = filter_interactions(database, source, settings, numbering.has_listings)
+        filtered = filter_interactions(database, source, settings, numbering.has_item_list)
         split_interactions(database, filtered.table, source, settings)
         chosen = choose_items(database, source, settings)
         dropped = {**interactions.dropped, **filtered.dropped}

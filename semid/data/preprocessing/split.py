@@ -1,7 +1,7 @@
 """Step 4: interactions are put in the order of time and split, and the items that stay are chosen.
 
-Makes split_interactions, which are sorted by user, then time, then source order (or seeded shuffle), of the filtered
-interactions, whose table it replaces; and catalogue(item_number, in_train), whose `rowid` is the item_index.
+Replaces the table of filtered interactions by split_interactions, sorted by user, then time, then source order (or a
+seeded shuffle). Makes catalogue(item_number, in_train), whose `rowid` is the item_index.
 """
 
 import logging
@@ -114,7 +114,7 @@ def _empty_split(
 
 
 def choose_items(database: Database, source: Source, settings: PreprocessSettings) -> Chosen:
-    """Make catalogue of the items that stay: those of the interactions after a k-core, else all known ones.
+    """Make catalogue of the items that stay: with a k-core those that still have interactions, else all known ones.
 
     Without interactions every item is in train.
     """

@@ -27,7 +27,7 @@ def check_timestamp_unit(database: Database, source: Source) -> None:
         return
     raw = median / MS_A_UNIT[unit]
     alike = [name for name, factor in MS_A_UNIT.items() if YEAR_1990_MS <= raw * factor < YEAR_2100_MS]
-    advice = alike[0] if alike else "no time since 1970; if it is only an order, say position"
+    advice = alike[0] if alike else "no time since 1970; if the file gives an order alone, its unit is `position`"
     names = ", ".join(str(file.path) for file in source.interaction_files)
     raise InputError(
         f"{names}: timestamp_unit is {unit}, but then the median timestamp, {raw:.0f}, would not lie between 1990 "

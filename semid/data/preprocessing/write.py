@@ -94,10 +94,10 @@ def _cleaned(items: pa.RecordBatch) -> pa.Table:
     columns = {name: items.column(name) for name in items.schema.names}
     for name in ("title", "description", "store"):
         columns[name] = clean_texts(columns[name])
-    path_of_part = np.asarray(pc.list_parent_indices(columns["categories"]))
-    parts = clean_texts(pc.list_flatten(columns["categories"]))
-    filled = np.asarray(pc.not_equal(parts, ""))
-    lengths = np.bincount(path_of_part[filled], minlength=len(items))
+    item_of_category = np.asarray(pc.list_parent_indices(columns["categories"]))
+    categories = clean_texts(pc.list_flatten(columns["categories"]))
+    filled = np.asarray(pc.not_equal(categories, ""))
+    lengths = np.bincount(item_of_category[filled], minlength=len(items))
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    columns["categories"] = pa.ListArray.from_arrays(offsets, parts.filter(pa.array(filled)))
+    columns["categories"] = pa.ListArray.from_arrays(offsets, categories.filter(pa.array(filled)))
     return pa.table(columns)

@@ -1,6 +1,6 @@
 """Sources of data: a dataset of the configuration comes in, a `Source` goes out.
 
-A source is a file of this package and a line of the registry `SOURCES`; nothing else knows it by name. The package
+A source is a file of this package and an entry of the registry `SOURCES`, which everything else reads. The package
 needs the standard library and annotated-types alone, since Snakemake imports it to plan.
 """
 

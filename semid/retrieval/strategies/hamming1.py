@@ -18,7 +18,7 @@ from semid.retrieval.strategies.candidates import (
 
 
 def find_hamming1(codes: IndexedCodes, queries: QueryBlock) -> Iterator[Candidates]:
-    """Yield the unseen items of the buckets whose code agrees with that of a history item at every level but one."""
+    """Yield the unseen items of buckets whose code differs from that of a history item at no more than one level."""
     index, history = codes.index, queries.history
     return unseen_in_ranges(
         index, history, _neighbour_buckets(index, history.values), lambda seen: _neighbour_ranges(index, seen)
@@ -37,7 +37,10 @@ def _neighbour_ranges(index: InvertedIndex, seen: Seen) -> Ranges:
 
 
 def _neighbour_buckets(index: InvertedIndex, items: np.ndarray) -> np.ndarray:
-    """Return int64 [items]: how many buckets each item leads to; one that several levels lead to counts repeatedly."""
+    """Return int64 [items]: an upper bound on the buckets that each item leads to.
+
+    A bucket that is reached by several levels is counted each time.
+    """
     bucket = index.bucket_of_item[items]
     total = np.zeros(len(items), np.int64)
     for groups in index.wildcard_groups:

@@ -13,7 +13,8 @@ from semid.retrieval.strategies.candidates import Candidates, IndexedCodes, Quer
 def find_prefix(codes: IndexedCodes, queries: QueryBlock, min_candidates: int) -> Iterator[Candidates]:
     """Yield the unseen items that share a prefix with a history item.
 
-    The depth, the same for all items of a history, is the largest that gives `min_candidates` unseen items, or 1.
+    The depth, the same for all items of a history, is the largest that gives at least `min_candidates` unseen items; it
+    is 1 if none does.
     """
     index, history = codes.index, queries.history
     return unseen_in_ranges(
