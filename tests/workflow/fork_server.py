@@ -45,9 +45,9 @@ def become(call: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(call["environment"])
     os.chdir(call["directory"])
-    # as `python -m` has it
+    # as `python -m snakemake` has it
     sys.path[0] = call["directory"]
-    sys.argv[1:] = call["arguments"]
+    sys.argv[:] = [os.path.join(os.path.dirname(cli.__file__), "__main__.py"), *call["arguments"]]
 
 
 def next_job(requests: socket.socket) -> dict[str, Any]:
