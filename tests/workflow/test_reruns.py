@@ -244,9 +244,7 @@ def test_another_config_of_a_loaded_tokenizer_encodes_anew(whole_run: Path, tmp_
     shutil.copytree(whole_run, directory)
     frozen = tmp_path / "frozen"
     shutil.copytree(directory / "results/tiny/rqkmeans_2x16", frozen)
-    name = "rqkmeans_2x16"
-    config = {"run": {"tokenizers": [name]}, "datasets": {"tiny": {"load": {name: str(frozen)}}}}
-    load = overlay(tmp_path / "load.yaml", config)
+    load = overlay(tmp_path / "load.yaml", {"datasets": {"tiny": {"load": {"rqkmeans_2x16": str(frozen)}}}})
     run = call_snakemake(directory, "--configfile", TINY, load, "--", *TARGETS)
     assert run.ok, run.text
     assert "train_rqkmeans" not in run.rules
