@@ -1,8 +1,8 @@
 """Encode one shard of a dataset's items with a trained tokenizer."""
 
 from semid.jobs.log import job_log
-from semid.quantizers import Compute
 from semid.semantic_ids.encode import encode_shard
+from semid.semantic_ids.resources import compute_of_job
 
 with job_log(snakemake.log[0]):
     encode_shard(
@@ -11,5 +11,5 @@ with job_log(snakemake.log[0]):
         snakemake.input.part,
         snakemake.input.manifest,
         snakemake.output[0],
-        Compute.of_job(snakemake.resources, snakemake.threads),
+        compute_of_job(snakemake.resources, snakemake.threads),
     )

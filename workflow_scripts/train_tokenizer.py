@@ -1,7 +1,7 @@
 """Train a tokenizer on the embeddings of the training items."""
 
 from semid.jobs.log import job_log
-from semid.quantizers import Compute
+from semid.semantic_ids.resources import compute_of_job
 from semid.semantic_ids.train import TrainingFiles, train_tokenizer
 
 with job_log(snakemake.log[0]):
@@ -11,5 +11,5 @@ with job_log(snakemake.log[0]):
         wildcards.tokenizer,
         snakemake.params.arguments,
         TrainingFiles(inputs.manifest, inputs.catalogue, outputs.model, inputs.get("start"), outputs.get("history")),
-        Compute.of_job(snakemake.resources, snakemake.params.training_threads, snakemake.resources.tmpdir),
+        compute_of_job(snakemake.resources, snakemake.params.training_threads, snakemake.resources.tmpdir),
     )

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import torch
 from annotated_types import Ge
 from torch import Tensor
 
 from semid.checks import check_options, doc
-from semid.device import resolve_device
 from semid.quantizers.kernels.blocks import empty_tensor
 
 
@@ -31,16 +30,6 @@ class Compute:
 
     def __post_init__(self) -> None:
         check_options(self)
-
-    @classmethod
-    def of_job(cls, resources: Any, threads: int, scratch: str | None = None) -> Self:
-        """The device and the blocks among the resources of a job of the workflow, whose process uses `threads` threads.
-
-        `resources` has the attributes `device`, `batch_size` and `codeword_block`. Raises `InputError` for a device
-        that this machine does not have.
-        """
-        torch.set_num_threads(threads)
-        return cls(str(resolve_device(resources.device)), resources.batch_size, resources.codeword_block, scratch)
 
     def in_memory(self) -> Self:
         """The same without files for the training rows."""

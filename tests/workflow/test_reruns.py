@@ -219,7 +219,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     "a script": ("workflow_scripts/collect_slices.py", "with job_log", "assert True\nwith job_log", {"collect_slices"}),
     "the downloader": ("semid/data/download.py", "LONGEST_WAIT = 60.0", "LONGEST_WAIT = 61.0", NOTHING),
     "the words of the sample": ("semid/data/sample/vocabulary.toml", "Crepe Pan", "Pancake Pan", GENERATED),
-    "parts": ("semid/parts.py", "import operator", "import operator\n\nassert operator", PREPROCESSED),
+    "parts": ("semid/parts.py", "import operator", "import operator\n\nassert operator", EMBEDDED),
 }
 
 
