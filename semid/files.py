@@ -138,7 +138,15 @@ def open_array(path: str | Path, kinds: str, expected: str, remedy: str = "") ->
         raise InputError(f"{path}: no such file{remedy}") from None
     except (ValueError, EOFError) as error:
         raise InputError(f"{path}: not a whole .npy file ({error}){remedy}") from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in kinds:
-        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "an archive"
-        raise InputError(f"{path}: expected {expected}, found {found}{remedy}")
+    if not isinstance(array, np.ndarray):
+        # an archive: np.savez writes one
+        names = ", ".join(array.files)
+        raise InputError(
+            f"{path}: expected {expected}, found an archive of the arrays {names}; save the one that is meant as .npy: "
+            f"np.save('vectors.npy', np.load('{Path(path).name}')['{array.files[0] if array.files else 'vectors'}'])"
+        )
+    if array.ndim != 2 or array.dtype.kind not in kinds:
+        is_bfloat16 = array.dtype == np.dtype("V2")
+        advice = "; these may be bfloat16, which numpy does not know: save them as float32" if is_bfloat16 else remedy
+        raise InputError(f"{path}: expected {expected}, found {array.dtype} {list(array.shape)}{advice}")
     return array

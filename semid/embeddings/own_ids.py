@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from semid.embeddings.settings import OwnVectors, embedding_settings
 from semid.errors import InputError
-from semid.ids import first_few
+from semid.ids import first_few, id_strings
 
 ID_COLUMN = "item_id"
 IDS_AT_ONCE = 1 << 18
@@ -28,18 +28,6 @@ def _id_column(path: Path, names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
     raise InputError(f"{path}: no column {ID_COLUMN!r}; its columns are {', '.join(names)}")
-
-
-def _as_strings(path: Path, ids: pa.Array, row: int) -> pa.Array:
-    """A batch of ids that begins at `row` of the file as `large_string`."""
-    kind = ids.type.value_type if pa.types.is_dictionary(ids.type) else ids.type
-    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise InputError(f"{path}: ids are {kind}; expected strings or whole numbers")
-    strings = pc.cast(ids, pa.large_string())
-    empty = pc.fill_null(pc.equal(strings, ""), True)
-    if pc.any(empty).as_py():
-        raise InputError(f"{path}: the id in row {row + pc.index(empty, True).as_py()} is empty")
-    return strings
 
 
 def _text_ids(path: Path) -> Iterator[pa.Array]:
@@ -64,7 +52,7 @@ def _csv_ids(path: Path) -> Iterator[pa.Array]:
 
 def _npy_ids(path: Path) -> Iterator[pa.Array]:
     ids = np.load(path, mmap_mode="r", allow_pickle=False)
-    if ids.ndim != 1 or ids.dtype.kind not in "iuSU":
+    if ids.ndim != 1 or ids.dtype.kind not in "iufSU":
         raise InputError(
             f"{path}: ids are {ids.dtype} {list(ids.shape)}; expected one dimension of strings or integers"
         )
@@ -101,7 +89,7 @@ def id_batches(settings: OwnVectors) -> Iterator[pa.Array]:
     row = 0
     try:
         for batch in _parquet_ids(path, settings.id_column) if settings.table else _ID_READERS[path.suffix](path):
-            yield _as_strings(path, batch, row)
+            yield id_strings(path, batch, row)
             row += len(batch)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

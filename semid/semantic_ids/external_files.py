@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.ids import first_few
+from semid.ids import first_few, id_strings, plain_values
 
 # The second name is that of OpenOneRec.
 ID_COLUMNS = ("item_id", "pid")
@@ -28,6 +28,12 @@ ROWS_AT_ONCE = 1 << 20
 CSV_BLOCK = 1 << 26
 # The groups are the letter of a level, and the code.
 TOKEN = re.compile(r"<(\w+)_(\d{1,18})>")
+# A text holds the codes of all levels as tokens, or as numbers such as 12-7-200, [12, 7, 200] or 12 7 200.
+JOINED_TOKENS = r"(<\w+_\d{1,18}>\s*)+"
+JOINED_NUMBERS = r"\s*\[?\s*\d{1,18}(\s*[-_,;| ]\s*\d{1,18})*\s*\]?\s*"
+JSON_FORMS = 'a list <a_12>, <b_7>, …, a list of whole numbers, or a text such as "12-7-200"'
+# A column of such a name is taken for codes, so that one that is not read is worth an error.
+LIKE_CODES = re.compile(r"(c|code|codes|level|token|tokens|sid|semantic_?id|code_str)[ _-]?\d*", re.IGNORECASE)
 
 
 class Batch(NamedTuple):
@@ -35,6 +41,13 @@ class Batch(NamedTuple):
 
     ids: pa.Array
     codes: np.ndarray
+
+
+class CodeOfJson(NamedTuple):
+    """The form in which a JSON file gives the codes of an item, in words, and the codes."""
+
+    form: str
+    codes: list[int]
 
 
 class ItemNumbers(NamedTuple):
@@ -115,17 +128,33 @@ def _index_batches(path: Path) -> Iterator[Batch]:
         raise InputError(f'{path}: expected {{"0": ["<a_12>", "<b_7>", …], …}}, an item a key')
     if not pairs:
         return
-    prefixes: list[str] = []
-    rows = []
-    for item, tokens in pairs:
-        matches = [TOKEN.fullmatch(str(token)) for token in tokens] if isinstance(tokens, list) else []
-        letters = [match[1] for match in matches if match]
-        prefixes = prefixes or letters
-        if not letters or len(letters) < len(matches) or letters != prefixes:
-            expected = ", ".join(f"<{prefix}_…>" for prefix in prefixes) or "<a_12>, <b_7>, …"
-            raise InputError(f"{path}: item {item!r} has {tokens!r}; expected a list {expected}, as for every item")
-        rows.append([int(match[2]) for match in matches if match])
-    yield Batch(pa.array([item for item, _ in pairs], pa.large_string()), np.array(rows, np.int64))
+    ids = id_strings(path, pa.array([item for item, _ in pairs], pa.large_string()), 0)
+    forms = [_code_of_json(value) for _, value in pairs]
+    expected = forms[0].form if forms[0] else JSON_FORMS
+    for (item, value), form in zip(pairs, forms, strict=True):
+        if form is None or form.form != expected:
+            raise InputError(f"{path}: item {item!r} has {value!r}; expected {expected}, as for every item")
+    yield Batch(ids, np.array([form.codes for form in forms if form], np.int64))
+
+
+def _code_of_json(value: Any) -> CodeOfJson | None:
+    """Return the codes of a value, and the form in which it gives them; None for a value that gives none."""
+    if isinstance(value, list) and value:
+        if all(isinstance(code, int) and not isinstance(code, bool) and code >= 0 for code in value):
+            return CodeOfJson(f"a list of {len(value)} numbers of 0 or more", value)
+        tokens = [TOKEN.fullmatch(str(token)) for token in value]
+        if all(tokens):
+            letters = ", ".join(f"<{token[1]}_…>" for token in tokens if token)
+            return CodeOfJson(f"a list {letters}", [int(token[2]) for token in tokens if token])
+    if isinstance(value, str) and re.fullmatch(JOINED_TOKENS, value):
+        joined = TOKEN.findall(value)
+        return CodeOfJson(
+            "a text " + "".join(f"<{letter}_…>" for letter, _ in joined), [int(code) for _, code in joined]
+        )
+    if isinstance(value, str) and re.fullmatch(JOINED_NUMBERS, value):
+        numbers = [int(code) for code in re.findall(r"[0-9]+", value)]
+        return CodeOfJson(f"a text of {len(numbers)} numbers", numbers)
+    return None
 
 
 def _parquet_batches(path: Path) -> Iterator[Batch]:
@@ -154,34 +183,43 @@ def _csv_batches(path: Path) -> Iterator[Batch]:
 def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
     """Return the column of ids and the columns of codes."""
     item = next((name for name in ID_COLUMNS if name in names), None)
-    levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c[1-9]\d*", name))
-    if levels and levels != list(range(1, len(levels) + 1)):
-        raise InputError(f"{path}: columns c1 to c{levels[-1]} with gaps; its columns are {', '.join(names)}")
+    levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c(0|[1-9]\d*)", name))
+    first = levels[0] if levels else 1
+    if levels and (first > 1 or levels != list(range(first, first + len(levels)))):
+        raise InputError(f"{path}: columns c{first} to c{levels[-1]} with gaps; its columns are {', '.join(names)}")
     columns = [f"c{level}" for level in levels] or [name for name in CODE_COLUMNS if name in names][:1]
     if item is None or not columns:
+        alike = [name for name in names if name.lower() in {*ID_COLUMNS, *CODE_COLUMNS} and name != name.lower()]
+        advice = f"; write {alike[0]!r} in lower case" if alike else ""
         raise InputError(
             f"{path}: its columns are {', '.join(names)}; expected {' or '.join(ID_COLUMNS)}, and c1, c2, … or "
-            f"{' or '.join(CODE_COLUMNS)}"
+            f"{' or '.join(CODE_COLUMNS)}{advice}"
+        )
+    # A table of ours has the same codes twice, by level and as one text.
+    read = {*columns, item} | ({"code_str"} if levels else set())
+    unread = [name for name in names if name not in read and LIKE_CODES.fullmatch(name)]
+    if unread:
+        raise InputError(
+            f"{path}: {', '.join(unread)} would be left out, though it looks like codes: codes are read from "
+            f"{', '.join(columns)}; rename the levels to c1, c2, …, or drop the columns that are none"
         )
     return item, columns
 
 
 def _batch(path: Path, batch: pa.RecordBatch, item: str, columns: list[str], row: int) -> Batch:
     """Return ids and codes of a batch whose first row is `row` of the file."""
-    ids = batch.column(item)
-    if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
-        raise InputError(f"{path}: ids in {item!r} are {ids.type}; expected strings or whole numbers")
-    ids = pc.cast(ids, pa.large_string())
-    empty = pc.fill_null(pc.equal(ids, ""), True)
-    if pc.any(empty).as_py():
-        raise InputError(f"{path}: the id in row {row + pc.index(empty, True).as_py()} is empty")
+    ids = id_strings(path, batch.column(item), row)
     return Batch(ids, np.concatenate([_levels(path, batch.column(name), name, row) for name in columns], axis=1))
 
 
 def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
-    """Return codes int64 [m, L] of one column of numbers, of strings such as `"12-7"`, or of lists of numbers."""
+    """Return codes int64 [m, L] of one column of numbers, of texts such as `"12-7"`, or of lists of numbers."""
+    column = plain_values(column)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = pc.split_pattern(column, "-")
+        column = _split_texts(path, column, name, row)
+    elif pa.types.is_floating(column.type):
+        # Whole numbers with gaps become floats in pandas; a fraction stays in the text and is refused below.
+        column = pc.replace_substring_regex(pc.cast(column, pa.string()), r"\.0+$", "")
     is_list = pa.types.is_nested(column.type)
     lengths = pc.list_value_length(column).fill_null(0).to_numpy() if is_list else np.ones(len(column), np.int64)
     ragged = np.flatnonzero((lengths != lengths[:1]) | (lengths == 0))
@@ -200,6 +238,27 @@ def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
             f"{path}: row {row + at // width} holds {texts[at].as_py()!r} in {name!r}; expected codes of 0 or more"
         )
     return pc.cast(texts, pa.int64()).to_numpy().reshape(-1, width)
+
+
+def _split_texts(path: Path, texts: pa.Array, name: str, row: int) -> pa.Array:
+    """Return lists of the numbers in texts, all of them in the form of the first: `"12-7"` or `"<a_12><b_7>"`."""
+    forms = pc.replace_substring_regex(texts, r"\d+", "0")
+    is_tokens = pc.match_substring_regex(texts, f"^{JOINED_TOKENS}$")
+    if pc.any(is_tokens).as_py():
+        other = pc.fill_null(pc.not_equal(forms, forms[0]), True)
+        if pc.any(other).as_py():
+            at = pc.index(other, True).as_py()
+            raise InputError(
+                f"{path}: row {row + at} holds {texts[at].as_py()!r} in {name!r}, row {row} {texts[0].as_py()!r}; "
+                "expected tokens of the same levels in every row"
+            )
+        texts = pc.replace_substring_regex(texts, r"<\w+_(\d+)>\s*", r"\1-")
+        texts = pc.utf8_rtrim(texts, "-")
+    is_numbers = pc.fill_null(pc.match_substring_regex(texts, f"^{JOINED_NUMBERS}$"), False)
+    # Others are left as they are, and refused by what they hold.
+    trimmed = pc.utf8_trim(texts, "[] \t")
+    numbers = pc.replace_substring_regex(trimmed, r"\s*[-_,;| ]\s*", "-")
+    return pc.split_pattern(pc.if_else(is_numbers, numbers, texts), "-")
 
 
 _READERS = {".parquet": _parquet_batches, ".csv": _csv_batches, ".json": _index_batches}

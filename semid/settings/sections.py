@@ -50,8 +50,10 @@ class ExternalCodes:
     codes: Annotated[
         FilePath,
         doc(
-            "The file: parquet or CSV with `item_id` and `c1`, `c2`, … (or `token`, `code_str`, OpenOneRec's `pid` and "
-            "`sid`), or the `index.json` of LC-Rec, LETTER and MiniOneRec. Every item needs a code."
+            "The file: parquet or CSV with `item_id` (or OpenOneRec's `pid`) and the levels `c1`, `c2`, … or `c0`, "
+            "`c1`, …, or one column `token`, `code_str` or `sid` of lists, or of texts such as `12-7-200` or "
+            "`<a_12><b_7>`; or JSON such as the `index.json` of LC-Rec, LETTER and MiniOneRec, or `{id: [12, 7, "
+            "200]}`. Every item needs a code, and a column that looks like codes and would not be read is an error."
         ),
     ]
     item2id: Annotated[

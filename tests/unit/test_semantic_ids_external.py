@@ -119,7 +119,7 @@ def test_numbers_become_ids(tmp_path: Path) -> None:
         ("a.parquet", write_parquet, {"item_id": ["a", "b"], "c1": [1, -1]}, "row 1 holds '-1' in 'c1'"),
         ("a.parquet", write_parquet, {"item_id": ["a", "b", "c"], "c1": [1, 2, 2.5]}, "holds '.*' in 'c1'"),
         ("a.parquet", write_parquet, {"item_id": ["a", None], "c1": [1, 1]}, "the id in row 1 is empty"),
-        ("a.parquet", write_parquet, {"item_id": [0.5], "c1": [1]}, "ids in 'item_id' are double"),
+        ("a.parquet", write_parquet, {"item_id": [0.5], "c1": [1]}, r"id in row 0 is 0\.5, a double"),
         ("a.parquet", write_parquet, {"pid": [1, 2], "sid": [[1, 2], [3]]}, "row 1 has 1 codes in 'sid', row 0 has 2"),
         ("a.parquet", write_parquet, {"pid": [1, 2], "sid": [[1, 2], None]}, "row 1 has 0 codes in 'sid', row 0 has 2"),
         ("a.csv", write_csv, {"item_id": ["a", "b"], "code_str": ["1-2", "1-x"]}, "row 1 holds 'x' in 'code_str'"),
