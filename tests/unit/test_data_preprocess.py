@@ -895,9 +895,7 @@ def test_wrong_options_of_a_table_are_named(tmp_path):
     path = write(tmp_path / "i.csv", interactions("u a 1"))
     with pytest.raises(InputError, match=r"expected .*, with a timestamp_unit for either, got interactions$"):
         Table(path)
-    with pytest.raises(
-        InputError, match=r"timestamp_unit must be one of seconds, milliseconds, iso, .*, got 'minutes'"
-    ):
+    with pytest.raises(InputError, match=r"timestamp_unit must be one of seconds, .*, iso, .*, got 'minutes'"):
         Table(path, timestamp_unit="minutes")
     with pytest.raises(InputError, match=r"columns: 'titel' is no key here; the keys are user_id, .*title"):
         Table(path, columns={"titel": "name"}, timestamp_unit="seconds")

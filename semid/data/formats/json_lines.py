@@ -128,7 +128,7 @@ def _options(path: Path) -> str:
 
 def _refuse_other_forms(path: Path, start: bytes) -> None:
     """Raise InputError for the start of a file that has other things than a JSON object a line."""
-    if start.startswith(b"[") and not start.partition(b"\n")[0].rstrip().endswith(b"]"):
+    if re.match(rb"\[\s*\{", start):
         raise InputError(
             f"{path} holds one JSON array, and not one JSON object a line; convert it with jq -c '.[]' FILE > NEW.jsonl"
         )

@@ -90,14 +90,14 @@ def encoding_fault(line: bytes) -> str:
 
 def _is_utf_8(path: Path, encoding: str) -> bool:
     """Return whether all bytes of a file are UTF-8, as those of no other encoding with 8 or more bits are by chance."""
-    if codecs.lookup(encoding).name.startswith(SEVEN_BITS):
+    if codecs.lookup(encoding).name.startswith(SEVEN_BITS) or codecs.lookup(encoding).name == "utf-8-sig":
         return False
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open_bytes(path) as file:
         try:
             while block := file.read(BYTES_AT_ONCE):
                 # UTF-16 has bytes of value 0
-                if b"\0" in block or block.startswith(codecs.BOM_UTF8):
+                if b"\0" in block:
                     return False
                 decoder.decode(block)
             decoder.decode(b"", final=True)

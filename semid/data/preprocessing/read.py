@@ -6,6 +6,7 @@ it can), and `wrong_<field>` for each field, whether its value has a wrong type.
 """
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from semid.data.connection import Database, literal
 from semid.data.formats import RawFile, open_raw_file
+from semid.data.preprocessing.columns import columns_of_fields
 from semid.data.preprocessing.counts import Step, described, without_zeros
 from semid.data.preprocessing.insert import FileCounts, insert
 from semid.data.preprocessing.lists_as_text import with_lists_as_text
@@ -66,7 +68,7 @@ def read_items(database: Database, source: Source, max_malformed: float, item_id
     files = []
     for path in source.item_files:
         file = open_raw_file(database, path, source.text_layout)
-        file = file.with_fields(_columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
+        file = file.with_fields(columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
         file = with_lists_as_text(database, file, ("categories", "description", "title", "store"))
         files.append(insert(database, "raw_items", file, _items_query(file, source), max_malformed))
         file.close()
@@ -96,11 +98,13 @@ def read_interactions(database: Database, source: Source, max_malformed: float) 
     advice = ""
     for path, split in source.interaction_files:
         file = open_raw_file(database, path, source.text_layout)
-        file = file.with_fields(_columns_of_fields(file, source, INTERACTION_FIELDS, required))
+        file = file.with_fields(columns_of_fields(file, source, INTERACTION_FIELDS, required))
         query = _interactions_query(file, source, split, required)
         files.append(insert(database, "raw_interactions", file, query, max_malformed))
         if not advice and database.count("raw_interactions WHERE dropped = 'wrong_type_timestamp'"):
             advice = advice_on_unit(database, file, unit)
+        if database.count("raw_interactions WHERE wrong_rating"):
+            _warn_of_ratings(database, file)
         file.close()
     if not files:
         return Reading({}, {}, {}, {})
@@ -128,54 +132,6 @@ def _create(database: Database, table: str, fields: Sequence[str], *others: str)
     columns = [f"{name} {TYPES[name]}" for name in (*fields, *others)]
     marks = [f"wrong_{name} BOOLEAN" for name in fields]
     database.execute(f"CREATE TABLE {table} ({', '.join([*columns, *marks])}, dropped VARCHAR)")
-
-
-def _columns_of_fields(
-    file: RawFile, source: Source, fields: Sequence[str], required: Sequence[str]
-) -> dict[str, str | None]:
-    """Return the file's column for each field; None for an optional one that is absent."""
-    if not file.columns:
-        raise InputError(f"{file.path} has no rows that can be read; JSONL is one JSON object a line")
-    columns: dict[str, str | None] = {}
-    for name in fields:
-        column = source.columns.get(name, name)
-        is_needed = name in required or name in source.columns
-        if name == "timestamp" and source.timestamp_unit == "row":
-            columns[name] = None
-        elif column in file.columns or (file.has_column(column) if is_needed else _may_have(file, column)):
-            columns[name] = column
-        elif is_needed:
-            raise InputError(_no_column(file, source, name, column))
-        else:
-            columns[name] = None
-    return columns
-
-
-def _may_have(file: RawFile, column: str) -> bool:
-    """Return whether an optional column may be there; an InputError where it is, in other letters."""
-    alike = _alike(file, column)
-    if alike is not None:
-        raise InputError(
-            f"{file.path} has a column {alike!r}, which differs from {column!r} in its case alone: rename it, or name "
-            "it under columns"
-        )
-    return file.may_have_column(column)
-
-
-def _alike(file: RawFile, column: str) -> str | None:
-    """Return the column that differs from this one in case or outer spaces alone, or None."""
-    return next((other for other in file.columns if other.strip().lower() == column.strip().lower()), None)
-
-
-def _no_column(file: RawFile, source: Source, name: str, column: str) -> str:
-    """Return the message that says that a file lacks the column of a field."""
-    there = ", ".join(file.columns)
-    remedy = "Name the right one under columns" if source.takes_columns else "This source needs it"
-    if name == "timestamp" and source.takes_columns:
-        remedy += ", or set timestamp_unit: row where there is none and the rows are in order"
-    alike = _alike(file, column)
-    case = "" if alike is None else f" (column names are case-sensitive, and {alike!r} differs in that alone)"
-    return f"{file.path} has no column {column!r} for {name}; the columns there are: {there}{case}. {remedy}"
 
 
 def _refuse_no_rows(files: Sequence[FileCounts]) -> None:
@@ -253,6 +209,27 @@ def _wrong_types(database: Database, table: str, fields: Sequence[str]) -> dict[
     """Count the values of a wrong type by field, without zeros."""
     sums = ", ".join(f"count(*) FILTER (wrong_{name}) AS {name}" for name in fields)
     return without_zeros(database.row(f"SELECT {sums} FROM {table}")._asdict())
+
+
+def _warn_of_ratings(database: Database, file: RawFile) -> None:
+    """Log how many ratings of a file are no numbers, with an example and what to do."""
+    ratings = f"SELECT {file.scalar('rating')} AS text FROM ({file.query()})"
+    wrong = database.row(
+        f"SELECT count(*) AS n, any_value(text) AS example FROM ({ratings}) "
+        "WHERE text IS NOT NULL AND TRY_CAST(text AS FLOAT) IS NULL"
+    )
+    if not wrong.n:
+        return
+    advice = ""
+    if re.fullmatch(r"-?[0-9]*,[0-9]+", wrong.example):
+        advice = '; the decimal sign seems to be a comma: set decimal: ","'
+    logger.warning(
+        "%s: %s values of rating are no numbers and are left out, such as %r%s",
+        file.path,
+        f"{wrong.n:,}",
+        wrong.example,
+        advice,
+    )
 
 
 def _dropped(

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from annotated_types import MaxLen, MinLen
+from annotated_types import MinLen
 
-from semid.checks import KeysOf, Worded, doc
+from semid.checks import KeysOf, Pattern, doc
 from semid.data.sources.parts import expanded
 from semid.data.sources.release import OfficialFile
 from semid.data.sources.source import (
@@ -109,8 +109,7 @@ class Table(Source):
         doc("The encoding of text files, such as `latin-1`, `cp1252` or `utf-16`; a wrong one is an error."),
     ] = "utf-8"
     separator: Annotated[
-        Annotated[str, MinLen(1), MaxLen(1)] | None,
-        Worded("one character"),
+        Annotated[str, Pattern("^[^\\r\\n]$", "one character")] | None,
         doc("What stands between the values of a CSV file where it is no comma, such as `;` or a tab."),
     ] = None
     decimal: Annotated[Literal[".", ","], doc("The decimal sign of ratings and timestamps in CSV files.")] = "."
@@ -172,6 +171,6 @@ def _with_parts(key: str, files: Any) -> Any:
 
 def _is_text_encoding(name: str) -> bool:
     try:
-        return isinstance(b"".decode(name), str)
+        return isinstance(b"a".decode(name, "replace"), str)
     except (LookupError, ValueError):
         return False
