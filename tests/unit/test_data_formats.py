@@ -252,6 +252,21 @@ def test_every_kind_of_line_end_is_read(tmp_path, end):
     assert rows_of(run(tmp_path, Table(path, timestamp_unit="milliseconds"))) == ROWS
 
 
+MIXED = {
+    "lines": "item_id,title\na,x y\r\nb,z\n",
+    "texts": 'item_id,title\na,"x\r\ny"\nb,z\n',
+    "old texts": 'item_id,title\r\na,"x\ry"\r\nb,z\r\n',
+    "header": "item_id,title\r\na,x y\nb,z",
+}
+
+
+@pytest.mark.parametrize("form", MIXED)
+def test_line_ends_may_be_mixed(tmp_path, form):
+    result = run(tmp_path, Table(items=text(tmp_path / "items.csv", MIXED[form])))
+    assert [(row["item_id"], row["title"]) for row in result.items] == [("a", "x y"), ("b", "z")]
+    assert list(result.stats["lines"].values()) == [2]
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-32", "gb18030", "utf-8-sig"])
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_text_files_are_read_in_their_encoding(tmp_path, ending, encoding):

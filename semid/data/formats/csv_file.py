@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from semid.data.connection import Database, literal, path_literal
+from semid.data.connection import Database, first_line, literal, path_literal
 from semid.data.formats.quotes import Span, count_lines
 from semid.data.formats.raw_file import MalformedLines, RawFile, blank, cut, list_text
 from semid.data.formats.text_content import (
     BYTES_AT_ONCE,
     compression,
     encoding_fault,
+    line_ends,
     open_bytes,
     readable_content,
+    with_line_feeds,
 )
 from semid.data.sources.source import INTERACTION_FIELDS, TextLayout
 from semid.errors import InputError
@@ -25,32 +27,40 @@ SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 
 @dataclass(frozen=True)
 class Csv(RawFile):
-    """Separated values under a header line; all values are text, empty ones NULL."""
+    """Separated values under a header line; all values are text, empty ones NULL.
+
+    n_lines: the lines of the file, the header among them.
+    """
 
     quote: ClassVar[str] = '"'
     separator: ClassVar[str] = ","
+
+    n_lines: int = 0
 
     @classmethod
     def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
         layout = layout._replace(separator=layout.separator or cls.separator)
         content = readable_content(database, path, layout.encoding)
+        ends = line_ends(content)
+        if ends.are_mixed:
+            content = with_line_feeds(database, content)
+            ends = line_ends(content)
         with open_bytes(content) as file:
             first = file.readline()
         if fault := encoding_fault(first):
             raise InputError(f"{path}: the header, line 1, cannot be read{fault}")
         header = first.decode("utf-8-sig").rstrip("\r\n")
         # A table saved with its row numbers has a column without a name.
-        columns = [
-            name or f"column {i}"
-            for i, name in enumerate(next(csv.reader([header], delimiter=str(layout.separator)), []), start=1)
-        ]
+        try:
+            names = next(csv.reader([header], delimiter=str(layout.separator)), [])
+        except csv.Error as error:
+            raise InputError(f"{path}: the header, line 1, cannot be read ({error})") from None
+        columns = [name or f"column {i}" for i, name in enumerate(names, start=1)]
         if len(columns) == 1:
             _refuse_other_separator(path, header, str(layout.separator))
-        opened = cls(database, path, cls.types(columns), layout, content)
+        opened = cls(database, path, cls.types(columns), layout, content, n_lines=ends.lines)
         if len({name.lower() for name in opened.columns}) < len(columns):
             raise InputError(f"{path}: the header names a column twice: {', '.join(columns)}")
-        for table in ("reject_errors", "reject_scans"):
-            database.execute(f"DROP TABLE IF EXISTS {table}")
         return opened
 
     @classmethod
@@ -95,12 +105,16 @@ class Csv(RawFile):
     def is_prose(self, name: str) -> str:
         return "true"
 
+    def forget_malformed_lines(self) -> None:
+        for table in ("reject_errors", "reject_scans"):
+            self.database.execute(f"DROP TABLE IF EXISTS {table}")
+
     def malformed_lines(self, rows: int) -> MalformedLines:
         rejected = self.database.rows(
             "SELECT line, min(coalesce(line_byte_position, byte_position)) AS byte, min(error_message) AS message "
             "FROM reject_errors GROUP BY line ORDER BY byte"
         )
-        missing = self._physical_lines() - 1 - rows - len(rejected)
+        missing = self.n_lines - 1 - rows - len(rejected)
         lost = 0
         stray = None
         if missing > 0:
@@ -115,25 +129,17 @@ class Csv(RawFile):
         if not rejected:
             return MalformedLines(0, None)
         first = self._line_at(rejected[0].byte)
-        odd = next((row for row in rejected if "utf-8" in row.message), None)
-        if odd is None:
-            return MalformedLines(n, first)
-        line = self._line_at(odd.byte)
-        return MalformedLines(n, line if line < first or odd == rejected[0] else first, self.fault_of_line(line))
+        undecodable = next((row for row in rejected if "utf-8" in row.message), None)
+        if undecodable is None:
+            return MalformedLines(n, first, f" ({first_line(rejected[0].message)})")
+        # The first line in another encoding tells more than the first line of all.
+        first = self._line_at(undecodable.byte)
+        return MalformedLines(n, first, self.fault_of_line(first))
 
     def fault_of_line(self, number: int) -> str:
         with open_bytes(self.content) as file:
             line = next((line for i, line in enumerate(file, start=1) if i == number), b"")
         return encoding_fault(line)
-
-    def _physical_lines(self) -> int:
-        """Return the number of lines of the file, the last one with or without a line end."""
-        lines, last = 0, b"\n"
-        with open_bytes(self.content) as file:
-            while block := file.read(BYTES_AT_ONCE):
-                lines += block.count(b"\n")
-                last = block[-1:]
-        return lines + (last != b"\n")
 
     def _line_at(self, byte: int) -> int:
         """Return the number (from 1) of the line with this byte (from 0)."""

@@ -124,6 +124,9 @@ class RawFile(ABC):
         """Return SQL for the milliseconds of a date-time column, None for a column of another type."""
         return None
 
+    def forget_malformed_lines(self) -> None:  # noqa: B027
+        """Forget the malformed lines of earlier queries, before the file is read."""
+
     def malformed_lines(self, rows: int) -> MalformedLines:
         """Return the malformed lines that left no row, once the file is read into so many rows."""
         return MalformedLines(0, None)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from semid.data.connection import Database
 from semid.errors import InputError
@@ -56,14 +56,22 @@ def readable_content(database: Database, path: Path, encoding: str) -> Path:
     lines_end_in_cr = "\r" in first[:-1] and "\n" not in first
     if is_utf_8 and not lines_end_in_cr:
         return path
+    return _copy(database, path, encoding, lines_end_in_cr)
+
+
+def _copy(database: Database, path: Path, encoding: str, universal: bool) -> Path:
+    """Return a copy in UTF-8, all of whose lines end in line feeds if `universal`.
+
+    Raises InputError for a file that is not in the encoding.
+    """
     number, name = mkstemp(prefix="content-", dir=database.folder)
     copy = Path(name)
     # Bytes that are no UTF-8 stay as they are, so that their lines count as malformed like those of other files.
-    errors = "surrogateescape" if is_utf_8 else "strict"
+    errors = "surrogateescape" if codecs.lookup(encoding).name == "utf-8" else "strict"
     try:
         with (
             open_bytes(path) as file,
-            io.TextIOWrapper(cast(BinaryIO, file), encoding, errors, newline=None if lines_end_in_cr else "") as text,
+            io.TextIOWrapper(cast(BinaryIO, file), encoding, errors, newline=None if universal else "") as text,
             open(number, "w", encoding="utf-8", errors=errors, newline="") as out,
         ):
             while characters := text.read(BYTES_AT_ONCE):
@@ -74,6 +82,31 @@ def readable_content(database: Database, path: Path, encoding: str) -> Path:
             f"{path}: line {line:,} is not {encoding}, the encoding of the dataset; name the right one under encoding"
         ) from None
     return copy
+
+
+class LineEnds(NamedTuple):
+    """The number of lines of a file, the last one with or without an end, and whether they end in different ways."""
+
+    lines: int
+    are_mixed: bool
+
+
+def line_ends(path: Path) -> LineEnds:
+    """Count the lines of a file, which end in line feeds."""
+    feeds = returns = both = 0
+    last = b""
+    with open_bytes(path) as file:
+        while block := file.read(BYTES_AT_ONCE):
+            feeds += block.count(b"\n")
+            returns += block.count(b"\r")
+            both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+            last = block[-1:]
+    return LineEnds(feeds + (last not in (b"", b"\n")), returns > 0 and not feeds == returns == both)
+
+
+def with_line_feeds(database: Database, path: Path) -> Path:
+    """Return a copy of a file in UTF-8 whose lines all end in line feeds."""
+    return _copy(database, path, "utf-8", universal=True)
 
 
 def encoding_fault(line: bytes) -> str:

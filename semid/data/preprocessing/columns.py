@@ -35,8 +35,8 @@ def _may_have(file: RawFile, column: str) -> bool:
     alike = _alike(file, column)
     if alike is not None:
         raise InputError(
-            f"{file.path} has a column {alike!r}, which differs from {column!r} in its case alone: rename it, or name "
-            "it under columns"
+            f"{file.path} has a column {alike!r}, which differs from {column!r} in case or spaces alone: rename it, or "
+            "name it under columns"
         )
     return file.may_have_column(column)
 
@@ -53,5 +53,5 @@ def _no_column(file: RawFile, source: Source, name: str, column: str) -> str:
     if name == "timestamp" and source.takes_columns:
         remedy += ", or set timestamp_unit: row where there is none and the rows are in order"
     alike = _alike(file, column)
-    case = "" if alike is None else f" (column names are case-sensitive, and {alike!r} differs in that alone)"
+    case = "" if alike is None else f" ({alike!r} differs from it in case or spaces alone)"
     return f"{file.path} has no column {column!r} for {name}; the columns there are: {there}{case}. {remedy}"

@@ -25,6 +25,7 @@ def insert(database: Database, table: str, file: RawFile, query: str, max_malfor
     Raises InputError when too much of the file cannot be read, and for ids that are fractions.
     """
     before = database.count(table)
+    file.forget_malformed_lines()
     with reading(file.path):
         database.execute(f"INSERT INTO {table} BY NAME {query}")
     inserted = database.row(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from semid.data.connection import Database, literal
-from semid.data.formats import RawFile, open_raw_file
+from semid.data.formats import RawFile, open_raw_file, reading
 from semid.data.preprocessing.columns import columns_of_fields
 from semid.data.preprocessing.counts import Step, described, without_zeros
 from semid.data.preprocessing.insert import FileCounts, insert
@@ -69,7 +69,8 @@ def read_items(database: Database, source: Source, max_malformed: float, item_id
     for path in source.item_files:
         file = open_raw_file(database, path, source.text_layout)
         file = file.with_fields(columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
-        file = with_lists_as_text(database, file, ("categories", "description", "title", "store"))
+        with reading(path):
+            file = with_lists_as_text(database, file, ("categories", "description", "title", "store"))
         files.append(insert(database, "raw_items", file, _items_query(file, source), max_malformed))
         file.close()
     _refuse_no_rows(files)
