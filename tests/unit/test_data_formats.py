@@ -434,7 +434,25 @@ def test_nested_lists_become_one(tmp_path, ending):
     assert run(tmp_path, Table(items=path)).items[0]["categories"] == ["A", "B", "A", "C"]
 
 
-@pytest.mark.parametrize("odd", ["Music", "['Music' 'guitar']", "{'a': 1}", "['Music', 'gui"])
+@pytest.mark.parametrize("written", ["[3, 14]", "[Music, guitar]", "['3', 14]", "[3.5]", "[]"])
+def test_lists_of_numbers_and_lists_without_quotes_are_categories(tmp_path, written):
+    path = text(tmp_path / "items.csv", f'item_id,categories,title\ni,"{written}",[new] tent\nj,"[1]",[1] chair\n')
+    items = run(tmp_path, Table(items=path)).items
+    assert items[0]["categories"] == [part for part in re.split(r"[\[\]', ]+", written) if part]
+    assert [(row["title"], row["categories"]) for row in items][1:] == [("[1] chair", ["1"])]
+
+
+def test_records_are_left_out_with_a_warning(tmp_path, caplog):
+    rows = [{"item_id": "i", "title": "t", "categories": {"a": "b"}}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "items.parquet")
+    for path in (json_lines(tmp_path / "items.jsonl", rows), tmp_path / "items.parquet"):
+        caplog.clear()
+        result = run(tmp_path, Table(items=path))
+        assert result.stats["wrong_types"]["items"] == {"categories": 1}
+        assert "1 values of categories are records" in caplog.text
+
+
+@pytest.mark.parametrize("odd", ["Music", "['Music' 'guitar']", "[1 2]", "{'a': 1}", "('a', 'b')", "['Music', 'gui"])
 def test_a_column_with_lists_and_other_texts_stays_and_is_named(tmp_path, odd, caplog):
     path = text(tmp_path / "items.csv", f"item_id,categories\ni,\"['Music', 'guitar']\"\nj,\"{odd}\"\n")
     result = run(tmp_path, Table(items=path))
@@ -475,6 +493,13 @@ def test_parts_come_as_a_list_a_folder_or_a_pattern(tmp_path, monkeypatch):
         raw_files("mine", {"source": "table", "interactions": "none-*.csv", "timestamp_unit": "row"}, None)
     (folder / "notes.txt").touch()
     assert "holds notes.txt too" in refused(tmp_path, Table(folder, timestamp_unit="milliseconds"))
+
+
+def test_parts_are_in_the_order_of_their_numbers(tmp_path):
+    for n in (2, 10, 1):
+        text(tmp_path / f"part-{n}.csv", f"user_id,item_id\nu,i{n}\n")
+    result = run(tmp_path, Table(f"{tmp_path}/part-*.csv", timestamp_unit="row"))
+    assert [row["item_id"] for row in result.rows] == ["i1", "i2", "i10"]
 
 
 @pytest.mark.parametrize("name", ["i.json", "i.json.gz"])

@@ -171,13 +171,13 @@ def is_inexact_text(text: str) -> str:
 def list_text(text: str) -> str:
     """Return SQL for the elements of a list that Python or JSON wrote as text; NULL for any other text.
 
-    The elements of nested lists become one list. `['a' 'b']`, which numpy writes, is no list here.
+    The elements of nested lists become one list. `['a' 'b']` and `[1 2]`, which numpy writes, are no lists here.
     """
     simple = f"coalesce(TRY_CAST(TRY_CAST({text} AS JSON) AS VARCHAR[]), TRY_CAST({text} AS VARCHAR[]))"
     nested = f"flatten(TRY_CAST({text} AS VARCHAR[][]))"
     return (
         f"CASE WHEN NOT regexp_matches({text}, '^\\s*\\[.*\\]\\s*$', 's') THEN NULL "
-        f"WHEN regexp_matches({text}, '[''\"]\\s+[''\"]') THEN NULL "
+        f"WHEN regexp_matches({text}, '[''\"]\\s+[''\"]|^\\s*\\[[^,]*[0-9]\\s+-?[0-9]') THEN NULL "
         f"WHEN regexp_matches({text}, '^\\s*\\[\\s*\\[') THEN {nested} ELSE {simple} END"
     )
 

@@ -10,8 +10,10 @@ from semid.data.formats.raw_file import blank, list_text
 logger = logging.getLogger(__name__)
 
 ROWS_TRIED = 1_000
-# A list or a map of texts as Python or JSON writes it; `[new]` in a title is none.
-LOOKS_LIKE_LIST = r"^\s*[\[{]\s*[\[{''\"].*[\]}]\s*$"
+# A list, a map or a tuple of texts or numbers as Python or JSON writes it; `[new]` in a title is none.
+LOOKS_LIKE_LIST = r"^\s*[\[{(]\s*([\[{''\"].*|-?[0-9]+(\.[0-9]+)?(\s*,.*)?)[\]})]\s*$"
+# What needs no quotes where lists are expected.
+LOOKS_LIKE_CATEGORIES = rf"{LOOKS_LIKE_LIST}|^\s*\[.*\]\s*$|^\s*\{{.*\}}\s*$"
 
 
 def with_lists_as_text(database: Database, file: RawFile, fields: Iterable[str]) -> RawFile:
@@ -26,7 +28,8 @@ def with_lists_as_text(database: Database, file: RawFile, fields: Iterable[str])
         if text is None:
             continue
         texts = f"SELECT {text} AS text FROM ({file.query()})"
-        looks = f"regexp_matches(text, '{LOOKS_LIKE_LIST}', 's')"
+        pattern = LOOKS_LIKE_CATEGORIES if name == "categories" else LOOKS_LIKE_LIST
+        looks = f"regexp_matches(text, '{pattern}', 's')"
         if not database.count(f"(SELECT * FROM ({texts}) LIMIT {ROWS_TRIED}) WHERE {looks}"):
             continue
         counts = database.row(

@@ -209,7 +209,12 @@ def _reason(required: Sequence[str]) -> str:
 def _wrong_types(database: Database, table: str, fields: Sequence[str]) -> dict[str, int]:
     """Count the values of a wrong type by field, without zeros."""
     sums = ", ".join(f"count(*) FILTER (wrong_{name}) AS {name}" for name in fields)
-    return without_zeros(database.row(f"SELECT {sums} FROM {table}")._asdict())
+    counts = without_zeros(database.row(f"SELECT {sums} FROM {table}")._asdict())
+    for name, n in counts.items():
+        # Rows without a needed value are dropped, and ratings have a warning of their own.
+        if name not in (*REQUIRED_OF_INTERACTIONS, "rating"):
+            logger.warning("%s values of %s are records or of another wrong type, and are left out", f"{n:,}", name)
+    return counts
 
 
 def _warn_of_ratings(database: Database, file: RawFile) -> None:
