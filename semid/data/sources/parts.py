@@ -17,8 +17,9 @@ BESIDE_PARTS = ("_", ".")
 def expanded(key: str, files: Any, endings: tuple[str, ...]) -> Any:
     """Return the value of a key that names files, with each folder or pattern replaced by its parts, as texts.
 
-    Part-2 comes before part-10. A path of a file, an address, and a path of nothing stay as they are. `endings` are those that parts may have.
-    Raises `InputError` for a folder or a pattern without parts, and for a folder that holds other files too.
+    Part-2 comes before part-10. A path of a file, an address, and a path of nothing stay as they are. `endings` are
+    those that parts may have. Raises `InputError` for a folder or a pattern without parts, and for a folder that holds
+    other files too.
     """
     if files is None:
         return None
