@@ -371,6 +371,23 @@ def test_floats_that_are_no_ids_are_refused_with_their_row(tmp_path, value):
         assert "in row 2; write ids" in refused(tmp_path, Table(path, timestamp_unit="milliseconds"))
 
 
+@pytest.mark.parametrize("written", ["1.8014398509481984e+16", "18014398509481984.0", "-2E+20"])
+def test_floats_written_as_text_are_refused_above_two_to_the_53(tmp_path, written):
+    path = text(tmp_path / "i.csv", f"{HEADER}u,a,{T0}\nu,{written},{T0}\n")
+    assert f"the first is {written.removesuffix('.0')} in row 2" in refused(
+        tmp_path, Table(path, timestamp_unit="milliseconds")
+    )
+
+
+@pytest.mark.parametrize("written", ["9007199254740993", "123456789012345678901234", "1.5", "1e5", "v1.0", "007"])
+def test_other_texts_and_large_integers_stay_ids(tmp_path, written):
+    path = text(tmp_path / "items.csv", f"item_id\n{written}\n")
+    assert [row["item_id"] for row in run(tmp_path, Table(items=path)).items] == [written]
+    value = written if not written.isdigit() or written.startswith("0") else int(written)
+    path = json_lines(tmp_path / "items.jsonl", [{"item_id": value}])
+    assert [row["item_id"] for row in run(tmp_path, Table(items=path)).items] == [written]
+
+
 def test_single_floats_are_ids_up_to_two_to_the_24(tmp_path):
     for value, is_exact in ((2.0**24, True), (2.0**24 + 2, False)):
         ids = pa.array([value, 1.0, 2.0], pa.float32())

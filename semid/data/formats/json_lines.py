@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from semid.data.connection import Database, identifier, literal, path_literal
-from semid.data.formats.raw_file import WHOLE_NUMBER, RawFile, blank, cut, is_inexact_text, list_text
+from semid.data.formats.raw_file import RawFile, blank, cut, is_inexact_text, list_text
 from semid.data.formats.text_content import compression, encoding_fault, open_bytes, readable_content
 from semid.data.sources.source import TextLayout
 from semid.errors import InputError
@@ -66,8 +66,9 @@ class JsonLines(RawFile):
         return f"CASE WHEN {missing} THEN NULL ELSE {name}_text END"
 
     def is_inexact(self, name: str) -> str:
+        # DuckDB calls integers of more than 64 bits DOUBLE too, and keeps their digits.
         is_float = f"{name}_type = 'DOUBLE' AND {name}_value::VARCHAR <> 'NaN'"
-        is_fraction = f"{is_float} AND NOT regexp_matches({name}_text, '{WHOLE_NUMBER}')"
+        is_fraction = f"{is_float} AND NOT regexp_matches({name}_text, '^-?[0-9]+(\\.0+)?$')"
         return f"coalesce({is_fraction} OR {is_inexact_text(f'{name}_text')}, false)"
 
     def text(self, name: str) -> str:
