@@ -159,13 +159,16 @@ def blank(text: str) -> str:
 
 def whole_number(text: str) -> str:
     """Return SQL for a text without the `.0` of a whole number that went through a float."""
-    return f"regexp_replace({text}, '{WHOLE_NUMBER}', '\\1')"
+    # a regular expression alone takes several times as long
+    return f"CASE WHEN contains({text}, '.0') THEN regexp_replace({text}, '{WHOLE_NUMBER}', '\\1') ELSE {text} END"
 
 
 def is_inexact_text(text: str) -> str:
     """Return SQL for whether a text is a float too large to tell whole numbers apart, such as `1.8e+19`."""
+    may_be = f"contains({text}, '.0') OR contains({text}, '+')"
+    is_float = f"regexp_matches({text}, '^-?[0-9]+(\\.0+|(\\.[0-9]+)?[eE]\\+[0-9]+)$')"
     too_large = f"abs(TRY_CAST({text} AS DOUBLE)) > {LARGEST_EXACT['DOUBLE']}"
-    return f"(regexp_matches({text}, '^-?[0-9]+(\\.0+|(\\.[0-9]+)?[eE]\\+[0-9]+)$') AND {too_large})"
+    return f"(CASE WHEN {may_be} THEN {is_float} AND {too_large} ELSE false END)"
 
 
 def list_text(text: str) -> str:
