@@ -109,12 +109,15 @@ class RawFile(ABC):
         """Return SQL for whether the value is no record."""
 
     def identifier(self, name: str) -> str:
-        """Return SQL for an id as VARCHAR: :meth:`scalar`, with `1000` for `1000.0`."""
-        return whole_number(self.scalar(name))
+        """Return SQL for an id as VARCHAR, which is `1000` for `1000.0`, where `<field>_scalar` is :meth:`scalar`."""
+        return whole_number(f"{name}_scalar")
 
     def is_inexact(self, name: str) -> str:
-        """Return SQL for whether an id is a fraction, or a float that is too large to tell whole numbers apart."""
-        return is_inexact_text(self.scalar(name))
+        """Return SQL for whether an id is a fraction, or a float that is too large to tell whole numbers apart.
+
+        `<field>_scalar` is :meth:`scalar`.
+        """
+        return is_inexact_text(f"{name}_scalar")
 
     def text(self, name: str) -> str | None:
         """Return SQL for a value that is text as VARCHAR, NULL for other values; None for a column of another type."""

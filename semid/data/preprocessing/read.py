@@ -150,7 +150,8 @@ def _items_query(file: RawFile, source: Source) -> str:
         f"SELECT * EXCLUDE (malformed, inexact_item_id), {_reason(REQUIRED_OF_ITEMS)} AS dropped "
         f"FROM (SELECT malformed, {file.identifier('item_id')} AS item_id, {file.is_inexact('item_id')} AS "
         f"inexact_item_id, {values}, "
-        f"{_categories(file, source)} AS categories, {_marks(wrong)} FROM ({file.query()}))"
+        f"{_categories(file, source)} AS categories, {_marks(wrong)} "
+        f"FROM (SELECT *, {file.scalar('item_id')} AS item_id_scalar FROM ({file.query()})))"
     )
 
 
@@ -166,15 +167,13 @@ def _interactions_query(file: RawFile, source: Source, split: str | None, requir
 
     Each layer is a query of the one before, so that DuckDB computes each value once.
     """
-    scalars = ", ".join(
-        f"{file.identifier(name) if name in IDS else file.scalar(name)} AS {name}_scalar" for name in INTERACTION_FIELDS
-    )
-    scalars += "".join(f", {file.is_inexact(name)} AS inexact_{name}" for name in IDS)
+    scalars = ", ".join(f"{file.scalar(name)} AS {name}_scalar" for name in INTERACTION_FIELDS)
+    ids = ", ".join(f"{file.identifier(name)} AS {name}, {file.is_inexact(name)} AS inexact_{name}" for name in IDS)
     marks = _marks({name: f"NOT {file.is_scalar(name)}" for name in INTERACTION_FIELDS})
     with_scalars = f"SELECT *, {scalars}, {marks} FROM ({file.query()})"
     timestamp = file.milliseconds("timestamp") or milliseconds("timestamp_scalar", source.timestamp_unit)
     with_values = (
-        f"SELECT *, user_id_scalar AS user_id, item_id_scalar AS item_id, {timestamp} AS timestamp, "
+        f"SELECT *, {ids}, {timestamp} AS timestamp, "
         "TRY_CAST(rating_scalar AS FLOAT) AS rating, TRY_CAST(timestamp_scalar AS DOUBLE) AS position "
         f"FROM ({with_scalars})"
     )
