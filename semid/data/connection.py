@@ -46,7 +46,7 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException | str) -> str:
     """Return the first line of an error's message; DuckDB adds lines of advice that do not fit here."""
     return str(error).partition("\n")[0]
 

@@ -200,10 +200,10 @@ def test_unusable_rows_are_dropped_and_counted_by_reason(tmp_path):
 
 def test_missing_numbers_of_parquet_are_no_ids(tmp_path):
     rows = [
-        {"user_id": u, "item_id": i, "timestamp": T0 + i} for i, u in enumerate([1.5, 1.5, 1.5, float("nan"), None])
+        {"user_id": u, "item_id": i, "timestamp": T0 + i} for i, u in enumerate([15.0, 15.0, 15.0, float("nan"), None])
     ]
     result = run(tmp_path, Table(write(tmp_path / "i.parquet", rows), timestamp_unit="milliseconds"))
-    assert pairs(result.train) == [("1.5", "0")]
+    assert pairs(result.train) == [("15", "0")]
     assert result.stats["dropped"]["interactions"] == {"null_user_id": 2}
 
 
@@ -895,7 +895,7 @@ def test_wrong_options_of_a_table_are_named(tmp_path):
     path = write(tmp_path / "i.csv", interactions("u a 1"))
     with pytest.raises(InputError, match=r"expected .*, with a timestamp_unit for either, got interactions$"):
         Table(path)
-    with pytest.raises(InputError, match=r"timestamp_unit must be seconds or milliseconds or .*, got 'minutes'"):
+    with pytest.raises(InputError, match=r"timestamp_unit must be one of seconds, .*, iso, .*, got 'minutes'"):
         Table(path, timestamp_unit="minutes")
     with pytest.raises(InputError, match=r"columns: 'titel' is no key here; the keys are user_id, .*title"):
         Table(path, columns={"titel": "name"}, timestamp_unit="seconds")

@@ -80,6 +80,8 @@ GOOD = [
     },
     {"source": "table", "items": "i.csv", "columns": {"title": "name"}, "categories_separator": "|"},
     {"source": "table", "splits": {"train": "a", "valid": "b", "test": "c"}, "timestamp_unit": "milliseconds"},
+    {"source": "table", "interactions": ["a.inter", "b.inter"], "items": ["i.item"], "timestamp_unit": "row"},
+    {"source": "table", "items": "i.csv", "encoding": "latin-1", "separator": ";", "decimal": ","},
 ]
 BAD = [
     (
@@ -101,7 +103,9 @@ BAD = [
         {"source": "table", "items": "i.csv", "columns": {"titel": "x"}},
         "columns: 'titel' is no key here; the keys are",
     ),
-    ({"source": "table", "items": ["i.csv"]}, r"items must be a path without braces or null, got \['i.csv'\]"),
+    ({"source": "table", "items": []}, r"items must be a path or a list of paths.* or null, got \[\]"),
+    ({"source": "table", "items": "i.csv", "separator": "||"}, "separator must be one character or null, got '[|]{2}'"),
+    ({"source": "table", "items": "i.csv", "decimal": "_"}, "decimal must be .*, got '_'"),
     (
         {
             "source": "table",

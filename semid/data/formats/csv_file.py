@@ -1,44 +1,102 @@
-"""Comma-separated values."""
+"""Comma-separated values, and the atomic files of RecBole."""
 
 import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
-from semid.data.connection import Database, literal, path_literal
-from semid.data.formats.raw_file import MalformedLines, RawFile, blank, compression, cut, open_bytes
+from semid.data.connection import Database, first_line, literal, path_literal
+from semid.data.formats.quotes import Span, count_lines
+from semid.data.formats.raw_file import MalformedLines, RawFile, blank, cut, list_text
+from semid.data.formats.text_content import (
+    BYTES_AT_ONCE,
+    compression,
+    encoding_fault,
+    line_ends,
+    open_bytes,
+    readable_content,
+    with_line_feeds,
+)
+from semid.data.sources.source import INTERACTION_FIELDS, TextLayout
 from semid.errors import InputError
 
+NUMBERS = ("timestamp", "rating")
+SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
 
+
+@dataclass(frozen=True)
 class Csv(RawFile):
-    """Comma-separated values under a header line; all values are text, empty ones NULL."""
+    """Separated values under a header line; all values are text, empty ones NULL.
+
+    n_lines: the lines of the file, the header among them.
+    """
+
+    quote: ClassVar[str] = '"'
+    separator: ClassVar[str] = ","
+
+    n_lines: int = 0
 
     @classmethod
-    def opened(cls, database: Database, path: Path) -> Self:
-        with open_bytes(path) as file:
-            header = file.readline().decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
+        layout = layout._replace(separator=layout.separator or cls.separator)
+        content = readable_content(database, path, layout.encoding)
+        ends = line_ends(content)
+        if ends.are_mixed:
+            content = with_line_feeds(database, content)
+            ends = line_ends(content)
+        with open_bytes(content) as file:
+            first = file.readline()
+        if fault := encoding_fault(first):
+            raise InputError(f"{path}: the header, line 1, cannot be read{fault}")
+        header = first.decode("utf-8-sig").rstrip("\r\n")
         # A table saved with its row numbers has a column without a name.
-        columns = [name or f"column {i}" for i, name in enumerate(next(csv.reader([header]), []), start=1)]
-        if len({name.lower() for name in columns}) < len(columns):
+        try:
+            names = next(csv.reader([header], delimiter=str(layout.separator)), [])
+        except csv.Error as error:
+            raise InputError(f"{path}: the header, line 1, cannot be read ({error})") from None
+        columns = [name or f"column {i}" for i, name in enumerate(names, start=1)]
+        if len(columns) == 1:
+            _refuse_other_separator(path, header, str(layout.separator))
+        opened = cls(database, path, cls.types(columns), layout, content, n_lines=ends.lines)
+        if len({name.lower() for name in opened.columns}) < len(columns):
             raise InputError(f"{path}: the header names a column twice: {', '.join(columns)}")
-        for table in ("reject_errors", "reject_scans"):
-            database.execute(f"DROP TABLE IF EXISTS {table}")
-        return cls(database, path, dict.fromkeys(columns, "VARCHAR"))
+        return opened
+
+    @classmethod
+    def types(cls, columns: list[str]) -> Mapping[str, str]:
+        """Return the types of the columns by their names, from what the header has."""
+        return dict.fromkeys(columns, "VARCHAR")
 
     def relation(self) -> str:
-        types = ", ".join(f"{literal(name)}: '{type_name}'" for name, type_name in self.columns.items())
+        types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
         return (
-            f"read_csv({path_literal(self.path)}, compression = '{compression(self.path)}', auto_detect = false, "
-            f"header = true, columns = {{{types}}}, delim = ',', quote = '\"', escape = '\"', "
+            f"read_csv({path_literal(self.content)}, compression = '{compression(self.content)}', "
+            f"auto_detect = false, header = true, columns = {{{types}}}, "
+            f"delim = {literal(str(self.layout.separator))}, "
+            f"quote = {literal(self.quote)}, escape = {literal(self.quote)}, "
             "ignore_errors = true, store_rejects = true, rejects_limit = 0)"
         )
 
+    def query(self) -> str:
+        # No id or number has a line end inside: a stray quote has swallowed rows.
+        swallows = " OR ".join(f"contains({name}_value, chr(10))" for name in self.fields if name in INTERACTION_FIELDS)
+        return f"SELECT * REPLACE (coalesce({swallows or 'false'}, false) AS malformed) FROM ({super().query()})"
+
     def scalar(self, name: str) -> str:
-        return f"CASE WHEN {blank(f'{name}_value')} THEN NULL ELSE {name}_value END"
+        value = f"{name}_value"
+        if name in NUMBERS and self.layout.decimal != ".":
+            value = f"replace({value}, {literal(self.layout.decimal)}, '.')"
+        return f"CASE WHEN {blank(f'{name}_value')} THEN NULL ELSE {value} END"
 
     def prose(self, name: str) -> str:
+        if name in self.lists:
+            return f"array_to_string({list_text(f'{name}_value')}, ' ')"
         return f"{name}_value"
 
     def strings(self, name: str, separator: str | None) -> str:
+        if name in self.lists:
+            return f"coalesce({list_text(f'{name}_value')}, [])"
         return cut(f"{name}_value", separator)
 
     def is_scalar(self, name: str) -> str:
@@ -47,6 +105,88 @@ class Csv(RawFile):
     def is_prose(self, name: str) -> str:
         return "true"
 
-    def malformed_lines(self) -> MalformedLines:
-        row = self.database.row("SELECT count(DISTINCT line) AS lines, min(line) AS first_line FROM reject_errors")
-        return MalformedLines(row.lines, row.first_line)
+    def forget_malformed_lines(self) -> None:
+        for table in ("reject_errors", "reject_scans"):
+            self.database.execute(f"DROP TABLE IF EXISTS {table}")
+
+    def malformed_lines(self, rows: int) -> MalformedLines:
+        rejected = self.database.rows(
+            "SELECT line, min(coalesce(line_byte_position, byte_position)) AS byte, min(error_message) AS message "
+            "FROM reject_errors GROUP BY line ORDER BY byte"
+        )
+        missing = self.n_lines - 1 - rows - len(rejected)
+        lost = 0
+        stray = None
+        if missing > 0:
+            separator = str(self.layout.separator).encode()
+            with open_bytes(self.content) as file:
+                counts = count_lines(file, separator, len(self.columns), [row.byte for row in rejected])
+            lost = max(0, missing - counts.blank - counts.continued)
+            stray = counts.stray
+        n = len(rejected) + lost
+        if lost:
+            return MalformedLines(n, None if stray is None else stray.first_line, _what_is_lost(stray, lost))
+        if not rejected:
+            return MalformedLines(0, None)
+        first = self._line_at(rejected[0].byte)
+        undecodable = next((row for row in rejected if "utf-8" in row.message), None)
+        if undecodable is None:
+            return MalformedLines(n, first, f" ({first_line(rejected[0].message)})")
+        # The first line in another encoding tells more than the first line of all.
+        first = self._line_at(undecodable.byte)
+        return MalformedLines(n, first, self.fault_of_line(first))
+
+    def fault_of_line(self, number: int) -> str:
+        with open_bytes(self.content) as file:
+            line = next((line for i, line in enumerate(file, start=1) if i == number), b"")
+        return encoding_fault(line)
+
+    def _line_at(self, byte: int) -> int:
+        """Return the number (from 1) of the line with this byte (from 0)."""
+        lines = 1
+        with open_bytes(self.content) as file:
+            while byte > 0 and (block := file.read(min(byte, BYTES_AT_ONCE))):
+                lines += block.count(b"\n")
+                byte -= len(block)
+        return lines
+
+
+@dataclass(frozen=True)
+class Atomic(Csv):
+    """RecBole's atomic files: tab-separated values without quotes, whose header gives a type behind each name."""
+
+    quote: ClassVar[str] = ""
+    separator: ClassVar[str] = "\t"
+
+    @classmethod
+    def types(cls, columns: list[str]) -> Mapping[str, str]:
+        return {name: kind or "token" for name, _, kind in (column.partition(":") for column in columns)}
+
+    def strings(self, name: str, separator: str | None) -> str:
+        column = self.fields[name]
+        is_sequence = column is not None and self.columns[column].endswith("_seq")
+        return super().strings(name, separator or (" " if is_sequence else None))
+
+
+def _what_is_lost(stray: Span | None, lost: int) -> str:
+    """Return how lines came to end in no row, as the end of a sentence about the first of them."""
+    if stray is None:
+        return f"; {lost:,} lines ended in no row, which is likely the fault of a quote that nothing closes"
+    end = f"closes in line {stray.last_line:,}" if stray.is_closed else "nothing closes"
+    return (
+        f", where a quote opens that {end}: {lost:,} lines ended in no row of their own; remove the quote, or write it "
+        "twice inside a quoted text"
+    )
+
+
+def _refuse_other_separator(path: Path, header: str, separator: str) -> None:
+    """Raise InputError for a header of one column that another separator would cut."""
+    others = [other for other in SEPARATORS if other != separator and other in header]
+    if others:
+        other = max(others, key=header.count)
+        written = '"\\t"' if other == "\t" else f'"{other}"'
+        raise InputError(
+            f"{path} has a single column, {header!r}: the file seems to be separated by {SEPARATORS[other]}, not by "
+            f'{SEPARATORS.get(separator, repr(separator))}; set separator: {written} (and decimal: "," where '
+            "numbers have a decimal comma)"
+        )

@@ -1,22 +1,40 @@
 """Parquet."""
 
+import re
 from pathlib import Path
 from typing import Self
 
 from semid.data.connection import Database, path_literal
-from semid.data.formats.raw_file import RawFile, blank, cut
+from semid.data.formats.raw_file import LARGEST_EXACT, RawFile, blank, cut, list_text
+from semid.data.sources.source import TextLayout
+
+# `[]` and `[3]` at the end of the type of a list, once for each level.
+LIST_DEPTH = re.compile(r"(\[\d*\])+$")
 
 
 class Parquet(RawFile):
     """A parquet file; its types are known, so that lists and date-times are read as such."""
 
     @classmethod
-    def opened(cls, database: Database, path: Path) -> Self:
+    def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
         rows = database.rows(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {_relation(path)})")
-        return cls(database, path, {row.column_name: row.column_type for row in rows})
+        columns = {row.column_name: row.column_type for row in rows}
+        return cls(database, path, columns, layout, content=path)
 
     def relation(self) -> str:
         return _relation(self.path)
+
+    def query(self) -> str:
+        decoded = [
+            f"decode({name}_value) AS {name}_value"
+            if self.columns[column] == "BLOB"
+            # text of lists of bytes
+            else f"list_transform({name}_value, lambda part: decode(part)) AS {name}_value"
+            for name, column in self.fields.items()
+            if column is not None and self.columns[column] in ("BLOB", "BLOB[]")
+        ]
+        query = super().query()
+        return f"SELECT * REPLACE ({', '.join(decoded)}) FROM ({query})" if decoded else query
 
     def scalar(self, name: str) -> str:
         if not self._is_scalar(name):
@@ -25,14 +43,35 @@ class Parquet(RawFile):
         nan = f"isnan({value})" if self._type(name) in ("FLOAT", "DOUBLE") else "false"
         return f"CASE WHEN {nan} OR {blank(f'{value}::VARCHAR')} THEN NULL ELSE {value}::VARCHAR END"
 
+    def identifier(self, name: str) -> str:
+        if self._type(name) not in LARGEST_EXACT:
+            return super().identifier(name)
+        value = f"{name}_value"
+        text = f"CASE WHEN {self.is_inexact(name)} THEN {value}::VARCHAR ELSE TRY_CAST({value} AS BIGINT)::VARCHAR END"
+        return f"CASE WHEN isnan({value}) THEN NULL ELSE {text} END"
+
+    def is_inexact(self, name: str) -> str:
+        largest = LARGEST_EXACT.get(self._type(name))
+        if largest is None:
+            return super().is_inexact(name)
+        value = f"{name}_value"
+        return f"(NOT isnan({value}) AND (abs({value}) > {largest} OR {value} <> trunc({value})))"
+
+    def text(self, name: str) -> str | None:
+        return super().text(name) if self._type(name) in ("VARCHAR", "BLOB") else None
+
     def prose(self, name: str) -> str:
         if self._is_list(name):
-            return f"array_to_string({name}_value::VARCHAR[], ' ')"
+            return f"array_to_string({self._list(name)}, ' ')"
+        if name in self.lists:
+            return f"array_to_string({list_text(f'{name}_value')}, ' ')"
         return f"{name}_value::VARCHAR" if self._is_scalar(name) else "NULL::VARCHAR"
 
     def strings(self, name: str, separator: str | None) -> str:
         if self._is_list(name):
-            return f"{name}_value::VARCHAR[]"
+            return self._list(name)
+        if name in self.lists:
+            return f"coalesce({list_text(f'{name}_value')}, [])"
         return cut(f"{name}_value::VARCHAR", separator) if self._is_scalar(name) else "NULL::VARCHAR[]"
 
     def is_scalar(self, name: str) -> str:
@@ -42,7 +81,10 @@ class Parquet(RawFile):
         return "true" if self._is_scalar(name) or self._is_list(name) else f"{name}_value IS NULL"
 
     def milliseconds(self, name: str) -> str | None:
-        return f"epoch_ms({name}_value)" if self._type(name).startswith(("TIMESTAMP", "DATE")) else None
+        kind = self._type(name)
+        if kind == "TIMESTAMPTZ_NS":  # DuckDB 2.0 has no epoch_ms of this type
+            return f"epoch_ns({name}_value) // 1000000"
+        return f"epoch_ms({name}_value)" if kind.startswith(("TIMESTAMP", "DATE")) else None
 
     def _type(self, name: str) -> str:
         column = self.fields[name]
@@ -50,6 +92,12 @@ class Parquet(RawFile):
 
     def _is_list(self, name: str) -> bool:
         return self._type(name).endswith("]")
+
+    def _list(self, name: str) -> str:
+        """Return SQL for a list as VARCHAR[], the elements of nested lists in one."""
+        depth = LIST_DEPTH.search(self._type(name))[0].count("[")  # type: ignore[index]
+        value = f"{name}_value::VARCHAR{'[]' * depth}"
+        return "flatten(" * (depth - 1) + value + ")" * (depth - 1)
 
     def _is_scalar(self, name: str) -> bool:
         type_name = self._type(name)

@@ -2,7 +2,6 @@
 
 import glob
 import gzip
-import io
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -12,14 +11,24 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from semid.data.connection import Database, DatabaseError, first_line, identifier, literal
+from semid.data.sources.source import PLAIN, TextLayout
 from semid.errors import InputError
+
+# Whole numbers that went through a float: 1000.0 is 1000.
+WHOLE_NUMBER = r"^(-?[0-9]+)\.0+$"
+# Floats above these limits no longer tell whole numbers apart.
+LARGEST_EXACT = {"FLOAT": 1 << 24, "DOUBLE": 1 << 53}
 
 
 class MalformedLines(NamedTuple):
-    """The number of malformed lines that leave no row, and the line number (from 1) of the first of them."""
+    """The number of malformed lines that leave no row, and the line number (from 1) of the first of them.
+
+    what: what is wrong with the first line, as the end of a sentence; empty where nothing more is known.
+    """
 
     n: int
     first: int | None
+    what: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,22 +36,45 @@ class RawFile(ABC):
     """One input file as SQL: :meth:`query` reads it, and the other methods turn what it reads into values.
 
     columns: the types of the file's columns by their names.
+    layout: how a text file is written.
+    content: where the content lies as DuckDB can read it: `path` itself, or a copy in UTF-8.
     fields: the column of each of our fields; None for a field that the file does not have, whose values are NULL.
+    lists: the fields whose texts are lists as Python or JSON writes them, and are read as such.
     """
 
     database: Database
     path: Path
     columns: Mapping[str, str]
+    layout: TextLayout = PLAIN
+    content: Path = Path()
     fields: Mapping[str, str | None] = field(default_factory=dict)
+    lists: frozenset[str] = frozenset()
 
     @classmethod
     @abstractmethod
-    def opened(cls, database: Database, path: Path) -> Self:
+    def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
         """Return the file at `path`, as yet without fields."""
 
     def with_fields(self, fields: Mapping[str, str | None]) -> Self:
         """Return this file with these fields."""
         return replace(self, fields=fields)
+
+    def with_lists(self, lists: frozenset[str]) -> Self:
+        """Return this file, with the texts of these fields read as lists."""
+        return replace(self, lists=lists)
+
+    def close(self) -> None:
+        """Remove the copy of the content, where there is one."""
+        if self.content != self.path:
+            self.content.unlink(missing_ok=True)
+
+    def has_column(self, name: str) -> bool:
+        """Return whether the file has a column of this name."""
+        return name in self.columns
+
+    def may_have_column(self, name: str) -> bool:
+        """Return whether the file may have a column of this name, whose values are NULL if it does not."""
+        return name in self.columns
 
     @abstractmethod
     def relation(self) -> str:
@@ -76,17 +108,39 @@ class RawFile(ABC):
     def is_prose(self, name: str) -> str:
         """Return SQL for whether the value is no record."""
 
+    def identifier(self, name: str) -> str:
+        """Return SQL for an id as VARCHAR, which is `1000` for `1000.0`, where `<field>_scalar` is :meth:`scalar`."""
+        return whole_number(f"{name}_scalar")
+
+    def is_inexact(self, name: str) -> str:
+        """Return SQL for whether an id is a fraction, or a float that is too large to tell whole numbers apart.
+
+        `<field>_scalar` is :meth:`scalar`.
+        """
+        return is_inexact_text(f"{name}_scalar")
+
+    def text(self, name: str) -> str | None:
+        """Return SQL for a value that is text as VARCHAR, NULL for other values; None for a column of another type."""
+        return f"{name}_value"
+
     def milliseconds(self, name: str) -> str | None:
         """Return SQL for the milliseconds of a date-time column, None for a column of another type."""
         return None
 
-    def malformed_lines(self) -> MalformedLines:
-        """Return the malformed lines that left no row, once the file is read."""
+    def forget_malformed_lines(self) -> None:  # noqa: B027
+        """Forget the malformed lines of earlier queries, before the file is read."""
+
+    def malformed_lines(self, rows: int) -> MalformedLines:
+        """Return the malformed lines that left no row, once the file is read into so many rows."""
         return MalformedLines(0, None)
 
     def line_of_row(self, row: int) -> int | None:
         """Return the line number (from 1) of the row counted from 0; None where rows are no lines."""
         return None
+
+    def fault_of_line(self, number: int) -> str:
+        """Return what is wrong with a line by its number (from 1), as the end of a sentence; empty if unknown."""
+        return ""
 
 
 @contextmanager
@@ -101,21 +155,37 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be read: {message}{hint}") from None
 
 
-def compression(path: Path) -> str:
-    """Return the compression of the file, as DuckDB calls it."""
-    return "gzip" if path.name.lower().endswith(".gz") else "none"
-
-
-@contextmanager
-def open_bytes(path: Path) -> Iterator[io.BufferedIOBase]:
-    """Open a file for its bytes without compression."""
-    with gzip.open(path, "rb") if compression(path) == "gzip" else open(path, "rb") as file:
-        yield file
-
-
 def blank(text: str) -> str:
     """Return SQL for whether a text holds nothing but white space; NULL for NULL."""
     return f"NOT regexp_matches({text}, '[^ \t\r\n]')"  # several times faster than trim
+
+
+def whole_number(text: str) -> str:
+    """Return SQL for a text without the `.0` of a whole number that went through a float."""
+    # a regular expression alone takes several times as long
+    return f"CASE WHEN contains({text}, '.0') THEN regexp_replace({text}, '{WHOLE_NUMBER}', '\\1') ELSE {text} END"
+
+
+def is_inexact_text(text: str) -> str:
+    """Return SQL for whether a text is a float too large to tell whole numbers apart, such as `1.8e+19`."""
+    may_be = f"contains({text}, '.0') OR contains({text}, '+')"
+    is_float = f"regexp_matches({text}, '^-?[0-9]+(\\.0+|(\\.[0-9]+)?[eE]\\+[0-9]+)$')"
+    too_large = f"abs(TRY_CAST({text} AS DOUBLE)) > {LARGEST_EXACT['DOUBLE']}"
+    return f"(CASE WHEN {may_be} THEN {is_float} AND {too_large} ELSE false END)"
+
+
+def list_text(text: str) -> str:
+    """Return SQL for the elements of a list that Python or JSON wrote as text; NULL for any other text.
+
+    The elements of nested lists become one list. `['a' 'b']` and `[1 2]`, which numpy writes, are no lists here.
+    """
+    simple = f"coalesce(TRY_CAST(TRY_CAST({text} AS JSON) AS VARCHAR[]), TRY_CAST({text} AS VARCHAR[]))"
+    nested = f"flatten(TRY_CAST({text} AS VARCHAR[][]))"
+    return (
+        f"CASE WHEN NOT regexp_matches({text}, '^\\s*\\[.*\\]\\s*$', 's') THEN NULL "
+        f"WHEN regexp_matches({text}, '[''\"]\\s+[''\"]|^\\s*\\[[^,]*[0-9]\\s+-?[0-9]') THEN NULL "
+        f"WHEN regexp_matches({text}, '^\\s*\\[\\s*\\[') THEN {nested} ELSE {simple} END"
+    )
 
 
 def cut(text: str, separator: str | None) -> str:

@@ -55,6 +55,7 @@ def preprocess(
         stats = {
             "note": note,
             **describe_source(source, settings),
+            "lines": {**items.lines, **interactions.lines},
             "malformed_lines": {**items.malformed_lines, **interactions.malformed_lines},
             "wrong_types": {"interactions": interactions.wrong_types, "items": items.wrong_types},
             "steps": [step.counts() for step in (*interactions.steps, *filtered.steps)],

@@ -6,16 +6,19 @@ it can), and `wrong_<field>` for each field, whether its value has a wrong type.
 """
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pyarrow as pa
 
 from semid.data.connection import Database, literal
 from semid.data.formats import RawFile, open_raw_file, reading
+from semid.data.preprocessing.columns import columns_of_fields
 from semid.data.preprocessing.counts import Step, described, without_zeros
-from semid.data.preprocessing.units import check_timestamp_unit, milliseconds
+from semid.data.preprocessing.insert import FileCounts, insert
+from semid.data.preprocessing.lists_as_text import with_lists_as_text
+from semid.data.preprocessing.units import advice_on_unit, check_timestamp_unit, milliseconds, set_order
 from semid.data.sources.source import INTERACTION_FIELDS, ITEM_FIELDS, Source
 from semid.errors import InputError
 
@@ -31,7 +34,9 @@ TYPES = {
     "categories": "VARCHAR[]",
     "store": "VARCHAR",
     "split": "VARCHAR",
+    "position": "DOUBLE",
 }
+IDS = ("user_id", "item_id")
 REQUIRED_OF_INTERACTIONS = ("user_id", "item_id", "timestamp")
 REQUIRED_OF_ITEMS = ("item_id",)
 
@@ -40,22 +45,15 @@ REQUIRED_OF_ITEMS = ("item_id",)
 class Reading:
     """What reading the files of items, or those of interactions, has counted.
 
-    malformed_lines: by the path of each file. wrong_types: values of a wrong type by field, without zeros.
+    lines, malformed_lines: by the path of each file. wrong_types: values of a wrong type by field, without zeros.
     dropped: rows by the reason for which they are dropped. steps: the step `read`, where there are interactions.
     """
 
+    lines: Mapping[str, int]
     malformed_lines: Mapping[str, int]
     wrong_types: Mapping[str, int]
     dropped: Mapping[str, int]
     steps: tuple[Step, ...] = ()
-
-
-class _FileCounts(NamedTuple):
-    """The malformed lines of one file: how many there are, and how many of them left no row."""
-
-    path: str
-    malformed: int
-    without_row: int
 
 
 def read_items(database: Database, source: Source, max_malformed: float, item_ids: Sequence[str] | None) -> Reading:
@@ -69,19 +67,24 @@ def read_items(database: Database, source: Source, max_malformed: float, item_id
         )
     files = []
     for path in source.item_files:
-        file = open_raw_file(database, path)
-        file = file.with_fields(_columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
-        files.append(_insert(database, "raw_items", file, _items_query(file, source), max_malformed))
+        file = open_raw_file(database, path, source.text_layout)
+        file = file.with_fields(columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
+        with reading(path):
+            file = with_lists_as_text(database, file, ("categories", "description", "title", "store"))
+        files.append(insert(database, "raw_items", file, _items_query(file, source), max_malformed))
+        file.close()
+    _refuse_no_rows(files)
     wrong_types = _wrong_types(database, "raw_items", ITEM_FIELDS)
+    lines = {file.path: file.lines for file in files}
     malformed_lines = {file.path: file.malformed for file in files}
     if source.items_from_splits:
         # the same lines are counted as interactions
-        return Reading(malformed_lines, wrong_types, dropped={})
+        return Reading(lines, malformed_lines, wrong_types, dropped={})
     dropped = _dropped(database, "items", source, files)
     if (item_ids is not None or files) and not database.count("raw_items WHERE dropped IS NULL"):
         names = ", ".join(file.path for file in files) or "item_ids"
         raise InputError(f"{names}: no row has an item id ({described(dropped)})")
-    return Reading(malformed_lines, wrong_types, dropped)
+    return Reading(lines, malformed_lines, wrong_types, dropped)
 
 
 def read_interactions(database: Database, source: Source, max_malformed: float) -> Reading:
@@ -89,28 +92,41 @@ def read_interactions(database: Database, source: Source, max_malformed: float) 
 
     Raises InputError when no row can be used, and for timestamps that cannot be in the unit of the source.
     """
-    _create(database, "raw_interactions", INTERACTION_FIELDS, "split")
+    unit = source.timestamp_unit
+    required = IDS if unit == "row" else REQUIRED_OF_INTERACTIONS
+    _create(database, "raw_interactions", INTERACTION_FIELDS, "split", *(("position",) if unit == "position" else ()))
     files = []
+    advice = ""
     for path, split in source.interaction_files:
-        file = open_raw_file(database, path)
-        file = file.with_fields(_columns_of_fields(file, source, INTERACTION_FIELDS, REQUIRED_OF_INTERACTIONS))
-        query = _interactions_query(file, source, split)
-        files.append(_insert(database, "raw_interactions", file, query, max_malformed))
+        file = open_raw_file(database, path, source.text_layout)
+        file = file.with_fields(columns_of_fields(file, source, INTERACTION_FIELDS, required))
+        query = _interactions_query(file, source, split, required)
+        files.append(insert(database, "raw_interactions", file, query, max_malformed))
+        if not advice and database.count("raw_interactions WHERE dropped = 'wrong_type_timestamp'"):
+            advice = advice_on_unit(database, file, unit)
+        if database.count("raw_interactions WHERE wrong_rating"):
+            _warn_of_ratings(database, file)
+        file.close()
     if not files:
-        return Reading({}, {}, {})
+        return Reading({}, {}, {}, {})
+    _refuse_no_rows(files)
     wrong_types = _wrong_types(database, "raw_interactions", INTERACTION_FIELDS)
     counts = database.row(
         "SELECT count(*) AS rows, count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items, "
         "count(*) FILTER (dropped IS NULL) AS usable FROM raw_interactions"
     )
     rows = counts.rows + sum(file.without_row for file in files)
-    dropped = _dropped(database, "interactions", source, files)
+    dropped = _dropped(database, "interactions", source, files, advice)
     if not counts.usable:
         names = ", ".join(file.path for file in files)
-        raise InputError(f"{names}: none of {rows:,} rows has a user, an item and a timestamp ({described(dropped)})")
+        raise InputError(
+            f"{names}: none of {rows:,} rows has a user, an item and a timestamp ({described(dropped)}){advice}"
+        )
     check_timestamp_unit(database, source)
+    set_order(database, unit)
     step = Step("read", "raw_interactions", rows, counts.users, counts.items)
-    return Reading({file.path: file.malformed for file in files}, wrong_types, dropped, (step,))
+    lines = {file.path: file.lines for file in files}
+    return Reading(lines, {file.path: file.malformed for file in files}, wrong_types, dropped, (step,))
 
 
 def _create(database: Database, table: str, fields: Sequence[str], *others: str) -> None:
@@ -119,23 +135,10 @@ def _create(database: Database, table: str, fields: Sequence[str], *others: str)
     database.execute(f"CREATE TABLE {table} ({', '.join([*columns, *marks])}, dropped VARCHAR)")
 
 
-def _columns_of_fields(
-    file: RawFile, source: Source, fields: Sequence[str], required: Sequence[str]
-) -> dict[str, str | None]:
-    """Return the file's column for each field; None for an optional one that is absent."""
-    if not file.columns:
-        raise InputError(f"{file.path} has no rows that can be read; JSONL is one JSON object a line")
-    columns: dict[str, str | None] = {}
-    for name in fields:
-        column = source.columns.get(name, name)
-        if column not in file.columns and (name in required or name in source.columns):
-            there = ", ".join(file.columns)
-            remedy = "Name the right one under columns" if source.takes_columns else "This source needs it"
-            raise InputError(
-                f"{file.path} has no column {column!r} for {name}; the columns there are: {there}. {remedy}"
-            )
-        columns[name] = column if column in file.columns else None
-    return columns
+def _refuse_no_rows(files: Sequence[FileCounts]) -> None:
+    """Raise InputError where no file has a row; one of several parts may be without."""
+    if files and not any(file.lines for file in files):
+        raise InputError(f"{', '.join(file.path for file in files)} has no rows")
 
 
 def _items_query(file: RawFile, source: Source) -> str:
@@ -144,9 +147,11 @@ def _items_query(file: RawFile, source: Source) -> str:
     wrong = {name: f"NOT {file.is_scalar(name) if name == 'item_id' else file.is_prose(name)}" for name in ITEM_FIELDS}
     values = ", ".join(f"{file.prose(name)} AS {name}" for name in texts)
     return (
-        f"SELECT * EXCLUDE (malformed), {_reason(REQUIRED_OF_ITEMS)} AS dropped "
-        f"FROM (SELECT malformed, {file.scalar('item_id')} AS item_id, {values}, "
-        f"{_categories(file, source)} AS categories, {_marks(wrong)} FROM ({file.query()}))"
+        f"SELECT * EXCLUDE (malformed, inexact_item_id), {_reason(REQUIRED_OF_ITEMS)} AS dropped "
+        f"FROM (SELECT malformed, {file.identifier('item_id')} AS item_id, {file.is_inexact('item_id')} AS "
+        f"inexact_item_id, {values}, "
+        f"{_categories(file, source)} AS categories, {_marks(wrong)} "
+        f"FROM (SELECT *, {file.scalar('item_id')} AS item_id_scalar FROM ({file.query()})))"
     )
 
 
@@ -157,18 +162,20 @@ def _categories(file: RawFile, source: Source) -> str:
     return f"list_filter({categories}, lambda category: category NOT IN ({ignored}))" if ignored else categories
 
 
-def _interactions_query(file: RawFile, source: Source, split: str | None) -> str:
+def _interactions_query(file: RawFile, source: Source, split: str | None, required: Sequence[str]) -> str:
     """Return a query for the rows of raw_interactions that the file gives.
 
     Each layer is a query of the one before, so that DuckDB computes each value once.
     """
     scalars = ", ".join(f"{file.scalar(name)} AS {name}_scalar" for name in INTERACTION_FIELDS)
+    ids = ", ".join(f"{file.identifier(name)} AS {name}, {file.is_inexact(name)} AS inexact_{name}" for name in IDS)
     marks = _marks({name: f"NOT {file.is_scalar(name)}" for name in INTERACTION_FIELDS})
     with_scalars = f"SELECT *, {scalars}, {marks} FROM ({file.query()})"
     timestamp = file.milliseconds("timestamp") or milliseconds("timestamp_scalar", source.timestamp_unit)
     with_values = (
-        f"SELECT *, user_id_scalar AS user_id, item_id_scalar AS item_id, {timestamp} AS timestamp, "
-        f"TRY_CAST(rating_scalar AS FLOAT) AS rating FROM ({with_scalars})"
+        f"SELECT *, {ids}, {timestamp} AS timestamp, "
+        "TRY_CAST(rating_scalar AS FLOAT) AS rating, TRY_CAST(timestamp_scalar AS DOUBLE) AS position "
+        f"FROM ({with_scalars})"
     )
     # A text that is no number has a wrong type too.
     with_all_marks = (
@@ -178,7 +185,8 @@ def _interactions_query(file: RawFile, source: Source, split: str | None) -> str
     )
     return (
         "SELECT user_id, item_id, timestamp, CASE WHEN isfinite(rating) THEN rating END AS rating, "
-        f"{'NULL' if split is None else literal(split)} AS split, {_reason(REQUIRED_OF_INTERACTIONS)} AS dropped, "
+        f"{'position, ' if source.timestamp_unit == 'position' else ''}"
+        f"{'NULL' if split is None else literal(split)} AS split, {_reason(required)} AS dropped, "
         f"{', '.join(f'wrong_{name}' for name in INTERACTION_FIELDS)} FROM ({with_all_marks})"
     )
 
@@ -190,42 +198,48 @@ def _marks(conditions: Mapping[str, str]) -> str:
 
 def _reason(required: Sequence[str]) -> str:
     """Return SQL for why a row is dropped, NULL where it stays."""
-    cases = "".join(
+    cases = "".join(f"WHEN inexact_{name} THEN 'inexact_{name}' " for name in required if name in IDS)
+    cases += "".join(
         f"WHEN wrong_{name} THEN 'wrong_type_{name}' WHEN {name} IS NULL THEN 'null_{name}' " for name in required
     )
     return f"CASE WHEN malformed THEN 'malformed' {cases}END"
 
 
-def _insert(database: Database, table: str, file: RawFile, query: str, max_malformed: float) -> _FileCounts:
-    """Insert `query`, which reads the file, into `table`; an InputError when too much of the file cannot be read."""
-    before = database.count(table)
-    with reading(file.path):
-        database.execute(f"INSERT INTO {table} BY NAME {query}")
-    inserted = database.row(
-        "SELECT count(*) AS rows, count(*) FILTER (dropped = 'malformed') AS malformed, "
-        f"min(rowid) FILTER (dropped = 'malformed') AS first_row FROM {table} WHERE rowid >= {before}"
-    )
-    outside = file.malformed_lines()
-    lines, malformed = inserted.rows + outside.n, inserted.malformed + outside.n
-    if not lines:
-        raise InputError(f"{file.path} has no rows")
-    if malformed > max_malformed * lines:
-        first = outside.first if inserted.first_row is None else file.line_of_row(inserted.first_row - before)
-        raise InputError(
-            f"{file.path}: {malformed:,} of {lines:,} lines cannot be read, the first is line {first:,}; more than "
-            f"{max_malformed:.0%} (max_malformed) stops the run"
-        )
-    logger.info("read %s lines of %s, %s malformed", f"{lines:,}", file.path, f"{malformed:,}")
-    return _FileCounts(str(file.path), malformed, outside.n)
-
-
 def _wrong_types(database: Database, table: str, fields: Sequence[str]) -> dict[str, int]:
     """Count the values of a wrong type by field, without zeros."""
     sums = ", ".join(f"count(*) FILTER (wrong_{name}) AS {name}" for name in fields)
-    return without_zeros(database.row(f"SELECT {sums} FROM {table}")._asdict())
+    counts = without_zeros(database.row(f"SELECT {sums} FROM {table}")._asdict())
+    for name, n in counts.items():
+        # Rows without a needed value are dropped, and ratings have a warning of their own.
+        if name not in (*REQUIRED_OF_INTERACTIONS, "rating"):
+            logger.warning("%s values of %s are records or of another wrong type, and are left out", f"{n:,}", name)
+    return counts
 
 
-def _dropped(database: Database, of: str, source: Source, files: Sequence[_FileCounts]) -> dict[str, int]:
+def _warn_of_ratings(database: Database, file: RawFile) -> None:
+    """Log how many ratings of a file are no numbers, with an example and what to do."""
+    ratings = f"SELECT {file.scalar('rating')} AS text FROM ({file.query()})"
+    wrong = database.row(
+        f"SELECT count(*) AS n, any_value(text) AS example FROM ({ratings}) "
+        "WHERE text IS NOT NULL AND TRY_CAST(text AS FLOAT) IS NULL"
+    )
+    if not wrong.n:
+        return
+    advice = ""
+    if re.fullmatch(r"-?[0-9]*,[0-9]+", wrong.example):
+        advice = '; the decimal sign seems to be a comma: set decimal: ","'
+    logger.warning(
+        "%s: %s values of rating are no numbers and are left out, such as %r%s",
+        file.path,
+        f"{wrong.n:,}",
+        wrong.example,
+        advice,
+    )
+
+
+def _dropped(
+    database: Database, of: str, source: Source, files: Sequence[FileCounts], advice: str = ""
+) -> dict[str, int]:
     """Count the dropped rows of `items` or `interactions` by reason, lines that left no row among them."""
     dropped = {"malformed": sum(file.without_row for file in files)}
     for row in database.rows(
@@ -233,12 +247,13 @@ def _dropped(database: Database, of: str, source: Source, files: Sequence[_FileC
         "ORDER BY reason"
     ):
         dropped[row.reason] = dropped.get(row.reason, 0) + row.n
-        logger.warning("%s rows of %s are dropped: %s", f"{row.n:,}", of, _explained(row.reason, source))
+        logger.warning("%s rows of %s are dropped: %s", f"{row.n:,}", of, _explained(row.reason, source, advice))
     return dropped
 
 
-def _explained(reason: str, source: Source) -> str:
+def _explained(reason: str, source: Source, advice: str) -> str:
     """Return a reason for dropping rows with what was expected."""
     if reason == "wrong_type_timestamp":
-        return f"{reason} (expected a number: {source.timestamp_unit})"
+        expected = "a date: iso" if source.timestamp_unit == "iso" else f"a number: {source.timestamp_unit}"
+        return f"{reason} (expected {expected}){advice}"
     return f"{reason} (expected a text or a number)" if reason.startswith("wrong_type_") else reason

@@ -13,6 +13,7 @@ from semid.data.sources.release import OfficialFile, nearest, official_files
 from semid.data.sources.source import (
     CSV,
     JSON_LINES,
+    PARQUET,
     SPLITS,
     Counts,
     FilePaths,
@@ -25,6 +26,8 @@ from semid.data.sources.source import (
 from semid.errors import InputError
 
 TABLE = Path(__file__).with_suffix(".tsv")
+# The release has JSON lines; its copies at Hugging Face come as parquet.
+REVIEWS = (*JSON_LINES, *PARQUET)
 HOME = "https://huggingface.co/datasets/McAuley-Lab/Amazon-Reviews-2023/resolve/main"
 # `split:` of a dataset → folder of the release
 OFFICIAL_SPLITS = {
@@ -59,7 +62,11 @@ class ReviewFiles(Source):
     """
 
     format = "AmazonReviews2023"
-    file_keys: ClassVar[Mapping[str, tuple[str, ...]]] = {"reviews": JSON_LINES, "splits": CSV, "meta": JSON_LINES}
+    file_keys: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "reviews": REVIEWS,
+        "splits": CSV,
+        "meta": REVIEWS,
+    }
     columns = MappingProxyType({"item_id": "parent_asin"})
     timestamp_unit = "milliseconds"
 
@@ -116,11 +123,11 @@ class AmazonReviews2023(ReviewFiles):
 
     reviews: Annotated[
         FilePaths | None,
-        doc("Your own copies or parts of the reviews: `.jsonl` or `.jsonl.gz`, a path or a list of paths."),
+        doc("Your own copies or parts of the reviews: `.jsonl`, `.jsonl.gz` or `.parquet`, a path or a list of paths."),
     ] = None
     meta: Annotated[
         FilePaths | None,
-        doc("Your own copies or parts of the items: `.jsonl` or `.jsonl.gz`, a path or a list of paths."),
+        doc("Your own copies or parts of the items: `.jsonl`, `.jsonl.gz` or `.parquet`, a path or a list of paths."),
     ] = None
     splits: Annotated[
         Annotated[Mapping[str, Any], KeysOf(OfficialSplitFiles)] | None,

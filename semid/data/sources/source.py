@@ -17,12 +17,13 @@ from semid.errors import InputError
 
 INTERACTION_FIELDS = ("user_id", "item_id", "timestamp", "rating")
 ITEM_FIELDS = ("item_id", "title", "description", "categories", "store")
-TIMESTAMP_UNITS = ("milliseconds", "seconds", "position")
+TIMESTAMP_UNITS = ("milliseconds", "seconds", "iso", "position", "row")
 SPLITS = ("train", "valid", "test")
-JSON_LINES = (".jsonl", ".jsonl.gz")
+JSON_LINES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 CSV = (".csv", ".csv.gz")
+ATOMIC = (".inter", ".item")
 PARQUET = (".parquet",)
-TABLES = (*JSON_LINES, *CSV, *PARQUET)
+TABLES = (*JSON_LINES, *CSV, *ATOMIC, *PARQUET)
 
 # A file of the configuration, or several that make one.
 FilePaths = Annotated[
@@ -37,6 +38,17 @@ class InteractionFile(NamedTuple):
 
     path: Path
     split: str | None
+
+
+class TextLayout(NamedTuple):
+    """How text files are written: their encoding, what stands between values (None: a comma) and the decimal sign."""
+
+    encoding: str = "utf-8"
+    separator: str | None = None
+    decimal: str = "."
+
+
+PLAIN = TextLayout()
 
 
 class Counts(NamedTuple):
@@ -72,7 +84,9 @@ class Source:
 
     columns: the column of the files for each of `INTERACTION_FIELDS` and `ITEM_FIELDS` that has another name there. It
         holds for files of interactions and of items alike, and a column that it names must be there.
-    timestamp_unit: `milliseconds`, `seconds` or `position`; needed with interactions, None without.
+    timestamp_unit: one of `TIMESTAMP_UNITS`; needed with interactions, None without. With `row` the files need no
+        timestamps, since their rows are in order.
+    encoding, separator, decimal: how text files are written, as :class:`TextLayout` describes.
     categories_separator: cuts a text of categories into a list; None leaves it whole.
     ignored_categories: texts that stand where an item has no category.
     """
@@ -86,6 +100,9 @@ class Source:
 
     columns: Mapping[str, str] = NOTHING
     timestamp_unit: str | None = None
+    encoding: str = "utf-8"
+    separator: str | None = None
+    decimal: str = "."
     categories_separator: str | None = None
     ignored_categories: tuple[str, ...] = ()
 
@@ -93,7 +110,11 @@ class Source:
         """Check the keys against their annotations and against `combinations`; `name` is the name of the source."""
         check_options(self, name)
         # The dataset may have vectors of its own, which its source cannot see.
-        keys = {option.name for option in options_of(type(self)) if getattr(self, option.name) not in (None, {})}
+        keys = {
+            option.name
+            for option in options_of(type(self))
+            if getattr(self, option.name) not in (None, {}) and getattr(self, option.name) != option.default
+        }
         if not _fits(self.combinations, keys | {"embeddings"}):
             raise InputError(f"{name}: expected {self.combinations['expected']}, got {', '.join(sorted(keys))}")
 
@@ -101,6 +122,11 @@ class Source:
     def takes_columns(self) -> bool:
         """Whether a dataset of this source can say under `columns` how the columns of its files are called."""
         return any(option.name == "columns" for option in options_of(type(self)))
+
+    @property
+    def text_layout(self) -> TextLayout:
+        """How the text files of this source are written."""
+        return TextLayout(self.encoding, self.separator, self.decimal)
 
     # Planning
 

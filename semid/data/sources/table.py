@@ -1,14 +1,25 @@
 """A catalogue of your own as tables: parquet, CSV or JSONL files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import MinLen
 
-from semid.checks import FilePath, KeysOf, doc
-from semid.data.sources.source import TABLES, InteractionFile, Source, paths_of, split_files
+from semid.checks import KeysOf, Pattern, doc
+from semid.data.sources.parts import expanded
+from semid.data.sources.release import OfficialFile
+from semid.data.sources.source import (
+    TABLES,
+    FilePaths,
+    InteractionFile,
+    Origin,
+    Source,
+    paths_of,
+    split_files,
+)
+from semid.errors import InputError
 
 ColumnName = Annotated[str, MinLen(1)]
 
@@ -17,9 +28,9 @@ ColumnName = Annotated[str, MinLen(1)]
 class SplitFiles:
     """Files that are already split."""
 
-    train: Annotated[FilePath, doc("The interactions to train on.")]
-    valid: Annotated[FilePath, doc("The interactions on which choices are made.")]
-    test: Annotated[FilePath, doc("The interactions to test on.")]
+    train: Annotated[FilePaths, doc("The interactions to train on.")]
+    valid: Annotated[FilePaths, doc("The interactions on which choices are made.")]
+    test: Annotated[FilePaths, doc("The interactions to test on.")]
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,8 @@ class Columns:
 
 @dataclass(frozen=True)
 class Table(Source):
-    """Your own catalogue as parquet, CSV (comma, header line) or JSONL files, the last two plain or gzipped.
+    """Your own catalogue as parquet, CSV (with a header line) or JSONL files, the last two plain or gzipped, or as
+    RecBole's atomic files. A file may also be a list of parts, a folder of them, or a pattern such as `part-*.parquet`.
 
     Raises `InputError` for a key whose value cannot be used, and for keys that do not go together.
     """
@@ -57,12 +69,15 @@ class Table(Source):
     format: ClassVar[str] = "Table"
 
     interactions: Annotated[
-        FilePath | None,
-        doc("A file with a row an interaction. Leave it out when you have only items or vectors."),
+        FilePaths | None,
+        doc(
+            "A file with a row an interaction, or its parts: a list, a folder, or a pattern such as `part-*.parquet`. "
+            "Leave it out when you have only items or vectors."
+        ),
     ] = None
-    items: Annotated[FilePath | None, doc("A file with a row an item.")] = None
+    items: Annotated[FilePaths | None, doc("A file with a row an item, or its parts as above.")] = None
     splits: Annotated[
-        Annotated[Mapping[str, str | Path], KeysOf(SplitFiles)] | None,
+        Annotated[Mapping[str, Any], KeysOf(SplitFiles)] | None,
         doc(
             "Instead of `interactions`, files that are already split, `{train: …, valid: …, test: …}`, which are taken "
             "as they are: no repeats, k-core or split is applied. Without `items`, their own title, description, "
@@ -79,13 +94,25 @@ class Table(Source):
         ),
     ] = field(default_factory=dict)
     timestamp_unit: Annotated[
-        Literal["seconds", "milliseconds", "position"] | None,
+        Literal["seconds", "milliseconds", "iso", "position", "row"] | None,
         doc(
-            "`seconds` or `milliseconds` since 1970, or `position`: a number that only orders a user's interactions. "
-            "Required with interactions and never guessed; a wrong unit is an error when the dates it gives cannot be. "
-            "A date-time column of a parquet file needs no conversion."
+            "`seconds` or `milliseconds` since 1970; `iso` for dates as text, such as `2021-01-02 15:56:52`, which are "
+            "UTC unless they name an offset; `position` for a number that only orders a user's interactions; `row` "
+            "where there are no timestamps and the rows of the file are in order. Required with interactions and never "
+            "guessed; a wrong unit is an error when the dates it gives cannot be. A date-time column of a parquet file "
+            "needs no conversion."
         ),
     ] = None
+    encoding: Annotated[
+        str,
+        MinLen(1),
+        doc("The encoding of text files, such as `latin-1`, `cp1252` or `utf-16`; a wrong one is an error."),
+    ] = "utf-8"
+    separator: Annotated[
+        Annotated[str, Pattern("^[^\\r\\n]$", "one character")] | None,
+        doc("What stands between the values of a CSV file where it is no comma, such as `;` or a tab."),
+    ] = None
+    decimal: Annotated[Literal[".", ","], doc("The decimal sign of ratings and timestamps in CSV files.")] = "."
     categories_separator: Annotated[
         Annotated[str, MinLen(1)] | None, doc("Cuts a text column of categories into its parts, such as `|`.")
     ] = None
@@ -94,6 +121,16 @@ class Table(Source):
         self.check("table")
         named = {name: column for name, column in self.columns.items() if column is not None}
         object.__setattr__(self, "columns", named)
+        if not _is_text_encoding(self.encoding):
+            raise InputError(f"table: encoding must be one that Python knows, such as latin-1, got {self.encoding!r}")
+        if self.timestamp_unit == "row" and "timestamp" in named:
+            raise InputError(
+                "table: timestamp_unit is row, which takes no column of timestamps; leave it out of columns"
+            )
+
+    def located(self, folder: str, split: Any, release: Mapping[str, OfficialFile]) -> tuple[Self, Origin]:
+        parts: dict[str, Any] = {key: _with_parts(key, getattr(self, key)) for key in self.file_keys}
+        return replace(self, **parts), "given"
 
     @property
     def has_interactions(self) -> bool:
@@ -103,18 +140,37 @@ class Table(Source):
     def names_items(self) -> bool:
         return self.items is not None or self.splits is not None
 
+    def check_files(self) -> None:
+        located, _ = self.located("", None, {})
+        super(Table, located).check_files()
+
     @property
     def interaction_files(self) -> tuple[InteractionFile, ...]:
         if self.splits is not None:
-            return tuple(split_files(self.splits))
-        return tuple(InteractionFile(path, None) for path in paths_of(self.interactions))
+            return tuple(split_files(_with_parts("splits", self.splits)))
+        paths = paths_of(_with_parts("interactions", self.interactions))
+        return tuple(InteractionFile(path, None) for path in paths)
 
     @property
     def item_files(self) -> tuple[Path, ...]:
         if self.items_from_splits:
             return tuple(path for path, _ in self.interaction_files)
-        return paths_of(self.items)
+        return paths_of(_with_parts("items", self.items))
 
     @property
     def items_from_splits(self) -> bool:
         return self.items is None and self.splits is not None
+
+
+def _with_parts(key: str, files: Any) -> Any:
+    """Return the value of a key that names files with folders and patterns replaced by lists of their parts."""
+    if isinstance(files, Mapping):
+        return {split: _with_parts(f"{key}: {split}", paths) for split, paths in files.items()}
+    return expanded(key, files, TABLES)
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        return isinstance(b"a".decode(name, "replace"), str)
+    except (LookupError, ValueError):
+        return False

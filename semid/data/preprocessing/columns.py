@@ -1,0 +1,57 @@
+"""Which column of a raw file each of our fields is."""
+
+from collections.abc import Sequence
+
+from semid.data.formats import RawFile
+from semid.data.sources.source import Source
+from semid.errors import InputError
+
+
+def columns_of_fields(
+    file: RawFile, source: Source, fields: Sequence[str], required: Sequence[str]
+) -> dict[str, str | None]:
+    """Return the file's column for each field; None for an optional one that is absent."""
+    if not file.columns:
+        fault = file.fault_of_line(1)
+        first = f"; line 1 is none{fault}" if fault else ""
+        raise InputError(f"{file.path} has no rows that can be read; JSONL is one JSON object a line{first}")
+    columns: dict[str, str | None] = {}
+    for name in fields:
+        column = source.columns.get(name, name)
+        is_needed = name in required or name in source.columns
+        if name == "timestamp" and source.timestamp_unit == "row":
+            columns[name] = None
+        elif column in file.columns or (file.has_column(column) if is_needed else _may_have(file, column)):
+            columns[name] = column
+        elif is_needed:
+            raise InputError(_no_column(file, source, name, column))
+        else:
+            columns[name] = None
+    return columns
+
+
+def _may_have(file: RawFile, column: str) -> bool:
+    """Return whether an optional column may be there; an InputError where it is, in other letters."""
+    alike = _alike(file, column)
+    if alike is not None:
+        raise InputError(
+            f"{file.path} has a column {alike!r}, which differs from {column!r} in case or spaces alone: rename it, or "
+            "name it under columns"
+        )
+    return file.may_have_column(column)
+
+
+def _alike(file: RawFile, column: str) -> str | None:
+    """Return the column that differs from this one in case or outer spaces alone, or None."""
+    return next((other for other in file.columns if other.strip().lower() == column.strip().lower()), None)
+
+
+def _no_column(file: RawFile, source: Source, name: str, column: str) -> str:
+    """Return the message that says that a file lacks the column of a field."""
+    there = ", ".join(file.columns)
+    remedy = "Name the right one under columns" if source.takes_columns else "This source needs it"
+    if name == "timestamp" and source.takes_columns:
+        remedy += ", or set timestamp_unit: row where there is none and the rows are in order"
+    alike = _alike(file, column)
+    case = "" if alike is None else f" ({alike!r} differs from it in case or spaces alone)"
+    return f"{file.path} has no column {column!r} for {name}; the columns there are: {there}{case}. {remedy}"
