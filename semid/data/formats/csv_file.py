@@ -79,8 +79,14 @@ class Csv(RawFile):
         )
 
     def query(self) -> str:
-        # No id or number has a line end inside: a stray quote has swallowed rows.
-        swallows = " OR ".join(f"contains({name}_value, chr(10))" for name in self.fields if name in INTERACTION_FIELDS)
+        # A number with a line end inside, or an id with a line end and a separator: a stray quote has swallowed rows.
+        separator = literal(str(self.layout.separator))
+        swallows = " OR ".join(
+            f"contains({name}_value, chr(10))"
+            + ("" if name in NUMBERS else f" AND contains({name}_value, {separator})")
+            for name in self.fields
+            if name in INTERACTION_FIELDS
+        )
         return f"SELECT * REPLACE (coalesce({swallows or 'false'}, false) AS malformed) FROM ({super().query()})"
 
     def scalar(self, name: str) -> str:

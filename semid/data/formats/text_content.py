@@ -85,7 +85,11 @@ def _copy(database: Database, path: Path, encoding: str, universal: bool) -> Pat
 
 
 class LineEnds(NamedTuple):
-    """The number of lines of a file, the last one with or without an end, and whether they end in different ways."""
+    """The number of lines of a file, the last one with or without an end, and whether they need other ends.
+
+    That is so where lines end in carriage returns alone, or in different ways; but inside of quotes, which a file of
+    line feeds may have, a carriage return is part of a value.
+    """
 
     lines: int
     are_mixed: bool
@@ -93,15 +97,17 @@ class LineEnds(NamedTuple):
 
 def line_ends(path: Path) -> LineEnds:
     """Count the lines of a file, which end in line feeds."""
-    feeds = returns = both = 0
+    feeds = returns = both = quotes = 0
     last = b""
     with open_bytes(path) as file:
         while block := file.read(BYTES_AT_ONCE):
             feeds += block.count(b"\n")
             returns += block.count(b"\r")
+            quotes += block.count(b'"')
             both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
             last = block[-1:]
-    return LineEnds(feeds + (last not in (b"", b"\n")), returns > 0 and not feeds == returns == both)
+    are_mixed = returns > 0 and not feeds == returns == both and not (feeds and quotes)
+    return LineEnds(feeds + (last not in (b"", b"\n")), are_mixed)
 
 
 def with_line_feeds(database: Database, path: Path) -> Path:
