@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from semid.embeddings import EmbeddingStore, shard_range
+from semid.parts import shard_numbers
 from semid.retrieval import faiss_index
 
 
@@ -22,6 +23,5 @@ def fill_from_store(
     `shard` is the number of the shard and how many there are, as in `00000-of-00002`.
     """
     store = EmbeddingStore.open(manifest_path)
-    number, _, count = shard.partition("-of-")
-    start, stop = shard_range(len(store), int(number), int(count))
+    start, stop = shard_range(len(store), *shard_numbers(shard))
     faiss_index.fill_index(trained_path, store, start, stop, path, normalize, threads)

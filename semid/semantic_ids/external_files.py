@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.ids import first_few, id_strings, plain_values
+from semid.ids import WHOLE_FLOAT, first_few, id_strings, plain_values
 
 # The second name is that of OpenOneRec.
 ID_COLUMNS = ("item_id", "pid")
@@ -219,7 +219,7 @@ def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
         column = _split_texts(path, column, name, row)
     elif pa.types.is_floating(column.type):
         # Whole numbers with gaps become floats in pandas; a fraction stays in the text and is refused below.
-        column = pc.replace_substring_regex(pc.cast(column, pa.string()), r"\.0+$", "")
+        column = pc.replace_substring_regex(pc.cast(column, pa.string()), WHOLE_FLOAT, r"\1")
     is_list = pa.types.is_nested(column.type)
     lengths = pc.list_value_length(column).fill_null(0).to_numpy() if is_list else np.ones(len(column), np.int64)
     ragged = np.flatnonzero((lengths != lengths[:1]) | (lengths == 0))

@@ -13,11 +13,10 @@ from typing import NamedTuple, Self
 from semid.data.connection import Database, DatabaseError, first_line, identifier, literal
 from semid.data.sources.source import PLAIN, TextLayout
 from semid.errors import InputError
+from semid.ids import LARGEST_EXACT_FLOAT, WHOLE_FLOAT
 
-# Whole numbers that went through a float: 1000.0 is 1000.
-WHOLE_NUMBER = r"^(-?[0-9]+)\.0+$"
 # Floats above these limits no longer tell whole numbers apart.
-LARGEST_EXACT = {"FLOAT": 1 << 24, "DOUBLE": 1 << 53}
+LARGEST_EXACT = {"FLOAT": 1 << 24, "DOUBLE": LARGEST_EXACT_FLOAT}
 
 
 class MalformedLines(NamedTuple):
@@ -163,7 +162,7 @@ def blank(text: str) -> str:
 def whole_number(text: str) -> str:
     """Return SQL for a text without the `.0` of a whole number that went through a float."""
     # a regular expression alone takes several times as long
-    return f"CASE WHEN contains({text}, '.0') THEN regexp_replace({text}, '{WHOLE_NUMBER}', '\\1') ELSE {text} END"
+    return f"CASE WHEN contains({text}, '.0') THEN regexp_replace({text}, '{WHOLE_FLOAT}', '\\1') ELSE {text} END"
 
 
 def is_inexact_text(text: str) -> str:
