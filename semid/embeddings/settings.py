@@ -20,6 +20,14 @@ Text = Annotated[
 ]
 VectorFile = Annotated[Path, WITHOUT_BRACES]
 DEFAULT_TEXT = "{title}"
+# the names of pooling here, and in sentence-transformers
+POOLING_MODES = {
+    "mean": "mean",
+    "cls": "cls",
+    "last": "lasttoken",
+    "max": "max",
+    "weighted_mean": "weightedmean",
+}
 # keys of the user's vectors that name files
 VECTOR_FILES = ("vectors", "ids", "table")
 
@@ -44,10 +52,23 @@ class EncoderSettings:
         ),
     ] = None
     pooling: Annotated[
-        Literal["mean", "cls"],
-        doc("`mean` of the tokens or `cls`, the first token: what the model was trained with."),
-    ] = "mean"
-    normalize: Annotated[bool, doc("Scale vectors to unit length.")] = True
+        Literal["mean", "cls", "last", "max", "weighted_mean"] | None,
+        doc(
+            "How the vectors of the tokens become one: their `mean`, `cls` (the first token), `last`, and so on. null "
+            "takes what the model declares (`modules.json`), and `mean` where it declares nothing."
+        ),
+    ] = None
+    prompt: Annotated[
+        str | None,
+        doc(
+            "A text before that of every item, such as `passage: `. null takes the model's own prompt for documents, "
+            "if it declares one; an empty text is no prompt."
+        ),
+    ] = None
+    normalize: Annotated[
+        bool | None,
+        doc("Scale vectors to unit length. null does what the model declares, and scales where it declares nothing."),
+    ] = None
     max_tokens: Annotated[
         int,
         Ge(1),

@@ -301,7 +301,10 @@ def test_a_compiled_encoder_gives_the_same_vectors_for_any_neighbours(tiny: Path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "max"}, "embeddings: pooling must be mean or cls, got 'max'"),
+        (
+            {"pooling": "first"},
+            "embeddings: pooling must be one of mean, cls, last, max, weighted_mean or null, got 'first'",
+        ),
         ({"dtype": "float64"}, "dtype must be float16 or float32, got 'float64'"),
         ({"precision": "half"}, "precision must be float32 or bfloat16 or float16, got 'half'"),
         ({"model": "hashing", "precision": "float16"}, "precision cannot be used with HashingSettings"),
