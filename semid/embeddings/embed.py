@@ -161,7 +161,7 @@ def embedding_space(settings: EmbeddingSettings) -> dict[str, Any]:
         return {"model": f"own vectors: {settings.space}", "normalize": settings.normalize}
     if isinstance(settings, HashingSettings):
         return {"model": "hashing", "seed": settings.seed, "text": settings.text}
-    from semid.embeddings.encoder import encoder_space
+    from semid.embeddings.encoder_files import encoder_space
 
     return encoder_space(settings)
 

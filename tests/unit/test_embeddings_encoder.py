@@ -15,7 +15,8 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, T5Conf
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore, EncoderSettings, embed_manifest, embed_shard, embedding_settings
 from semid.embeddings import encoder as encoder_module
-from semid.embeddings.encoder import TransformerEncoder, encoder_space
+from semid.embeddings.encoder import TransformerEncoder
+from semid.embeddings.encoder_files import encoder_space
 from semid.errors import InputError
 
 SENTENCES = [

@@ -15,7 +15,8 @@ from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
 
 from semid.embeddings import EncoderSettings
-from semid.embeddings.encoder import TransformerEncoder, encoder_space
+from semid.embeddings.encoder import TransformerEncoder
+from semid.embeddings.encoder_files import encoder_space
 from semid.errors import InputError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "blue", "green", "soap", "drill", "passage", ":"]
@@ -81,6 +82,33 @@ def test_the_prompt_of_documents_is_put_before_every_text(tmp_path: Path) -> Non
     np.testing.assert_allclose(without, theirs.encode(TEXTS, prompt=""), atol=1e-6)
     assert encoder_space(EncoderSettings(model=str(model)))["prompt"] == "passage : "
     assert "prompt" not in encoder_space(EncoderSettings(model=str(model), prompt=""))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "default", "expected"),
+    [
+        ({"document": "", "query": "drill : "}, "query", ""),
+        ({"document": "", "passage": "passage : ", "query": "drill : "}, None, "passage : "),
+        ({"corpus": "passage : ", "query": "drill : "}, "query", "passage : "),
+        ({"clustering": "passage : ", "document": ""}, "clustering", "passage : "),
+    ],
+)
+def test_the_prompt_is_the_first_of_documents_that_has_a_text(
+    tmp_path: Path, prompts: dict[str, str], default: str | None, expected: str
+) -> None:
+    model = save_model(tmp_path, "bert", "mean", prompts=prompts, default_prompt_name=default)
+    theirs = SentenceTransformer(str(model), device="cpu")
+    np.testing.assert_allclose(encoder(model).encode(TEXTS), theirs.encode(TEXTS, prompt=expected), atol=1e-6)
+
+
+@pytest.mark.parametrize(("max_tokens", "prompt"), [(2, ""), (5, "red red red ")])
+def test_a_prompt_that_leaves_no_room_for_the_item_is_refused(tmp_path: Path, max_tokens: int, prompt: str) -> None:
+    model = save_model(tmp_path, "bert", "mean")
+    with pytest.raises(InputError, match=f"are {max_tokens} tokens, so that nothing of an item would be read"):
+        TransformerEncoder(EncoderSettings(model=str(model), max_tokens=max_tokens, prompt=prompt), "cpu")
+    least = EncoderSettings(model=str(model), max_tokens=max_tokens + 1, prompt=prompt)
+    vectors = TransformerEncoder(least, "cpu").encode(TEXTS)
+    assert len(np.unique(vectors, axis=0)) == 5
 
 
 def test_a_prompt_that_is_not_pooled_is_left_out_of_the_mean(tmp_path: Path) -> None:
