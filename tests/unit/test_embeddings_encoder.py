@@ -13,9 +13,15 @@ import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, T5Config, T5Model
 
 from semid.device import resolve_device
-from semid.embeddings import EmbeddingStore, EncoderSettings, embed_manifest, embed_shard, embedding_settings
+from semid.embeddings import (
+    EmbeddingStore,
+    EncoderSettings,
+    embed_manifest,
+    embed_shard,
+    embedding_settings,
+    encoder_files,
+)
 from semid.embeddings import encoder as encoder_module
-from semid.embeddings import encoder_files
 from semid.embeddings.encoder import TransformerEncoder
 from semid.embeddings.encoder_files import encoder_space
 from semid.errors import InputError
