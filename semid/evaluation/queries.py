@@ -8,6 +8,7 @@ import torch
 from semid.errors import InputError
 from semid.evaluation.settings import QUERIES, EvaluationSettings
 from semid.interactions import SPLITS, Interactions
+from semid.quantizers.kernels.sums import add_rows, empty_sums
 from semid.retrieval.dense import SCORE_BATCH, Vectors, float_rows, unit_rows
 from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of
 
@@ -127,10 +128,12 @@ def query_vectors(
     weights = np.ones(len(places), np.float32)
     if query == "decay":
         weights = (settings.decay ** (stop[owner] - 1 - places)).astype(np.float32)
-    sums = torch.zeros(len(history), vectors.shape[1])
+    longest = int((stop - start).max(initial=0))
+    sums = empty_sums(len(history), vectors.shape[1], longest, "cpu")
     for begin in range(0, len(places), SCORE_BATCH):
         batch = slice(begin, begin + SCORE_BATCH)
         rows, place = np.unique(history.values[places[batch]], return_inverse=True)
         block = float_rows(vectors, rows, normalize).index_select(0, torch.from_numpy(place))
-        sums.index_add_(0, torch.from_numpy(owner[batch]), block.mul_(torch.from_numpy(weights[batch])[:, None]))
-    return unit_rows(sums)
+        weighted = block.mul_(torch.from_numpy(weights[batch])[:, None])
+        add_rows(sums, torch.from_numpy(owner[batch]), weighted)
+    return unit_rows(sums.float())

@@ -19,7 +19,7 @@ from semid.errors import InputError
 from semid.files import whole_file, write_text
 from semid.methods import METHODS
 from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, config_text, header_text, read_header
-from semid.quantizers.kernels.blocks import check_codes
+from semid.quantizers.kernels.inputs import array_of_lists, check_codes
 from semid.registries import load
 
 CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
@@ -207,7 +207,7 @@ class DecodedVectors:
     """The vectors [n, dim] that codes [n, L] stand for; rows are decoded when they are asked for."""
 
     def __init__(self, decoder: Decoder, codes: np.ndarray) -> None:
-        self._decoder, self._codes = decoder, codes
+        self._decoder, self._codes = decoder, array_of_lists(codes, "codes")
         self.shape = (len(codes), decoder.dim)
 
     def __getitem__(self, rows: Any) -> np.ndarray:

@@ -18,7 +18,8 @@ from torch import Tensor
 from semid.checks import doc
 from semid.errors import InputError
 from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.kernels.blocks import Vectors, empty_tensor
+from semid.quantizers.kernels.blocks import empty_tensor
+from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.kernels.kmeans import SECONDS_BETWEEN_LINES, kmeans
 from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.principal_components import principal_directions, project

@@ -16,7 +16,7 @@ from semid.checks import at_encode, doc
 from semid.errors import InputError
 from semid.quantizers.compute import ON_CPU, Compute, latent_rows
 from semid.quantizers.kernels.beam import BeamSearch
-from semid.quantizers.kernels.blocks import Vectors
+from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.kernels.kmeans import residual_kmeans
 from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.principal_components import distant_mean, principal_directions, project

@@ -19,7 +19,7 @@ from semid.quantizers.autoencoder.state import Training, TrainingRows, split_row
 from semid.quantizers.autoencoder.trainer import begin_training, train
 from semid.quantizers.autoencoder.usage import code_counts
 from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.kernels.blocks import Vectors
+from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
