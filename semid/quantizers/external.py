@@ -15,6 +15,7 @@ from semid.quantizers.decoder import Decoder
 from semid.quantizers.kernels.blocks import float32_blocks
 from semid.quantizers.kernels.inputs import Vectors, array_of_lists, as_vectors, check_codes, check_scale
 from semid.quantizers.kernels.residual import sum_of_codewords
+from semid.quantizers.tensors import shaped
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,12 @@ class ExternalCodes(Decoder):
 
     def _state(self) -> dict[str, Tensor]:
         return {"codebooks": self.codebooks_, "cluster_sizes": self.cluster_sizes_}
+
+    def _tensors(self, dim: int) -> dict[str, Tensor]:
+        return {
+            "codebooks": shaped(self.num_levels, self.codebook_size, dim),
+            "cluster_sizes": shaped(self.num_levels, self.codebook_size, dtype=torch.int64),
+        }
 
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
         self.codebooks_, self.cluster_sizes_ = state["codebooks"], state["cluster_sizes"]
