@@ -130,8 +130,9 @@ def _checked_states(
     for part, state in states.items():
         if part not in expected:
             raise InputError(f"{path}: expected the parts {', '.join(expected)}, found {part} too")
-        named = ({f"{part}/{name}": tensor for name, tensor in each.items()} for each in (state, expected[part]))
-        check_tensors(path, *named, any_value=not is_finite and part not in ("kept", "resumed"))
+        given = {f"{part}/{name}": tensor for name, tensor in state.items()}
+        wanted = {f"{part}/{name}": tensor for name, tensor in expected[part].items()}
+        check_tensors(path, given, wanted, any_value=not is_finite and part not in ("kept", "resumed"))
     return states
 
 

@@ -50,7 +50,8 @@ class EMACodebook(nn.Module):
         """Move the codebook by a batch of residuals [n, d] and their codes [n]; return how many codes were revived."""
         size = len(self.codebook)
         self.counts.mul_(self.decay).add_(torch.bincount(codes, minlength=size), alpha=1 - self.decay)
-        batch_sums = add_rows(empty_sums(*self.sums.shape, len(residuals), self.sums.device), codes, residuals)
+        batch_sums = empty_sums(size, self.sums.shape[1], len(residuals), self.sums.device)
+        add_rows(batch_sums, codes, residuals)
         self.sums.mul_(self.decay).add_(batch_sums.to(self.sums), alpha=1 - self.decay)
         total = self.counts.sum()
         smoothed = (self.counts + self.eps) / (total + size * self.eps) * total

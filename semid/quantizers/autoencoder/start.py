@@ -77,7 +77,7 @@ def forget_held_out(
     for level, residual, codes in model.walk(latent_rows(model.network.encode, fitted, compute), compute):
         codebook = model.codebooks[level]
         sizes = torch.bincount(codes, minlength=len(codebook))
-        sums = empty_sums(*codebook.shape, len(residual), residual.device)
+        sums = empty_sums(len(codebook), codebook.shape[1], len(residual), residual.device)
         parts = list(zip(residual.split(compute.batch_size), codes.split(compute.batch_size), strict=True))
         for part, part_codes in parts:
             add_rows(sums, part_codes, part)
