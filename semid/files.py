@@ -6,7 +6,8 @@ import glob
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,26 +32,64 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_behind(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    temporary = Path(name)
+    handle, temporary = _new_file_beside(path)
     try:
         # the lock lasts as long as this process, so others can tell the file from one that a killed process left
         with open(handle, "r+b") as file, full_disk_names(path, temporary):
             lock(file)
+            mode = stat.S_IMODE(os.fstat(handle).st_mode)
             yield temporary
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
+            # a library may have put a file of its own there
+            temporary.chmod(mode)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _new_file_beside(path: Path) -> tuple[int, Path]:
+    """Make a file of a random name beside `path`, and return its descriptor and its path.
+
+    The system gives it the mode of a new file, so that the umask need not be known, which a process can only read by
+    setting it. `tempfile` would make it private.
+    """
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+        with suppress(FileExistsError):
+            return os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666), temporary
+
+
+def open_partial(path: Path) -> IO[bytes]:
+    """Open, or create, a file of a predictable name that is written bit by bit, to read it and to append to it.
+
+    Raises `InputError` where something else has the name: a link, which could lead the bytes into a file that is none
+    of this program's, a file that has a second name, a folder or a pipe.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        handle = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.EISDIR, errno.ENXIO):
+            raise _not_a_partial(path) from None
+        raise
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(handle)
+        raise _not_a_partial(path)
+    return open(handle, "a+b")
+
+
+def _not_a_partial(path: Path) -> InputError:
+    return InputError(
+        f"{path}: expected a plain file of its own, which holds what was written before an interruption, found a link "
+        "or another kind of file: remove it"
+    )
+
+
 def _remove_left_behind(path: Path) -> None:
-    """Remove the temporary files of `path` that nobody writes any more."""
+    """Remove the temporary files of `path` that nobody writes any more; links and pipes of such names stay."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.{'?' * 8}.partial"):
         # gone meanwhile, another user's, or still being written
-        with suppress(FileNotFoundError, PermissionError, BlockingIOError), open(temporary, "r+b") as file:
+        with suppress(FileNotFoundError, PermissionError, BlockingIOError, InputError), open_partial(temporary) as file:
             if lock(file):
                 temporary.unlink()
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from semid.addresses import shown
 from semid.checks.expectations import Option, options_of
 from semid.errors import InputError
 
@@ -14,7 +15,7 @@ def check_options(options: Any, of: str = "") -> None:
     """Hold every field of a dataclass instance against its annotation.
 
     `of` is the section of the configuration that the fields are keys of. Raises `InputError`, which names key,
-    expectation and value, for the first that does not hold.
+    expectation and value, for the first that does not hold. Passwords in addresses are not shown.
     """
     for option in options_of(type(options)):
         _check_value(option, getattr(options, option.name, None), f"{of}: " if of else "")
@@ -25,7 +26,7 @@ def _check_value(option: Option, value: Any, section: str) -> None:
         return
     if option.keys_of is not None and isinstance(value, Mapping):
         _check_keys(option.keys_of, value, f"{section}{option.name}: ")
-    raise InputError(f"{section}{option.name} must be {option.expected.text}, got {value!r}")
+    raise InputError(f"{section}{option.name} must be {option.expected.text}, got {shown(repr(value))}")
 
 
 def _check_keys(kind: type, values: Mapping[str, Any], section: str) -> None:
@@ -38,4 +39,4 @@ def _check_keys(kind: type, values: Mapping[str, Any], section: str) -> None:
         if name in values:
             _check_value(option, values[name], section)
         elif option.is_required:
-            raise InputError(f"{section}{name} is missing, got {dict(values)!r}")
+            raise InputError(f"{section}{name} is missing, got {shown(dict(values))}")

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from semid.errors import InputError
-from semid.files import full_disk_names, lock
+from semid.files import full_disk_names, lock, open_partial
 
 # what DuckDB raises, for modules that read through a connection
 DatabaseError = duckdb.Error
@@ -143,12 +143,15 @@ def temporary_database(beside: Path, memory_limit: int, threads: int) -> Iterato
 def _remove_left_behind(beside: Path) -> None:
     """Remove the folders of killed jobs; a job that goes on without its parent keeps its own until it ends.
 
-    Where the file system has no locks the folders stay, since nobody can tell them from those in use.
+    Where the file system has no locks the folders stay, since nobody can tell them from those in use. Links and files
+    of such a name are none of ours, and stay too.
     """
     for folder in beside.glob(".preprocess-*"):
-        # the folder may be gone meanwhile, another user's, or in use
-        with suppress(FileNotFoundError, PermissionError, BlockingIOError):
-            with (folder / LOCK).open("ab") as file:
+        if folder.is_symlink() or not folder.is_dir():
+            continue
+        # the folder may be gone meanwhile, another user's, in use, or have something else in the place of its lock
+        with suppress(FileNotFoundError, PermissionError, BlockingIOError, InputError):
+            with open_partial(folder / LOCK) as file:
                 unused = lock(file)
             # not while the file is open: NFS keeps it under another name, and the folder with it
             if unused:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import re
 import shutil
 import time
@@ -9,17 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Self
+from typing import IO, Annotated, Self
 
 import requests
 from annotated_types import Ge, Gt
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from semid.addresses import address_below, shown
 from semid.checks import FilePath, Pattern, check_options, doc
 from semid.data.sources.release import OfficialFile
 from semid.errors import InputError
-from semid.files import is_full_disk, lock, write_json
+from semid.files import is_full_disk, lock, open_partial, write_json
 from semid.progress import Progress
 
 CHUNK_BYTES = 1 << 18
@@ -45,7 +47,9 @@ class DownloadSettings:
         Annotated[str, Pattern("^https?://.", "an address that begins with http:// or https://")] | None,
         doc(
             "A mirror of the release, which has `<base_url>/raw/review_categories/Musical_Instruments.jsonl` and so "
-            "on; null takes the official address. Proxies are taken from the environment (HTTPS_PROXY)."
+            "on; null takes the official address. A user and a password in it (`https://user:password@…`) and a query "
+            "(`?token=…`) are sent, and stay out of logs, messages and manifests. Proxies are taken from the "
+            "environment (HTTPS_PROXY)."
         ),
     ] = None
     retries: Annotated[
@@ -83,14 +87,20 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
 
     Until then the bytes are in a hidden file `.partial` beside it, from which a later call goes on. A file that is
     already at `path` is checked instead. Raises InputError when the server has no such file or another one, when the
-    server cannot be reached, when the disk is full, and as :func:`check_file` does.
+    server cannot be reached, when the disk is full, when something else has the name of the hidden file, and as
+    :func:`check_file` does. No message shows a user, a password or a query of the address.
     """
     path = Path(path)
     if path.exists():
         check_file(path, file)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    url = f"{(settings.base_url or file.home).rstrip('/')}/{file.path}"
+    base = settings.base_url or file.home
+    try:
+        url = address_below(base, file.path)
+    except ValueError:
+        # the error would show the whole host
+        raise InputError(f"{shown(base)} is no address of a host and a path; see `download: base_url`") from None
     try:
         with _Partial(path.with_name(f".{path.name}.partial"), file.size) as partial, requests.Session() as session:
             _require_space(path, file.size - partial.done)
@@ -99,8 +109,8 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
             if digest != file.sha256:
                 partial.restart()
                 raise InputError(
-                    f"{url}: the SHA-256 is {digest}, expected {file.sha256}; what was received is thrown away. Run "
-                    "again; if it stays so, this address serves another file: see `download: base_url`"
+                    f"{shown(url)}: the SHA-256 is {digest}, expected {file.sha256}; what was received is thrown away. "
+                    "Run again; if it stays so, this address serves another file: see `download: base_url`"
                 )
             partial.move_to(path)
     except OSError as error:
@@ -117,8 +127,8 @@ def check_file(path: str | Path, file: OfficialFile) -> None:
     if size != file.size:
         raise InputError(f"{path}: {size:,} bytes, expected the {file.size:,} of {file.path}: {remedy}")
     digest = hashlib.sha256()
-    with Progress(size, f"checking {path.name}", "bytes") as progress:
-        _read_into(path, digest.update, progress)
+    with path.open("rb") as opened, Progress(size, f"checking {path.name}", "bytes") as progress:
+        _read_into(opened, digest.update, progress)
     if digest.hexdigest() != file.sha256:
         raise InputError(
             f"{path}: the SHA-256 is {digest.hexdigest()}, expected {file.sha256} of {file.path}: {remedy}"
@@ -139,7 +149,7 @@ class _Partial:
         self.digest, self.done = hashlib.sha256(), 0
 
     def __enter__(self) -> Self:
-        self._file = self.path.open("ab")
+        self._file = open_partial(self.path)
         try:
             # A killed run may have left a job behind that still writes.
             if not lock(self._file):
@@ -147,13 +157,13 @@ class _Partial:
         except BlockingIOError:
             self._file.close()
             raise InputError(f"{self.path}: another process is writing it; wait until it ends, or end it") from None
-        size = self.path.stat().st_size
+        size = os.fstat(self._file.fileno()).st_size
         if size > self.size:
             logger.warning("%s is longer than the file that it should become: starting anew", self.path)
             self.restart()
         elif size:
             with Progress(size, f"reading {self.path.name}", "bytes") as progress:
-                _read_into(self.path, self.digest.update, progress)
+                _read_into(self._file, self.digest.update, progress)
             self.done = size
         return self
 
@@ -195,14 +205,15 @@ def _fetch(session: requests.Session, url: str, partial: _Partial, path: Path, s
             furthest = max(furthest, partial.done)
             if failures > settings.retries:
                 raise InputError(
-                    f"{url}: given up after {failures} failures in a row ({error}). Run again to go on from byte "
-                    f"{partial.done:,}, set `download: base_url` to a mirror, or put the file at {path} yourself"
+                    f"{shown(url)}: given up after {failures} failures in a row ({shown(error)}). Run again to go "
+                    f"on from byte {partial.done:,}, set `download: base_url` to a mirror, or put the file at {path} "
+                    "yourself"
                 ) from None
             wait = getattr(error, "wait", None) or min(settings.backoff * 2 ** (failures - 1), LONGEST_WAIT)
-            logger.warning("%s: %s; again in %.0f s from byte %s", url, error, wait, f"{partial.done:,}")
+            logger.warning("%s: %s; again in %.0f s from byte %s", shown(url), shown(error), wait, f"{partial.done:,}")
             time.sleep(wait)
         except requests.RequestException as error:
-            raise InputError(f"{url}: {error}; see `download: base_url`") from None
+            raise InputError(f"{shown(url)}: {shown(error)}; see `download: base_url`") from None
 
 
 def _request_rest(session: requests.Session, url: str, partial: _Partial, timeout: float) -> None:
@@ -214,7 +225,7 @@ def _request_rest(session: requests.Session, url: str, partial: _Partial, timeou
     with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
         _check_status(response, url, partial)
         _check_extent(response, url, partial)
-        with Progress(partial.size - partial.done, f"downloading {url.rpartition('/')[2]}", "bytes") as progress:
+        with Progress(partial.size - partial.done, f"downloading {shown(url).rpartition('/')[2]}", "bytes") as progress:
             for chunk in response.iter_content(CHUNK_BYTES):
                 if partial.done + len(chunk) > partial.size:
                     raise _another_file(url, f"more than {partial.size:,} bytes", partial)
@@ -232,7 +243,7 @@ def _check_status(response: requests.Response, url: str, partial: _Partial) -> N
         partial.restart()
         raise _PassingError(f"{status}: starting anew")
     if response.status_code not in (200, 206):
-        raise InputError(f"{url}: {status}; see whether `download: base_url` is the address of the release")
+        raise InputError(f"{shown(url)}: {status}; see whether `download: base_url` is the address of the release")
 
 
 def _check_extent(response: requests.Response, url: str, partial: _Partial) -> None:
@@ -245,7 +256,7 @@ def _check_extent(response: requests.Response, url: str, partial: _Partial) -> N
         total = extent[2]
     else:
         if partial.done:
-            logger.warning("%s: the server cannot go on where the download stopped: starting anew", url)
+            logger.warning("%s: the server cannot go on where the download stopped: starting anew", shown(url))
             partial.restart()
         total = response.headers.get("Content-Length", "*")
     if total not in ("*", str(partial.size)):
@@ -255,7 +266,7 @@ def _check_extent(response: requests.Response, url: str, partial: _Partial) -> N
 def _another_file(url: str, size: str, partial: _Partial) -> InputError:
     partial.restart()
     return InputError(
-        f"{url}: {size}, but the official file has {partial.size:,}: this address serves another file; see "
+        f"{shown(url)}: {size}, but the official file has {partial.size:,}: this address serves another file; see "
         "`download: base_url`"
     )
 
@@ -277,8 +288,9 @@ def _require_space(path: Path, missing: int) -> None:
         )
 
 
-def _read_into(path: Path, take: Callable[[bytes], object], progress: Progress) -> None:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            take(chunk)
-            progress.update(len(chunk))
+def _read_into(file: IO[bytes], take: Callable[[bytes], object], progress: Progress) -> None:
+    """Read a file from its start, and give `take` its bytes chunk by chunk."""
+    file.seek(0)
+    while chunk := file.read(CHUNK_BYTES):
+        take(chunk)
+        progress.update(len(chunk))

@@ -14,10 +14,10 @@ HASHED_WORDS = 1 << 17
 
 
 def first_of_identical(vectors: Vectors) -> np.ndarray:
-    """Return int32 [n]: for every row of `vectors` [n, dim] the first row that has the same bytes.
+    """Return int32 [n]: for every row of floats `vectors` [n, dim] the first row that has the same values.
 
-    Rows are hashed to 64 bits in blocks, and rows of one hash are compared byte by byte. Memory holds a block of rows,
-    20 bytes for every row, and about 30 more for every row that shares its hash.
+    0.0 and -0.0 are the same value. Rows are hashed to 64 bits in blocks, and rows of one hash are compared. Memory
+    holds a block of rows, 20 bytes for every row, and about 30 more for every row that shares its hash.
     """
     hashes = _row_hashes(vectors)
     first = np.arange(vectors.shape[0], dtype=np.int32)
@@ -89,8 +89,12 @@ def _row_hashes(vectors: Vectors) -> np.ndarray:
 
 
 def _words(block: np.ndarray) -> np.ndarray:
-    """Return uint64 [rows, words]: the bytes of every row, in the widest words that divide it."""
+    """Return uint64 [rows, words]: the bits of every row, in the widest words that divide it; -0.0 has those of 0.0."""
     block = np.ascontiguousarray(block)
+    bits = block.view(f"u{block.itemsize}")
+    is_negative_zero = bits == bits.dtype.type(1) << bits.dtype.type(8 * block.itemsize - 1)
+    if is_negative_zero.any():
+        block = np.where(is_negative_zero, bits.dtype.type(0), bits)
     size = next(size for size in (8, 4, 2, 1) if block.shape[1] * block.itemsize % size == 0)
     return block.view(f"u{size}").astype(np.uint64, copy=False)
 

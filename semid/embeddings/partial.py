@@ -13,7 +13,7 @@ import numpy as np
 
 from semid.embeddings.store import create_array
 from semid.errors import InputError
-from semid.files import lock, write_json
+from semid.files import lock, open_partial, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def resumable_part(path: str | Path, rows: int, dim: int, dtype: str, key: dict[
     The part appears at `path` when the block ends without an exception. `key` holds, as JSON, all that the rows depend
     on: a part that was left under another key is begun anew. After an exception or a kill the rows that
     :meth:`PartialPart.keep` recorded remain in `.<name>.partial`, their number and the key in `.<name>.rows.partial`.
-    Raises `InputError` while another process writes the same part.
+    Raises `InputError` while another process writes the same part, and where a link has the name of that file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def resumable_part(path: str | Path, rows: int, dim: int, dtype: str, key: dict[
 @contextmanager
 def _locked(partial: Path) -> Iterator[None]:
     """Hold a lock on a file, which is created if it is absent. The system drops the lock of a process that dies."""
-    with partial.open("ab") as file:
+    with open_partial(partial) as file:
         try:
             if not lock(file):
                 logger.warning("%s cannot be locked: no other process may write it now", partial)

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from semid import __version__
+from semid.addresses import shown
 from semid.files import write_json
 from semid.progress import Progress
 
@@ -173,8 +173,7 @@ def without_machine_paths(settings: Any, key: str = "") -> Any:
     if not isinstance(settings, str):
         return settings
     if "://" in settings:
-        address = urlsplit(settings)
-        return urlunsplit((address.scheme, address.netloc.rpartition("@")[2], address.path, "", ""))
+        return shown(settings)
     return Path(settings).name if Path(settings).is_absolute() or settings.startswith("~") else settings
 
 

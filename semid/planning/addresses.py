@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from semid.addresses import shown
 from semid.errors import InputError
 
 
@@ -20,6 +21,6 @@ def check_address(address: str, is_readable: bool) -> None:
         )
     if not is_readable:
         raise InputError(
-            f"{address}: no storage plugin that is installed reads this address; install that of its kind, such as "
-            "snakemake-storage-plugin-s3 (s3://) or snakemake-storage-plugin-http (https://), with pip or conda"
+            f"{shown(address)}: no storage plugin that is installed reads this address; install that of its kind, such "
+            "as snakemake-storage-plugin-s3 (s3://) or snakemake-storage-plugin-http (https://), with pip or conda"
         )

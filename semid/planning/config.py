@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import relevance
 from jsonschema.validators import extend
 
+from semid.addresses import shown
 from semid.errors import InputError
 from semid.methods import METHODS
 from semid.naming import TokenizerName
@@ -35,7 +36,9 @@ def prepare_config(config: dict[str, Any], schema: Schema) -> None:
     if errors:
         causes = [cause for error in errors for cause in _causes(error)]
         faults = [f"{': '.join(map(str, cause.absolute_path)) or 'the config'}: {_fault(cause)}" for cause in causes]
-        raise InputError("The configuration is wrong (docs/configuration.md explains every key).\n" + "\n".join(faults))
+        raise InputError(
+            "The configuration is wrong (docs/configuration.md explains every key).\n" + shown("\n".join(faults))
+        )
     # before defaults are filled in: afterwards the name of a space could be the user's or the default
     _check_loaded(config["datasets"])
     _Completing(schema).validate(config)

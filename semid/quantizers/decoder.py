@@ -19,11 +19,14 @@ from semid.errors import InputError
 from semid.files import whole_file, write_text
 from semid.methods import METHODS
 from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, config_text, header_text, read_header
-from semid.quantizers.kernels.blocks import check_codes
+from semid.quantizers.kernels.inputs import array_of_lists, check_codes
+from semid.quantizers.tensors import ADVICE, check_tensors, checked_summary
 from semid.registries import load
 
 CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
 
+# what a file that was damaged or edited may raise
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OverflowError, SafetensorError)
 # the classes that can be saved and are no method
 _BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
 
@@ -94,6 +97,10 @@ class Decoder:
     def fit_summary(self) -> dict[str, Any]:
         """Return what `fit` reports of itself: `dim`, and for the autoencoders `epoch_kept` and `rollbacks`."""
         return {"dim": self.dim}
+
+    def _tensors(self, dim: int) -> dict[str, Tensor]:
+        """Return what `_state` would after a fit on vectors of width `dim`: dtypes and shapes, without values."""
+        raise NotImplementedError
 
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:
         """Take back what `_state` and `fit_summary` gave."""
@@ -171,11 +178,17 @@ class Decoder:
             description = describe()
             kind = _class_named(description["class"])
             decoder = kind(**description["arguments"], metadata=description["metadata"])
+            if not isinstance(decoder.metadata, dict):
+                raise InputError(f"metadata must be a map, found {decoder.metadata!r}")
+            fitted = checked_summary(description["fitted"])
             # clones, because the tensors of a file lie at its offsets, where kernels may sum in another order
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}
-            decoder._load(state, description["fitted"])
-        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; train or copy it again") from error
+            check_tensors(model, state, decoder._tensors(fitted["dim"]))
+            decoder._load(state, fitted)
+        except InputError as error:
+            raise InputError(f"{place} cannot be read as a tokenizer: {error}; {ADVICE}") from error
+        except _UNREADABLE as error:
+            raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; {ADVICE}") from error
         if not isinstance(decoder, cls):
             advice = f": {kind.no_encoder}" if kind.no_encoder else ""
             raise InputError(f"{place} holds a {kind.__name__}, expected {cls.__name__}{advice}")
@@ -207,7 +220,7 @@ class DecodedVectors:
     """The vectors [n, dim] that codes [n, L] stand for; rows are decoded when they are asked for."""
 
     def __init__(self, decoder: Decoder, codes: np.ndarray) -> None:
-        self._decoder, self._codes = decoder, codes
+        self._decoder, self._codes = decoder, array_of_lists(codes, "codes")
         self.shape = (len(codes), decoder.dim)
 
     def __getitem__(self, rows: Any) -> np.ndarray:

@@ -18,7 +18,8 @@ from torch import Tensor
 from semid.checks import doc
 from semid.errors import InputError
 from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.kernels.blocks import Vectors, empty_tensor
+from semid.quantizers.kernels.blocks import empty_tensor
+from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.kernels.kmeans import SECONDS_BETWEEN_LINES, kmeans
 from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.principal_components import principal_directions, project
@@ -35,6 +36,7 @@ from semid.quantizers.kernels.product import (
     variances_along,
 )
 from semid.quantizers.kernels.residual import level_codebooks, sum_of_codewords
+from semid.quantizers.tensors import shaped
 from semid.quantizers.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -166,6 +168,14 @@ class OPQ(Tokenizer):
             "rotation": self.rotation_,
             "codebooks": self.codebooks_,
             "cluster_sizes": self.cluster_sizes_,
+        }
+
+    def _tensors(self, dim: int) -> dict[str, Tensor]:
+        return {
+            "mean": shaped(dim),
+            "rotation": shaped(dim, dim),
+            "codebooks": shaped(self.num_levels, self.codebook_size, dim),
+            "cluster_sizes": shaped(self.num_levels, self.codebook_size, dtype=torch.int64),
         }
 
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:

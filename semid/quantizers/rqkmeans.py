@@ -16,11 +16,12 @@ from semid.checks import at_encode, doc
 from semid.errors import InputError
 from semid.quantizers.compute import ON_CPU, Compute, latent_rows
 from semid.quantizers.kernels.beam import BeamSearch
-from semid.quantizers.kernels.blocks import Vectors
+from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.kernels.kmeans import residual_kmeans
 from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.principal_components import distant_mean, principal_directions, project
 from semid.quantizers.kernels.residual import level_codebooks, residual_codes, sum_of_codewords
+from semid.quantizers.tensors import shaped
 from semid.quantizers.tokenizer import Tokenizer
 
 
@@ -110,6 +111,14 @@ class RQKMeans(Tokenizer):
             "directions": self.directions_,
             "codebooks": self.codebooks_,
             "cluster_sizes": self.cluster_sizes_,
+        }
+
+    def _tensors(self, dim: int) -> dict[str, Tensor]:
+        return {
+            "mean": shaped(dim),
+            "directions": shaped(self.pca_dim, dim),
+            "codebooks": shaped(self.num_levels, self.codebook_size, self.pca_dim or dim),
+            "cluster_sizes": shaped(self.num_levels, self.codebook_size, dtype=torch.int64),
         }
 
     def _load(self, state: dict[str, Tensor], fitted: dict[str, Any]) -> None:

@@ -14,13 +14,8 @@ from semid.checks import doc
 from semid.errors import InputError
 from semid.quantizers.compute import ON_CPU, Compute
 from semid.quantizers.decoder import Decoder
-from semid.quantizers.kernels.blocks import (
-    Vectors,
-    check_vectors,
-    float32_blocks,
-    gather_float32,
-    sample_rows,
-)
+from semid.quantizers.kernels.blocks import float32_blocks, gather_float32, sample_rows
+from semid.quantizers.kernels.inputs import Vectors, as_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +26,9 @@ SEEDS = 2**53
 @dataclass(kw_only=True, eq=False)
 class Tokenizer(Decoder):
     """Turns vectors [n, dim] into codes [n, num_levels] of values from 0 to the size of their codebook − 1, and back.
+
+    `vectors` are any array of real numbers, or anything with a shape and rows that are read by slices and by arrays of
+    integers; lists of numbers become an array. Tables, sparse matrices, masked arrays and other types are refused.
 
     Sizes, metadata and what is learnt are those of :class:`Decoder`. Training sees `max_train` rows, a seeded sample
     where there are more; 0 takes all. `seed`, below 2^53, fixes the sample, the initial values and the order of rows.
@@ -49,7 +47,11 @@ class Tokenizer(Decoder):
     seed: Annotated[int, Ge(0), Le(SEEDS - 1), doc("Fixes sample, initial values and order.")] = 0
 
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
-        """Learn from vectors [n, dim]; raise `InputError` when there are fewer training rows than codes of a level."""
+        """Learn from vectors [n, dim].
+
+        Raises `InputError` when there are fewer training rows than codes of a level, and for values that float32
+        cannot compute with: NaN, infinity, beyond 7e13, or none of at least 9e-13 but zeros.
+        """
         raise NotImplementedError
 
     def _encoder(self, compute: Compute) -> Callable[[Tensor], Tensor]:
@@ -67,7 +69,7 @@ class Tokenizer(Decoder):
         `progress` is called after each block with its number of rows.
         """
         self._check_fitted()
-        check_vectors(vectors, self.dim)
+        vectors = as_vectors(vectors, self.dim)
         self.to(compute.device)
         dtype = np.uint16 if self.codebook_size <= 65_536 else np.uint32
         codes = np.empty((vectors.shape[0], self.num_levels), dtype=dtype)
@@ -81,7 +83,7 @@ class Tokenizer(Decoder):
 
     def _training_rows(self, vectors: Vectors, compute: Compute) -> Tensor:
         """Return the training rows as float32 [n, dim] on the CPU: all vectors, or a seeded sample of `max_train`."""
-        check_vectors(vectors)
+        vectors = as_vectors(vectors)
         rows = sample_rows(vectors.shape[0], self.max_train, self.seed)
         n = vectors.shape[0] if rows is None else len(rows)
         if self.codebook_size > n:

@@ -14,6 +14,8 @@ SCORE_BATCH = 1 << 16
 # threads, and where jobs share the cores nothing waits for a barrier, which costs up to ten times a small operation.
 SERIAL_VALUES = 1 << 15
 SEARCH_PRODUCTS = 1 << 25
+# The square of a row that is not shorter is a normal number of float32, rounded as any other.
+_SHORTEST = 2.0**-40
 
 
 def float_rows(vectors: Vectors, rows: slice | np.ndarray, normalize: bool = False) -> torch.Tensor:
@@ -34,7 +36,15 @@ def read_float_rows(vectors: Vectors, rows: np.ndarray, normalize: bool = False)
 
 def unit_rows(block: torch.Tensor) -> torch.Tensor:
     """Return rows divided by their Euclidean length; a zero row stays zero."""
-    return torch.nn.functional.normalize(block, dim=1)
+    lengths = block.norm(dim=1, keepdim=True)
+    units = block / lengths.clamp_min(1e-12)
+    # the squares of very small values underflow, and those of very large ones overflow
+    is_extreme = ~((lengths > _SHORTEST) & (lengths < torch.inf)).flatten()
+    if is_extreme.any():
+        extreme = block[is_extreme]
+        largest = extreme.abs().amax(dim=1, keepdim=True)
+        units[is_extreme] = torch.nn.functional.normalize(extreme / largest.where(largest > 0, 1), dim=1)
+    return units
 
 
 class PairScorer:

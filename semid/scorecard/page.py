@@ -14,13 +14,27 @@ CODES_SHOWN = 20
 TITLES_SHOWN = 5
 TITLE_LENGTH = 100
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# what comes before the break of a mention or a mail address, of an address with a scheme, of one that begins with www.,
+# and of the number of an issue
+_LINKED = re.compile(r"(@|:(?=//)|\bwww(?=\.)|#(?=\w))", re.IGNORECASE)
+
 # The titles of consecutive items, and their categories from the widest to the narrowest.
 Block = tuple[Sequence[str | None], Sequence[Sequence[str] | None]]
 
 
 def escape_markdown(text: str) -> str:
-    """Return text that users wrote as one line, which markdown shows as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", " ".join(text.split()))
+    """Return text that users wrote as one line, which markdown shows as it is.
+
+    Signs of markdown get a backslash, and so does what would begin a list at the start of a line. Addresses, mentions
+    and numbers of issues become links whatever is escaped, because GitHub looks for them in the text that escapes
+    leave: an empty comment breaks them, which no page shows.
+    """
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    line = re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", line)
+    line = re.sub(r"^(?=[-+=])", r"\\", line)
+    line = re.sub(r"^([0-9]{1,9})(?=[.)])", r"\1\\", line)
+    return _LINKED.sub(r"\1<!-- -->", line)
 
 
 def _cut(text: str) -> str:

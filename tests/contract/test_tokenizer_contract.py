@@ -8,15 +8,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import scipy.sparse
 import torch
 from mixtures import mixture
 from safetensors.torch import save_file
 
 from semid.embeddings import EmbeddingStore, Rows
 from semid.errors import InputError
-from semid.pretrained import write_config
-from semid.quantizers import OPQ, RQVAE, VQVAE, Compute, DecodedVectors, RQKMeans, Tokenizer
+from semid.pretrained import read_header, write_config
+from semid.quantizers import (
+    OPQ,
+    RQVAE,
+    VQVAE,
+    Compute,
+    DecodedVectors,
+    Decoder,
+    ExternalCodes,
+    RQKMeans,
+    Tokenizer,
+)
 from semid.quantizers.kernels.blocks import sample_rows
 
 N, DIM = 600, 16
@@ -376,6 +388,135 @@ def test_vectors_of_another_shape_are_refused_with_the_shape(case: str, shape: t
 def test_vectors_of_another_width_are_refused_with_both_widths(case: str):
     with pytest.raises(ValueError, match=r"11 wide.* 16 wide"):
         fitted(case).encode(VECTORS[:, :11])
+
+
+UNUSABLE = {
+    "a masked array: leave out": np.ma.masked_array(VECTORS, mask=VECTORS > 1),
+    r"a table \(Table\): give .*to_numpy": type("Table", (), {"shape": (N, DIM), "to_numpy": None})(),
+    r"a table \(.*\): give .*to_numpy": pa.array([1.0]),
+    "a sparse matrix .*toarray": scipy.sparse.csr_matrix(VECTORS),
+    "a sparse tensor: .*to_dense": torch.from_numpy(VECTORS).to_sparse(),
+    "complex128: expected real numbers": VECTORS.astype(complex),
+    "complex64: expected real numbers": torch.from_numpy(VECTORS).to(torch.complex64),
+    "text: expected real numbers": VECTORS.astype(str),
+    "bytes: expected real numbers": VECTORS.astype("S"),
+    "Python objects: expected real numbers": VECTORS.astype(object),
+    r"datetime64\[s\]: expected real numbers": VECTORS.astype(int).astype("datetime64[s]"),
+    "lists of different lengths": [*VECTORS.tolist(), [1.0]],
+    "a str: expected an array": "vectors",
+    "a NoneType: expected an array": None,
+    r"shape \(16,\): expected": VECTORS[0].tolist(),
+    r"shape \(0,\): expected": [],
+}
+
+
+@every_case
+@pytest.mark.parametrize("message", UNUSABLE)
+def test_what_is_no_array_of_real_numbers_is_refused_in_one_sentence(case: str, message: str):
+    for call in (make(case).fit, fitted(case).encode):
+        with pytest.raises(InputError, match=f"^vectors (are|have) {message}") as raised:
+            call(UNUSABLE[message])
+        assert "\n" not in str(raised.value)
+
+
+class Blocks:
+    """Vectors that say nothing of themselves but their shape, and read as their blocks are."""
+
+    def __init__(self, vectors, shape: tuple[int, int]) -> None:
+        self.vectors, self.shape = vectors, shape
+
+    def __getitem__(self, rows):
+        return self.vectors[rows]
+
+
+@every_case
+def test_blocks_are_checked_as_arrays_are(case: str):
+    for call in (make(case).fit, fitted(case).encode):
+        for message in ("a masked array", "complex128", "text", "Python objects"):
+            vectors = next(vectors for name, vectors in UNUSABLE.items() if name.startswith(message))
+            with pytest.raises(InputError, match=f"^vectors are {message}"):
+                call(Blocks(vectors, VECTORS.shape))
+        with pytest.raises(InputError, match=r"^vectors gave rows of shape \(\d+, 1\): expected \(\d+, 16\)"):
+            call(Blocks(VECTORS[:, :1], VECTORS.shape))
+
+
+@every_case
+def test_lists_whole_numbers_and_booleans_are_taken_as_arrays(case: str):
+    whole = (10 * VECTORS).astype(np.int64)
+    expected = fitted(case).encode(whole.astype(np.float32))
+    for vectors in (whole, whole.tolist(), [tuple(row) for row in whole.tolist()], torch.from_numpy(whole)):
+        np.testing.assert_array_equal(fitted(case).encode(vectors), expected)
+    np.testing.assert_array_equal(fitted(case).encode(whole > 0), fitted(case).encode((whole > 0).astype(np.float64)))
+    decoded = fitted(case).decode(expected)
+    for codes in (expected.tolist(), torch.from_numpy(expected.astype(np.int64))):
+        np.testing.assert_array_equal(fitted(case).decode(codes), decoded)
+
+
+def test_fit_takes_lists_as_arrays():
+    codes = make("rqkmeans").fit(VECTORS.tolist()).encode(VECTORS)
+    np.testing.assert_array_equal(codes, fitted("rqkmeans").encode(VECTORS))
+    external = [ExternalCodes(num_levels=3, codebook_size=16) for _ in range(2)]
+    external[0].fit(VECTORS, codes=codes)
+    external[1].fit(VECTORS.tolist(), codes=codes.tolist())
+    assert torch.equal(external[0].codebooks_, external[1].codebooks_)
+    with pytest.raises(InputError, match=r"the largest value of the training rows is 1e-20: .* multiply all vectors"):
+        external[0].fit(np.full((N, DIM), 1e-20), codes=codes)
+
+
+@every_case
+def test_values_whose_squares_underflow_are_refused_and_zeros_are_not(case: str):
+    unit = VECTORS.astype(np.float64) / np.abs(VECTORS).max()
+    for tiny in ((unit * 1e-20).astype(np.float32), unit * 1e-20, unit * 1e-60):
+        with pytest.raises(InputError, match=r"the largest value of the training rows is .*: .*, multiply all vectors"):
+            make(case).fit(tiny)
+        assert len(np.unique(fitted(case).encode(tiny), axis=0)) == 1
+    assert make(case).fit(unit * 2.0**-39).encode(unit * 2.0**-39).shape[0] == N
+
+
+def test_codes_of_small_and_large_values_are_those_of_the_values_between():
+    expected = fitted("rqkmeans").encode(VECTORS)
+    for scale in (2.0**-35, 2.0**35):
+        scaled = VECTORS.astype(np.float32) * np.float32(scale)
+        np.testing.assert_array_equal(make("rqkmeans").fit(scaled).encode(scaled), expected)
+
+
+@every_case
+def test_values_beyond_float32_are_refused_with_their_row(case: str, recwarn: pytest.WarningsRecorder):
+    for value, shown in ((1e20, r"1e\+20"), (1e60, "NaN or infinity as float32")):
+        vectors = VECTORS.astype(np.float64)
+        vectors[437, 3] = value
+        for call in (make(case).fit, fitted(case).encode):
+            with pytest.raises(InputError, match=f"^row 437 of the vectors holds {shown}"):
+                call(vectors)
+    assert not recwarn.list
+
+
+@every_case
+def test_zeros_of_either_sign_are_one_value(case: str):
+    vectors = np.where(np.abs(VECTORS) < 1, 0, VECTORS).astype(np.float32)
+    negative = np.where(vectors == 0, np.float32(-0.0), vectors)
+    tokenizer = make(case).fit(vectors)
+    np.testing.assert_array_equal(tokenizer.encode(negative), tokenizer.encode(vectors))
+    np.testing.assert_array_equal(make(case).fit(negative).encode(vectors), tokenizer.encode(vectors))
+
+
+@pytest.mark.parametrize(
+    ("message", "codes"),
+    [
+        ("codes are text: expected integers", np.full((2, 3), "1")),
+        ("codes are Python objects: expected integers", np.full((2, 3), None)),
+        ("codes are complex128: expected integers", np.zeros((2, 3), complex)),
+        ("codes are float64: expected integers", [[0.0, 1.0, 2.0]]),
+        ("codes are bool: expected integers", torch.zeros(2, 3, dtype=torch.bool)),
+        ("codes are a masked array: leave out", np.ma.masked_array(np.zeros((2, 3), int), mask=True)),
+        ("codes are lists of different lengths", [[0, 1, 2], [0]]),
+        (r"codes have shape \(3,\): expected", np.zeros(3, int)),
+        (r"codes have shape \(\): expected", 7),
+    ],
+)
+def test_codes_of_another_kind_are_refused_in_one_sentence(message: str, codes):
+    with pytest.raises(InputError, match=f"^{message}"):
+        fitted("rqkmeans").decode(codes)
 
 
 @every_case
@@ -793,6 +934,87 @@ def test_from_pretrained_finds_the_class_and_refuses_another(tmp_path: Path):
     for kind in (RQKMeans, RQVAE):
         with pytest.raises(ValueError, match=f"a VQVAE, expected {kind.__name__}"):
             kind.from_pretrained(tmp_path)
+
+
+def with_value(value: float):
+    """A change that puts a value at the end of a tensor."""
+
+    def change(tensor: torch.Tensor) -> torch.Tensor:
+        changed = tensor.clone()
+        changed.view(-1)[-1:] = value
+        return changed
+
+    return change
+
+
+@pytest.mark.parametrize("case", [*CASES, "external"])
+def test_tensors_that_cannot_be_used_are_refused_with_file_name_expectation_and_finding(case: str, tmp_path: Path):
+    tokenizer: Decoder = ExternalCodes(num_levels=3, codebook_size=16)
+    if case == "external":
+        tokenizer.fit(VECTORS, codes=fitted("rqkmeans").encode(VECTORS))
+    else:
+        tokenizer = fitted(case)
+    tokenizer.save_pretrained(tmp_path)
+    model = tmp_path / "model.safetensors"
+    header = {"semid": json.dumps(read_header(model))}
+    whole = tokenizer._state()
+
+    def refusal(state: dict[str, torch.Tensor]) -> str:
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, model, header)
+        messages = []
+        for read in (lambda: Decoder.from_pretrained(tmp_path), lambda: Decoder.from_model(model)):
+            with pytest.raises(
+                InputError, match=r"cannot be read as a tokenizer: .*; train or copy it again$"
+            ) as raised:
+                read()
+            messages.append(str(raised.value))
+        return messages[0]
+
+    for name, tensor in whole.items():
+        dtype, shape = str(tensor.dtype).removeprefix("torch."), list(tensor.shape)
+        for changed in (tensor.half(), tensor.double(), tensor[None], tensor[1:], tensor.flatten()):
+            if changed.shape != tensor.shape or changed.dtype != tensor.dtype:
+                found = f"{str(changed.dtype).removeprefix('torch.')} {list(changed.shape)}"
+                message = f"{model}: the tensor {name} must be {dtype} {shape}, found {found}"
+                assert message in refusal({**whole, name: changed})
+        assert f"{model}: the tensor {name} is missing, expected {dtype} {shape}" in refusal(
+            {other: tensor for other, tensor in whole.items() if other != name}
+        )
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        for value, found in ((np.nan, "NaN"), (np.inf, "values from .* to inf"), (-1e30, r"values from -1e\+30 to")):
+            message = rf"{model}: the tensor {name} must hold finite values of at most 9e\+18, found {found}"
+            assert re.search(message, refusal({**whole, name: with_value(value)(tensor)}))
+    negative = with_value(-1)(whole["cluster_sizes"])
+    assert "the tensor cluster_sizes must hold counts, found -1" in refusal({**whole, "cluster_sizes": negative})
+    assert ", found another too" in refusal({**whole, "another": torch.zeros(1)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"class": []},
+        {"arguments": []},
+        {"arguments": {"unheard": 1}},
+        {"arguments": {"num_levels": 10**30}},
+        {"metadata": 1},
+        {"fitted": {}},
+        {"fitted": []},
+        {"fitted": {"dim": "16"}},
+        {"fitted": {"dim": 0}},
+        {"fitted": {"dim": True}},
+        {"fitted": {"dim": 10**30}},
+        {"fitted": {"dim": 17, "epoch_kept": 0, "rollbacks": 0}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("case", ["rqkmeans", "vqvae", "opq"])
+def test_a_config_of_something_else_is_one_sentence(case: str, change: dict, tmp_path: Path):
+    fitted(case).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(InputError, match=f"{tmp_path} cannot be read as a tokenizer: .*; train or copy it again$"):
+        Decoder.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
+from typing import IO
 
 import numpy as np
 import pytest
@@ -225,6 +226,80 @@ def test_a_partial_that_is_too_long_is_thrown_away(server: Server, settings: Dow
     assert offsets(server) == [0]
 
 
+@pytest.mark.parametrize("is_hard", [False, True])
+def test_a_partial_that_is_a_link_is_refused_and_what_it_leads_to_stays(
+    server: Server, settings: DownloadSettings, path: Path, is_hard: bool
+) -> None:
+    path.parent.mkdir()
+    precious = path.parent / "precious.txt"
+    # longer than the file, so that it would be emptied
+    precious.write_bytes(CONTENT + b"more")
+    if is_hard:
+        os.link(precious, partial_of(path))
+    else:
+        partial_of(path).symlink_to(precious)
+    with pytest.raises(InputError, match=r"\.Toys\.jsonl\.partial: expected a plain file .* remove it$"):
+        download_file(FILE, path, settings)
+    assert precious.read_bytes() == CONTENT + b"more"
+    assert not server.requests
+
+
+SECRET = "s3cret"
+
+
+@pytest.mark.parametrize(
+    "behaviours",
+    [
+        [cut(HALF)],
+        [status(503)] * 9,
+        [status(404)],
+        [status(401)],
+        [lambda handler: serve(handler, content=CONTENT[::-1])],
+        [lambda handler: serve(handler, content=CONTENT + b"more")],
+        [cut(HALF), lambda handler: serve(handler, ranges=False)],
+        [status(302, Location=f"ftp://{SECRET}:{SECRET}@host/?{SECRET}")],
+    ],
+    ids=["cut", "unavailable", "absent", "refused", "other bytes", "longer", "no ranges", "redirected"],
+)
+def test_secrets_of_the_address_are_sent_and_not_shown(
+    behaviours: list[Callable[[Handler], None]],
+    server: Server,
+    settings: DownloadSettings,
+    path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    address = f"http://me:{SECRET}@127.0.0.1:{server.server_port}/release/?token={SECRET}"
+    server.behaviours = list(behaviours)
+    said = ""
+    with caplog.at_level(logging.INFO, "semid"):
+        try:
+            download_file(FILE, path, replace(settings, base_url=address))
+        except InputError as error:
+            said = str(error)
+    printed = "".join(capfd.readouterr())
+    assert SECRET not in said + caplog.text + printed
+    assert server.requests[0][0] == f"/release/{FILE.path}?token={SECRET}"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:{0}@127.0.0.1:{1}/?{0}", "http://me:{0}@127.0.0.1:{1}x/", "http://me:{0}@[::{1}/"]
+)
+def test_an_address_where_nothing_answers_shows_no_secret(address: str, settings: DownloadSettings, path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(InputError, match="base_url") as raised:
+        download_file(FILE, path, replace(settings, base_url=address.format(SECRET, port)))
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [f"htp://me:{SECRET}@host", f"me:{SECRET}@host/x", f"http:/me:{SECRET}@host"])
+def test_an_address_that_is_none_is_refused_without_its_password(value: str) -> None:
+    with pytest.raises(InputError, match=r"download: base_url must be an address .*, got '.*host") as raised:
+        DownloadSettings(value)
+    assert SECRET not in str(raised.value)
+
+
 def test_two_processes_do_not_write_one_partial(server: Server, settings: DownloadSettings, path: Path) -> None:
     path.parent.mkdir()
     with partial_of(path).open("wb") as other:
@@ -395,9 +470,14 @@ def test_no_server_is_one_message(settings: DownloadSettings, path: Path) -> Non
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_full_disk_is_one_message_and_no_file(server: Server, settings: DownloadSettings, path: Path) -> None:
-    path.parent.mkdir()
-    partial_of(path).symlink_to("/dev/full")
+def test_a_full_disk_is_one_message_and_no_file(
+    server: Server, settings: DownloadSettings, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_a_full_disk(partial: Path) -> IO[bytes]:
+        partial.touch()
+        return open("/dev/full", "ab")
+
+    monkeypatch.setattr("semid.data.download.open_partial", on_a_full_disk)
     with pytest.raises(InputError, match=r"Toys\.jsonl: the disk is full; make room and run again"):
         download_file(FILE, path, settings)
     assert_nothing(path)

@@ -1134,3 +1134,26 @@ def test_movielens_genres_become_lists(tmp_path, shared_data):
     }  # fmt: skip
     toy_story = next(row for row in result.items if row["item_id"] == "1")
     assert toy_story["categories"] == ["Adventure", "Animation", "Children", "Comedy", "Fantasy"]
+
+
+def test_what_looks_like_the_folder_of_a_killed_job_and_is_a_link_stays(tmp_path):
+    precious, beside = tmp_path / "precious", tmp_path / "beside"
+    precious.mkdir()
+    beside.mkdir()
+    (beside / ".preprocess-link").symlink_to(precious)
+    (beside / ".preprocess-stray").symlink_to(tmp_path / "absent")
+    (beside / ".preprocess-file").write_text("a file")
+    (beside / ".preprocess-left").mkdir()
+    (beside / ".preprocess-left" / "work.duckdb").write_text("of a killed job")
+    (beside / ".preprocess-odd").mkdir()
+    (beside / ".preprocess-odd" / "lock").symlink_to(tmp_path / "absent")
+    with temporary_database(beside, memory_limit=100, threads=1) as database:
+        assert database.row("SELECT 1 AS one").one == 1
+    assert sorted(path.name for path in beside.iterdir()) == [
+        ".preprocess-file",
+        ".preprocess-link",
+        ".preprocess-odd",
+        ".preprocess-stray",
+    ]
+    assert not list(precious.iterdir())
+    assert not (tmp_path / "absent").exists()

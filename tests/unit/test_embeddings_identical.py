@@ -33,6 +33,14 @@ def test_every_row_gets_the_first_with_the_same_bytes(dtype, dim, monkeypatch):
     assert first_of_identical(vectors[:1]).tolist() == [0]
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("dim", [1, 4, 5, 6])
+def test_zeros_of_either_sign_are_one_value(dim: int, dtype: type):
+    values = np.array([0.0, -0.0, 1.0, -1.0], dtype)
+    vectors = values[np.random.default_rng(0).integers(0, 4, (400, dim))]
+    assert first_of_identical(vectors).tolist() == first_equal_row(vectors + dtype(0))
+
+
 def test_rows_of_one_hash_are_compared_before_they_are_called_equal(monkeypatch):
     vectors = np.random.default_rng(0).integers(0, 2, (60, 4)).astype(np.float32)
     monkeypatch.setattr(identical, "_row_hashes", lambda vectors: np.zeros(len(vectors), np.uint64))

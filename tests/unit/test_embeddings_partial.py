@@ -246,3 +246,15 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch:
     with pytest.raises(OSError, match=r"No space left on device: .*\.part\.npy\.partial"):
         embed_shard(items, 0, 1, SETTINGS, tmp_path / "part.npy")
     assert files(tmp_path) == ["items.parquet"]
+
+
+def test_a_link_in_the_place_of_what_was_left_is_refused_and_what_it_leads_to_stays(tmp_path: Path):
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    (tmp_path / ".part-0.npy.partial").symlink_to(precious)
+    with (
+        pytest.raises(InputError, match=r"\.part-0\.npy\.partial: expected a plain file .* remove it$"),
+        resumable_part(tmp_path / "part-0.npy", 4, 3, "float32", KEY),
+    ):
+        pass
+    assert precious.read_text() == "precious"

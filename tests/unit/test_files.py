@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semid.files import sha256_of, whole_file, write_array, write_json, write_text
+from semid.errors import InputError
+from semid.files import open_partial, sha256_of, whole_file, write_array, write_json, write_text
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -69,6 +70,50 @@ def test_the_mode_follows_the_umask(tmp_path: Path, umask: int):
     assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == 0o666 & ~umask
     now = os.umask(umask)
     assert now == umask
+
+
+def test_the_umask_of_the_process_is_never_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.umask", lambda mask: pytest.fail("another thread would write with this umask"))
+    write_text(tmp_path / "file.txt", "x")
+
+
+def test_a_link_of_a_temporary_name_is_neither_followed_nor_removed(tmp_path: Path):
+    (tmp_path / "precious.txt").write_text("precious")
+    link = tmp_path / ".file.txt.12345678.partial"
+    link.symlink_to("precious.txt")
+    os.mkfifo(tmp_path / ".file.txt.87654321.partial")
+    write_text(tmp_path / "file.txt", "x")
+    assert (tmp_path / "precious.txt").read_text() == "precious"
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "second name", "folder", "pipe"])
+def test_a_partial_file_is_a_file_of_its_own(kind: str, tmp_path: Path):
+    precious, partial = tmp_path / "precious.txt", tmp_path / ".file.txt.partial"
+    precious.write_text("precious")
+    make = {
+        "link": lambda: partial.symlink_to(precious),
+        "dangling link": lambda: partial.symlink_to(tmp_path / "absent.txt"),
+        "second name": lambda: os.link(precious, partial),
+        "folder": partial.mkdir,
+        "pipe": lambda: os.mkfifo(partial),
+    }
+    make[kind]()
+    with pytest.raises(InputError, match=r"\.file\.txt\.partial: expected a plain file .* remove it$"):
+        open_partial(partial)
+    assert precious.read_text() == "precious"
+    assert not (tmp_path / "absent.txt").exists()
+
+
+def test_a_partial_file_is_read_and_appended_to(tmp_path: Path, umask: int):
+    path = tmp_path / "file.partial"
+    for content in (b"one", b"two"):
+        with open_partial(path) as file:
+            file.write(content)
+    with open_partial(path) as file:
+        file.seek(0)
+        assert file.read() == b"onetwo"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
 
 
 def test_two_writers_of_one_file_do_not_share_a_temporary_file(tmp_path: Path):

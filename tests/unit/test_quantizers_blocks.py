@@ -36,3 +36,7 @@ def test_selected_rows_are_those_of_the_index_in_its_order(tmp_path: Path):
 def test_distinct_rows_are_counted_up_to_a_number(at_most: int, expected: int):
     rows = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]]).repeat(10, 1)
     assert distinct_rows(rows, at_most, block=4) == expected
+
+
+def test_zeros_of_either_sign_are_not_distinct():
+    assert distinct_rows(torch.tensor([[0.0, 1.0], [-0.0, 1.0], [0.0, -1.0]]), 3) == 2

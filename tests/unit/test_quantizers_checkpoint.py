@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import json
+import re
 import shutil
 import signal
 import subprocess
@@ -293,6 +295,45 @@ def test_a_damaged_checkpoint_is_ignored(damage: Callable, tmp_path: Path, caplo
     messages = [record.message for record in caplog.records if "ignored" in record.message]
     assert len(messages) == 1
     assert messages[0].startswith(f"{file} is damaged (")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "finding"),
+    [
+        ("trained/levels.1.codebook", lambda tensor: tensor[:-1], r"must be float32 \[16, .*found float32 \[15, "),
+        ("trained/levels.1.codebook", lambda tensor: tensor.double(), r"must be float32 .*found float64"),
+        ("trained/network.mean", lambda tensor: tensor * float("nan"), "must hold finite values .*found NaN"),
+        ("kept/network.mean", lambda tensor: tensor / 0, "must hold finite values .*found (NaN|values from .*inf)"),
+        ("resumed/levels.0.sums", lambda tensor: tensor + 1e30, "must hold finite values .*found values from .* 1e.30"),
+        ("optimizer.0/exp_avg", lambda tensor: tensor[None], r"must be float32 \[.*found float32 \[1, "),
+        ("optimizer.0/exp_avg_sq", lambda tensor: tensor * float("nan"), "must hold finite values .*found NaN"),
+        ("generator/state", lambda tensor: tensor[:-1], r"must be uint8 \[.*found uint8 \["),
+        ("trained/levels.1.codebook", None, "is missing, expected float32"),
+        ("generator/state", None, "is missing, expected uint8"),
+    ],
+)
+def test_a_checkpoint_of_unusable_tensors_is_ignored(
+    name: str, change: Callable | None, finding: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    whole = RQVAE(**SMALL, epochs=3).fit(VECTORS)
+    fit_until(RQVAE(**SMALL, epochs=3), 1, tmp_path)
+    with safe_open(tmp_path / FILE, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    if name.startswith("resumed"):
+        kept = {key: tensor for key, tensor in tensors.items() if key.startswith("kept")}
+        tensors |= {key.replace("kept", "resumed"): tensor.clone() for key, tensor in kept.items()}
+    if change is None:
+        del tensors[name]
+    else:
+        tensors[name] = change(tensors[name])
+    # a file that is whole and of this training, by its own account
+    Checkpoint(tmp_path / FILE, json.loads(metadata["key"])).write(tensors, json.loads(metadata["scalars"]))
+    caplog.clear()
+    assert_same(RQVAE(**SMALL, epochs=3).fit(VECTORS, checkpoint=tmp_path), whole)
+    messages = [record.message for record in caplog.records if "ignored" in record.message]
+    assert len(messages) == 1
+    assert re.match(rf"{re.escape(str(tmp_path / FILE))}: the tensor {name} {finding}", messages[0])
 
 
 def test_a_checkpoint_that_cannot_be_written_is_said_and_leaves_the_one_before(tmp_path: Path, monkeypatch):

@@ -7,6 +7,7 @@ import torch
 from semid.embeddings import store
 from semid.embeddings.store import EmbeddingStore
 from semid.retrieval import PairScorer, dense, top_items
+from semid.retrieval.dense import unit_rows
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 7, 16, 100, 384, 1000, 8192])
@@ -74,3 +75,15 @@ def test_a_sharded_store_gives_what_one_array_gives():
     owner, items = np.repeat(np.arange(4), 40), np.tile(np.arange(40), 4)
     scores = [PairScorer(one, np.arange(40)).score_pairs(queries, owner, items) for one in (store, vectors)]
     assert (scores[0] == scores[1]).all()
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1e-20, 1e-13, 1.0, 1e20, 1e37])
+def test_rows_are_unit_length_whatever_their_scale(scale: float):
+    rows = torch.tensor([[3.0, 4.0], [0.0, 0.0], [0.0, -1.0]])
+    rows[[0, 2]] *= scale
+    torch.testing.assert_close(unit_rows(rows), torch.tensor([[0.6, 0.8], [0.0, 0.0], [0.0, -1.0]]))
+
+
+def test_unit_rows_of_usual_length_are_those_of_torch():
+    rows = torch.randn(1000, 7, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(unit_rows(rows), torch.nn.functional.normalize(rows, dim=1))

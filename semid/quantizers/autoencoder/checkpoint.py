@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from semid.errors import InputError
 from semid.files import whole_file
 from semid.jobs.digests import code_digest
 from semid.quantizers.autoencoder.model import Autoencoder
 from semid.quantizers.autoencoder.state import Training, new_optimizer
 from semid.quantizers.compute import Compute
 from semid.quantizers.decoder import Decoder
+from semid.quantizers.tensors import check_tensors
 from semid.quantizers.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -88,10 +91,13 @@ def restore_training(checkpoint: Checkpoint, model: Autoencoder, generator: torc
     if content is None:
         return None
     tensors, scalars = content
-    states: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition("/")
-        states.setdefault(part, {})[rest] = tensor
+    history = scalars["history"]
+    is_finite = math.isfinite(history[-1]["held_out_error"])
+    try:
+        states = _checked_states(checkpoint.path, tensors, model, generator, is_finite)
+    except InputError as error:
+        logger.warning("%s: the checkpoint is ignored, and training begins anew", error)
+        return None
     moments = {
         int(part.removeprefix("optimizer.")): state for part, state in states.items() if part.startswith("optimizer.")
     }
@@ -99,9 +105,35 @@ def restore_training(checkpoint: Checkpoint, model: Autoencoder, generator: torc
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     model.load_state_dict(states["trained"])
     generator.set_state(states["generator"]["state"])
-    history, kept = scalars["history"], states.get("kept", {})
+    kept = states.get("kept", {})
     logger.info("%s: training continues after epoch %d", checkpoint.path, history[-1]["epoch"])
     return Training(model, optimizer, generator, history, kept, states.get("resumed", kept))
+
+
+def _checked_states(
+    path: Path, tensors: dict[str, Tensor], model: Autoencoder, generator: torch.Generator, is_finite: bool
+) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of a checkpoint by their part and by their name in it.
+
+    Raises `InputError` unless they are those of this model, its optimizer and its generator, and their values can be
+    used. What is still being trained may hold NaN where the last epoch was not `is_finite`; what was kept may not.
+    """
+    states: dict[str, dict[str, Tensor]] = {"trained": {}, "generator": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        states.setdefault(part, {})[rest] = tensor
+    expected: dict[str, dict[str, Tensor]] = dict.fromkeys(("trained", "kept", "resumed"), model.state_dict())
+    expected["generator"] = {"state": generator.get_state()}
+    for number, parameter in enumerate(model.parameters()):
+        moments = {"exp_avg": parameter, "exp_avg_sq": parameter}
+        expected[f"optimizer.{number}"] = {"step": torch.zeros(()), **moments}
+    for part, state in states.items():
+        if part not in expected:
+            raise InputError(f"{path}: expected the parts {', '.join(expected)}, found {part} too")
+        given = {f"{part}/{name}": tensor for name, tensor in state.items()}
+        wanted = {f"{part}/{name}": tensor for name, tensor in expected[part].items()}
+        check_tensors(path, given, wanted, any_value=not is_finite and part not in ("kept", "resumed"))
+    return states
 
 
 def training_key(tokenizer: Tokenizer, rows: Tensor, compute: Compute, start: Decoder | None) -> dict[str, str]:

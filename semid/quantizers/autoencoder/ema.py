@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from semid.quantizers.kernels.sums import add_rows, empty_sums
+
 
 class EMACodebook(nn.Module):
     """A codebook [K, d] with the moving counts [K] and sums [K, d] of the residuals that it serves.
@@ -48,8 +50,9 @@ class EMACodebook(nn.Module):
         """Move the codebook by a batch of residuals [n, d] and their codes [n]; return how many codes were revived."""
         size = len(self.codebook)
         self.counts.mul_(self.decay).add_(torch.bincount(codes, minlength=size), alpha=1 - self.decay)
-        batch_sums = torch.zeros_like(self.sums).index_add_(0, codes, residuals)
-        self.sums.mul_(self.decay).add_(batch_sums, alpha=1 - self.decay)
+        batch_sums = empty_sums(size, self.sums.shape[1], len(residuals), self.sums.device)
+        add_rows(batch_sums, codes, residuals)
+        self.sums.mul_(self.decay).add_(batch_sums.to(self.sums), alpha=1 - self.decay)
         total = self.counts.sum()
         smoothed = (self.counts + self.eps) / (total + size * self.eps) * total
         self.codebook.copy_(self.sums / smoothed[:, None])

@@ -12,6 +12,7 @@ from semid.quantizers.autoencoder.options import AutoencoderOptions
 from semid.quantizers.compute import Compute, latent_rows
 from semid.quantizers.kernels.kmeans import residual_kmeans
 from semid.quantizers.kernels.principal_components import distant_mean, principal_directions
+from semid.quantizers.kernels.sums import add_rows, empty_sums, mean_rows
 
 if TYPE_CHECKING:
     from semid.quantizers.rqkmeans import RQKMeans
@@ -76,11 +77,11 @@ def forget_held_out(
     for level, residual, codes in model.walk(latent_rows(model.network.encode, fitted, compute), compute):
         codebook = model.codebooks[level]
         sizes = torch.bincount(codes, minlength=len(codebook))
-        sums = torch.zeros_like(codebook)
+        sums = empty_sums(len(codebook), codebook.shape[1], len(residual), residual.device)
         parts = list(zip(residual.split(compute.batch_size), codes.split(compute.batch_size), strict=True))
         for part, part_codes in parts:
-            sums.index_add_(0, part_codes, part)
-        means = sums / sizes.clamp(min=1)[:, None]
+            add_rows(sums, part_codes, part)
+        means = mean_rows(sums, sizes, residual.device)
         errors = [(part - means.index_select(0, part_codes)).square().sum(dim=1) for part, part_codes in parts]
         # a row alone in its cluster is drawn last: it would only change its code, and leave the old code unused
         weights = torch.cat(errors).cpu() / torch.empty(len(residual)).exponential_(generator=generator)

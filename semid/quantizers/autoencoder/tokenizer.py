@@ -19,7 +19,8 @@ from semid.quantizers.autoencoder.state import Training, TrainingRows, split_row
 from semid.quantizers.autoencoder.trainer import begin_training, train
 from semid.quantizers.autoencoder.usage import code_counts
 from semid.quantizers.compute import ON_CPU, Compute
-from semid.quantizers.kernels.blocks import Vectors
+from semid.quantizers.kernels.inputs import Vectors
+from semid.quantizers.tensors import shaped
 from semid.quantizers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -108,6 +109,11 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
 
     def _state(self) -> dict[str, Tensor]:
         return {**self.model_.state_dict(), "cluster_sizes": self.cluster_sizes_}
+
+    def _tensors(self, dim: int) -> dict[str, Tensor]:
+        with torch.device("meta"):
+            model = Autoencoder(dim, self.sizes, self).state_dict()
+        return {**model, "cluster_sizes": shaped(self.num_levels, self.codebook_size, dtype=torch.int64)}
 
     def fit_summary(self) -> dict[str, Any]:
         return {"dim": self.dim, "epoch_kept": self.epoch_kept_, "rollbacks": self.rollbacks_}

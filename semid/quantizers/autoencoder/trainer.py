@@ -20,6 +20,7 @@ from semid.quantizers.autoencoder.start import forget_held_out
 from semid.quantizers.autoencoder.state import Training, TrainingRows, new_optimizer
 from semid.quantizers.autoencoder.usage import distinct_rows
 from semid.quantizers.compute import Compute
+from semid.quantizers.kernels.sums import exact_zeros
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +81,10 @@ def train(
 
 def train_epoch(training: Training, fitted: Tensor, batch_size: int, compute: Compute) -> tuple[dict[str, float], int]:
     """Train on every fitted row [n, dim] once; return the mean losses and the number of revived codes."""
-    totals, revived = torch.zeros(len(LOSSES), device=compute.device), 0
+    totals, revived = exact_zeros(len(LOSSES), device=compute.device), 0
     for batch in torch.randperm(len(fitted), generator=training.generator).split(batch_size):
         losses, revived_in_step = train_step(training, fitted[batch].to(compute.device), compute)
-        totals += losses * len(batch)
+        totals += losses.to(totals) * len(batch)
         revived += revived_in_step
     means = dict(zip(LOSSES, (totals / len(fitted)).tolist(), strict=True))
     return {"loss": sum(means.values()), **means}, revived

@@ -1,92 +1,15 @@
-"""Blocks of float32 rows from any array, with checks of what they hold, and tensors that lie in a file."""
+"""Blocks of float32 rows from any array, and tensors that lie in a file."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from semid.errors import InputError
-
-# the largest value allowed: its square, summed over a million rows of width 1,000, stays below the largest float32
-LARGEST = 2.0**46
-
-
-class Vectors(Protocol):
-    """What `vectors` must offer: a two-dimensional shape, and indexing by slices and by arrays of integers."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, rows: Any) -> Any: ...
-
-
-def check_vectors(vectors: Vectors, dim: int | None = None) -> None:
-    """Raise `InputError` unless `vectors` is two-dimensional, has rows and, where given, `dim` columns."""
-    if not hasattr(vectors, "shape"):
-        raise InputError(f"vectors are a {type(vectors).__name__}: expected an array [rows, dim]")
-    shape = tuple(vectors.shape)
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"vectors have shape {shape}: expected [rows, dim] with at least one row and one column")
-    if dim is not None and shape[1] != dim:
-        raise InputError(f"vectors are {shape[1]} wide, the tokenizer was trained on vectors {dim} wide")
-
-
-def _copy_float32(block: Any, out: Tensor) -> Tensor:
-    """Overwrite the first rows of `out` [rows, dim], float32, by a block of rows, and return them."""
-    rows = out[: len(block)]
-    if isinstance(block, Tensor):
-        rows.copy_(block.detach())
-    else:
-        np.copyto(rows.numpy(), block, casting="unsafe")
-    return rows
-
-
-def check_values(block: Tensor, first_row: int = 0, rows: np.ndarray | None = None) -> None:
-    """Raise `InputError` that names the first row holding NaN, infinity or a value too large to square.
-
-    `first_row` is the number of the block's first row; `rows` holds the number of each row where they are not
-    contiguous.
-    """
-    if block.numel() == 0:
-        return
-    # both are NaN where any value is, and cost a fraction of a test of every value
-    smallest, largest = torch.aminmax(block)
-    if float(smallest) >= -LARGEST and float(largest) <= LARGEST:
-        return
-    # `>` would be false for NaN
-    position = int((~(block.abs() <= LARGEST)).any(dim=1).nonzero()[0])
-    row = first_row + position if rows is None else int(rows[position])
-    if bool(torch.isfinite(block[position]).all()):
-        raise InputError(
-            f"row {row} of the vectors holds {float(block[position].abs().max()):.3g}: float32 distances need values "
-            f"of at most {LARGEST:.3g}, divide all vectors by a constant"
-        )
-    raise InputError(f"row {row} of the vectors holds NaN or infinity: every value must be finite")
-
-
-def check_codes(codes: Any, sizes: Sequence[int]) -> Tensor:
-    """Return codes as int64 [n, L].
-
-    Raises `InputError` unless they are integers, with a column for each level, from 0 to the level's size − 1.
-    """
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[1] != len(sizes):
-        raise InputError(f"codes have shape {codes.shape}: expected [rows, {len(sizes)}]")
-    if codes.dtype.kind not in "iu":
-        raise InputError(f"codes are {codes.dtype}: expected integers")
-    if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < max(sizes):
-        raise InputError(f"codes must lie between 0 and {max(sizes) - 1}, found {codes.min()} to {codes.max()}")
-    for level, size in enumerate(sizes):
-        if size < max(sizes) and codes.size and int(codes[:, level].max()) >= size:
-            raise InputError(
-                f"codes of level {level + 1} must lie between 0 and {size - 1}, found {codes[:, level].max()}"
-            )
-    return torch.from_numpy(codes.astype(np.int64))
+from semid.quantizers.kernels.inputs import Vectors, check_scale, check_values, copy_float32
 
 
 def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "cpu") -> Iterator[tuple[int, Tensor]]:
@@ -94,7 +17,8 @@ def float32_blocks(vectors: Vectors, block: int, device: torch.device | str = "c
     n, dim = vectors.shape
     buffer = torch.empty(min(block, n), dim)
     for start in range(0, n, block):
-        rows = _copy_float32(vectors[start : min(start + block, n)], buffer)
+        stop = min(start + block, n)
+        rows = copy_float32(vectors[start:stop], buffer[: stop - start])
         check_values(rows, start)
         yield start, rows.to(device)
 
@@ -129,14 +53,21 @@ def empty_tensor(n: int, dim: int, dtype: torch.dtype = torch.float32, scratch: 
 
 
 def gather_float32(vectors: Vectors, rows: np.ndarray | None, scratch: str | Path | None = None) -> Tensor:
-    """Read the chosen rows (None takes all), 16,384 at a time, into one float32 tensor made by :func:`empty_tensor`."""
+    """Read training rows (None takes all), 16,384 at a time, into one float32 tensor made by :func:`empty_tensor`.
+
+    Raises `InputError` for values that float32 cannot compute with, and names the row where a single row is at fault.
+    """
+    largest, is_zero = 0.0, True
     n = vectors.shape[0] if rows is None else len(rows)
     out = empty_tensor(n, vectors.shape[1], scratch=scratch)
     for start in range(0, n, 16_384):
         stop = min(start + 16_384, n)
         wanted = None if rows is None else rows[start:stop]
-        block = _copy_float32(vectors[start:stop] if wanted is None else vectors[wanted], out[start:stop])
-        check_values(block, start, wanted)
+        block = vectors[start:stop] if wanted is None else vectors[wanted]
+        largest = max(largest, check_values(copy_float32(block, out[start:stop]), start, wanted))
+        # values of float64 may have become zero
+        is_zero = is_zero and largest == 0 and not bool((block != 0).any())
+    check_scale(largest, is_zero)
     return out
 
 

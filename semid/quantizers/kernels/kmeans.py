@@ -19,6 +19,7 @@ from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.residual import residual_walk
 from semid.quantizers.kernels.screening import QuantizedRows, quantize_rows
 from semid.quantizers.kernels.seeding import ROUNDING, seed_centroids
+from semid.quantizers.kernels.sums import add_rows, empty_sums, exact_zeros, mean_rows
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ def kmeans(
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
     quantized: QuantizedRows | None = None
     previous = float("inf")
-    labels, sums = torch.full((len(rows),), -1, device=rows.device), torch.zeros_like(centroids)
+    labels = torch.full((len(rows),), -1, device=rows.device)
+    sums = empty_sums(k, rows.shape[1], len(rows), rows.device)
     started = printed = time.monotonic()
     for iteration in range(iterations + 1):
         nearest = NearestCodeword(centroids, codeword_block, center)
@@ -86,7 +88,7 @@ def kmeans(
             printed = time.monotonic()
             _log_progress(iteration, iterations, error, len(rows), printed - started)
         used = sizes > 0
-        centroids = torch.where(used[:, None], sums / sizes.clamp(min=1)[:, None], centroids)
+        centroids = torch.where(used[:, None], mean_rows(sums, sizes, rows.device), centroids)
         # a split in the last update would leave both halves off their mean
         if iteration + 1 < iterations:
             _split_large_clusters(centroids, sizes, errors, ROUNDING * float(norms.mean()))
@@ -178,11 +180,11 @@ def _cluster_sums(rows: Tensor, labels: Tensor, before: Tensor, sums: Tensor, ro
     if len(moved) > len(rows) // 4:
         sums = torch.zeros_like(sums)
         for block, block_labels in zip(rows.split(row_block), labels.split(row_block), strict=True):
-            sums.index_add_(0, block_labels, block)
+            add_rows(sums, block_labels, block)
         return sums
     for part in moved.split(row_block):
-        block = rows.index_select(0, part)
-        sums.index_add_(0, labels[part], block).index_add_(0, before[part], block, alpha=-1)
+        block = rows.index_select(0, part).to(sums)
+        add_rows(add_rows(sums, labels[part], block), before[part], block, alpha=-1)
     return sums
 
 
@@ -193,11 +195,10 @@ def _cluster_errors(norms: Tensor, sums: Tensor, centroids: Tensor, labels: Tens
     """
     k = len(centroids)
     sizes = torch.bincount(labels, minlength=k)
-    exact = "cpu" if norms.device.type == "mps" else norms.device  # MPS has no float64
-    squares = torch.zeros(k, dtype=torch.float64, device=exact).index_add_(
-        0, labels.to(exact), norms.to(exact).double()
-    )
-    products = (sums * centroids).sum(dim=1).to(exact).double()
+    squares = exact_zeros(k, device=norms.device)
+    exact = squares.device
+    squares.index_add_(0, labels.to(exact), norms.to(squares))
+    products = (sums * centroids.to(sums.device)).sum(dim=1).to(exact).double()
     lengths = centroids.square().sum(dim=1).to(exact).double()
     return sizes, (squares - 2 * products + sizes.to(exact) * lengths).clamp_(min=0)
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from semid.quantizers.kernels.blocks import Vectors, float32_blocks
+from semid.quantizers.kernels.blocks import float32_blocks
+from semid.quantizers.kernels.inputs import Vectors
 
 # vectors count as far from the origin where the squared length of their mean is above this multiple of their variance
 FAR = 16

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.sums import add_rows, empty_sums, mean_rows
 
 # the rows of a block in training, whatever the block of encoding: blocks of another size round otherwise, and every
 # update of a rotation would carry the difference on
@@ -57,12 +58,13 @@ def cluster_sums(rows: Tensor, rotation: Tensor, codebooks: Sequence[Tensor]) ->
     Rows get their codes after the rotation [dim, dim], but are summed as they are before it.
     """
     nearest = [NearestCodeword(codebook) for codebook in codebooks]
-    sums = [rows.new_zeros(len(codebook), rows.shape[1]) for codebook in codebooks]
+    sums = [empty_sums(len(codebook), rows.shape[1], len(rows), rows.device) for codebook in codebooks]
     sizes = torch.zeros(len(codebooks), max(map(len, codebooks)), dtype=torch.int64, device=rows.device)
     for part in rows.split(ROW_BLOCK):
         codes = product_codes(torch.nn.functional.linear(part, rotation), nearest)
+        summed = part.to(sums[0])
         for level, level_codes in enumerate(codes.t()):
-            sums[level].index_add_(0, level_codes, part)
+            add_rows(sums[level], level_codes, summed)
             sizes[level] += torch.bincount(level_codes, minlength=sizes.shape[1])
     return sums, sizes
 
@@ -77,9 +79,9 @@ def mean_codewords(
     means = []
     spaces = subspaces(len(rotation), len(sums))
     for codebook, total, size, columns in zip(codebooks, sums, sizes, spaces, strict=True):
-        size = size[: len(total), None]
-        mean = torch.nn.functional.linear(total / size.clamp(min=1), rotation[columns])
-        means.append(torch.where(size > 0, mean, codebook))
+        size = size[: len(total)]
+        mean = torch.nn.functional.linear(mean_rows(total, size, codebook.device), rotation[columns])
+        means.append(torch.where(size[:, None] > 0, mean, codebook))
     return means
 
 
@@ -93,7 +95,7 @@ def nearest_rotation(sums: Sequence[Tensor], codebooks: Sequence[Tensor]) -> Ten
     pairs = zip(sums, codebooks, strict=True)
     products = [total.cpu().double().t() @ codebook.cpu().double() for total, codebook in pairs]
     u, _, v = torch.linalg.svd(torch.cat(products, dim=1))
-    return (u @ v).t().float().contiguous().to(sums[0].device)
+    return (u @ v).t().float().contiguous().to(codebooks[0].device)
 
 
 def merge_equal(codebook: Tensor, rounding: float) -> Tensor:
