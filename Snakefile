@@ -41,5 +41,20 @@ rule all:
         ),
 
 
+rule folder:
+    """Say of a folder, which is nothing that can be asked for, which files can be."""
+    output:
+        "{folder}",
+    wildcard_constraints:
+        folder=FOLDERS,
+    input:
+        lambda wildcards: explained(folder_refusal, wildcards.folder, config["datasets"]),
+
+
 onsuccess:
     print_table()
+    print_losses()
+
+
+onerror:
+    print_losses()

@@ -9,8 +9,10 @@ import time
 from functools import cache
 from pathlib import Path
 
+import snakemake.rules
 import yaml
-from snakemake.exceptions import WorkflowError
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import InputFunctionException, WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
@@ -29,7 +31,18 @@ from semid.jobs.digests import code_digest
 from semid.errors import InputError
 from semid.methods import METHODS
 from semid.naming import RESERVED, name_pattern
-from semid.planning import Datasets, Tokenizers, check_address, is_address, prepare_config, read_schema
+from semid.planning import (
+    FOLDERS,
+    Datasets,
+    Tokenizers,
+    check_address,
+    folder_refusal,
+    is_address,
+    loss_report,
+    prepare_config,
+    read_schema,
+    with_search_switched_off,
+)
 
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -38,12 +51,31 @@ STARTED = time.time()
 SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
+class WrongInput(WorkflowError):
+    """What is wrong with the input of a run, for a user to mend: Snakemake finds no traceback in it to show."""
+
+    # two modules of a workflow have two classes of this name
+    is_for_users = True
+    __traceback__ = property(lambda self: None, lambda self, traceback: None)
+
+
+class WrongInputOfRule(InputFunctionException):
+    """What Snakemake makes of an error in a function of wildcards; of wrong input it keeps the message alone."""
+
+    def __init__(self, error, **where):
+        is_for_users = isinstance(error, InputError) or getattr(error, "is_for_users", False)
+        super().__init__(str(error) if is_for_users else error, **where)
+
+
+snakemake.rules.InputFunctionException = WrongInputOfRule
+
+
 def explained(question, *arguments, **named):
     """The answer to a question; what is wrong with the input is said without a traceback."""
     try:
         return question(*arguments, **named)
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        raise WrongInput(str(error)) from None
 
 
 def asked(question, **fixed):
@@ -88,11 +120,16 @@ def code_of(script, *questions):
     return digest
 
 
-if not workflow.modifier.is_main_snakefile():
+layers = [yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))]
+if workflow.modifier.is_main_snakefile():
+    layers += [*map(load_configfile, workflow.overwrite_configfiles), workflow.config_settings.config]
+else:
     # Snakemake does not read config.yaml for a module that is given a config
-    defaults = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    update_config(defaults, config)
-    config = defaults
+    layers.append(config)
+    config = {}
+    for layer in layers:
+        update_config(config, layer)
+with_search_switched_off(config, layers)
 SCHEMA = read_schema(ROOT / "schemas" / "config.schema.json")
 explained(prepare_config, config, SCHEMA)
 COMPUTE = config["compute"]
@@ -111,3 +148,10 @@ def print_table():
     log = Path("logs/collect_evaluations.log")
     if log.is_file() and log.stat().st_mtime >= STARTED:
         print(log.read_text(encoding="utf-8").partition("\n\n")[0], file=sys.stderr)
+
+
+def print_losses():
+    """Say what was lost on the way of the datasets that this run worked on; nothing where nothing was lost."""
+    losses = loss_report(config["datasets"], STARTED)
+    if losses:
+        print(losses, file=sys.stderr)
