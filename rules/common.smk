@@ -5,21 +5,18 @@ import inspect
 import os
 import re
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
-import snakemake.rules
 import yaml
 from snakemake.common.configfile import load_configfile
-from snakemake.exceptions import InputFunctionException, WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 if not (ROOT / "semid").is_dir():
-    raise WorkflowError(
+    raise WrongInput(
         f"{ROOT}: the rules need the package semid beside them, and an address brings only the rules: clone the repository "
         "and name its Snakefile by path"
     )
@@ -46,36 +43,8 @@ from semid.planning import (
 
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-STARTED = time.time()
 # of functions of wildcards, said beforehand: Snakemake asks for it thousands of times
 SIGNATURE = inspect.signature(lambda wildcards: None)
-
-
-class WrongInput(WorkflowError):
-    """What is wrong with the input of a run, for a user to mend: Snakemake finds no traceback in it to show."""
-
-    # two modules of a workflow have two classes of this name
-    is_for_users = True
-    __traceback__ = property(lambda self: None, lambda self, traceback: None)
-
-
-class WrongInputOfRule(InputFunctionException):
-    """What Snakemake makes of an error in a function of wildcards; of wrong input it keeps the message alone."""
-
-    def __init__(self, error, **where):
-        is_for_users = isinstance(error, InputError) or getattr(error, "is_for_users", False)
-        super().__init__(str(error) if is_for_users else error, **where)
-
-
-snakemake.rules.InputFunctionException = WrongInputOfRule
-
-
-def explained(question, *arguments, **named):
-    """The answer to a question; what is wrong with the input is said without a traceback."""
-    try:
-        return question(*arguments, **named)
-    except InputError as error:
-        raise WrongInput(str(error)) from None
 
 
 def asked(question, **fixed):
@@ -141,17 +110,3 @@ def uses_faiss():
     """Whether FAISS is wanted and can be used: installed here, or in the rule's conda environment."""
     by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
     return bool(datasets.faiss["enabled"] and (by_conda or importlib.util.find_spec("faiss")))
-
-
-def print_table():
-    """Show the table of this run where it was made."""
-    log = Path("logs/collect_evaluations.log")
-    if log.is_file() and log.stat().st_mtime >= STARTED:
-        print(log.read_text(encoding="utf-8").partition("\n\n")[0], file=sys.stderr)
-
-
-def print_losses():
-    """Say what was lost on the way of the datasets that this run worked on; nothing where nothing was lost."""
-    losses = loss_report(config["datasets"], STARTED)
-    if losses:
-        print(losses, file=sys.stderr)
