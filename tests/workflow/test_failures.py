@@ -214,14 +214,8 @@ def last_words(run: Run) -> str:
     ("text", "words"),
     [
         ("datasets: {1: {source: sample}}\n", "datasets: the key 1 is no text but int"),
-        ("datasets: {yes: {source: sample}}\n", "datasets: a key is yes, on or true without quotes"),
-        ("datasets: {tiny: {null: 3}}\n", "datasets: tiny: a key is null, ~ or empty"),
         ("run: &a {datasets: [*a]}\n", "a YAML alias (*name) that stands inside of its own anchor (&name) has no end"),
-        ("run: " + "[" * 40 + "]" * 40 + "\n", "is nested more than 20 levels deep"),
         ("datasets: {offline_eval.csv: {source: sample}}\n", "'offline_eval.csv': expected a name of letters"),
-        ("datasets: {Tiny: {source: sample}}\n", "datasets: 'tiny' and 'Tiny' differ in case alone"),
-        (f"datasets: {{{'a' * 40}: {{source: sample}}}}\n", "has no end that is repeated twenty times"),
-        ("compute: {device: tpu}\n", "compute: device: expected auto, cpu, mps or cuda (or cuda:1 and so on), found"),
         (f"run: {{tokenizers: [external_{'a' * 30}]}}\n", "its end repeats 'a' twenty times or more"),
         ("run: {tokenizers: [faiss]}\n", "'faiss' is no tokenizer name. Expected <method>_<size>"),
         (
@@ -229,7 +223,7 @@ def last_words(run: Run) -> str:
             "{title!r} is no field; expected {title}",
         ),
     ],
-    ids=range(12),
+    ids=range(6),
 )
 def test_a_configuration_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path, text: str, words: str) -> None:
     change = tmp_path / "change.yaml"
@@ -238,10 +232,7 @@ def test_a_configuration_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path,
     assert words in last_words(run)
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["results/tiny/", "results/tiny", "./results/tiny/rqkmeans_2x16", "results/tiny/rqkmeans_2x16/", "data/tiny/"],
-)
+@pytest.mark.parametrize("target", ["./results/tiny", "results/tiny/rqkmeans_2x16/", "data/tiny/"])
 def test_a_folder_as_target_is_answered_with_what_can_be_asked_for(tmp_path: Path, target: str) -> None:
     (tmp_path / "results/tiny/rqkmeans_2x16").mkdir(parents=True)
     said = last_words(call_snakemake(tmp_path, "-n", "--configfile", TINY, "--", target))
@@ -253,12 +244,9 @@ def test_a_folder_as_target_is_answered_with_what_can_be_asked_for(tmp_path: Pat
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("results/tiny/rqkmean_2x16/items.parquet", "'rqkmean_2x16' is no tokenizer name. Expected <method>_<size>"),
         ("results/tinny/rqkmeans_2x16/items.parquet", "dataset 'tinny' is not under `datasets:` in the config"),
         (f"results/{'a' * 30}/rqkmeans_2x16/items.parquet", "aaa' is not under `datasets:` in the config"),
-        ("results/offline_eval.csv/rqkmeans_2x16/items.parquet", "dataset 'offline_eval.csv' is not under `datasets:`"),
         ("results/tiny/rqkmeans_2x16-none/items.parquet", "the config defines no variant 'none' of rqkmeans"),
-        ("results/my shop/rqkmeans_2x16/items.parquet", "dataset 'my shop' is not under `datasets:`"),
     ],
 )
 def test_a_path_with_a_name_that_is_none_is_refused_in_a_sentence(tmp_path: Path, target: str, words: str) -> None:
