@@ -21,7 +21,12 @@ def loss_report(datasets: Iterable[str], since: float, root: Path = Path()) -> s
     for dataset in datasets:
         if any(log.stat().st_mtime >= since for log in (root / "logs" / dataset).rglob("*.log")):
             lines += _losses_of(dataset, since, root)
-    return "\n".join(["Lost on the way:", *lines]) if lines else ""
+    return "\n".join(["Lost on the way:", *map(_printable, lines)]) if lines else ""
+
+
+def _printable(line: str) -> str:
+    """A line without what a terminal would take for a command: names of files and ids are the user's."""
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def _losses_of(dataset: str, since: float, root: Path) -> list[str]:

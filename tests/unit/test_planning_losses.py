@@ -59,9 +59,9 @@ def test_what_jobs_warn_of_when_they_leave_out_vectors_or_codes_is_said_once(tmp
         log = written(tmp_path, "shop", NOTHING, f"embeddings/part-{shard:05d}-of-00003.log")
         log.write_text("10:00:00 warning: v.npy: 12 vectors for 10 items\n10:00:01 done in 1 s\n")
     log = written(tmp_path, "shop", NOTHING, "external_hand/import-00000-of-00001.log")
-    log.write_text("10:00:00 reads codes\n10:00:01 warning: codes of 12 items for 10 items\n")
+    log.write_text("10:00:00 reads codes\n10:00:01 warning: codes of 12 \x1b[31mitems for 10 items\n")
     assert loss_report(["shop"], 0, tmp_path).splitlines() == [
         "Lost on the way:",
         "  shop: v.npy: 12 vectors for 10 items",
-        "  shop: codes of 12 items for 10 items",
+        "  shop: codes of 12 ?[31mitems for 10 items",
     ]
