@@ -8,6 +8,7 @@ min_version("9.20")
 configfile: workflow.source_path("config.yaml")
 
 
+include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/resources.smk"
 include: "rules/manifests.smk"
@@ -41,5 +42,20 @@ rule all:
         ),
 
 
+rule folder:
+    """Say of a folder, which is nothing that can be asked for, which files can be."""
+    input:
+        lambda wildcards: explained(folder_refusal, wildcards.folder, config["datasets"]),
+    output:
+        "{folder}",
+    wildcard_constraints:
+        folder=FOLDERS,
+
+
 onsuccess:
     print_table()
+    print_losses()
+
+
+onerror:
+    print_losses()

@@ -5,19 +5,18 @@ import inspect
 import os
 import re
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
+from snakemake.common.configfile import load_configfile
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 if not (ROOT / "semid").is_dir():
-    raise WorkflowError(
+    raise WrongInput(
         f"{ROOT}: the rules need the package semid beside them, and an address brings only the rules: clone the repository "
         "and name its Snakefile by path"
     )
@@ -29,21 +28,23 @@ from semid.jobs.digests import code_digest
 from semid.errors import InputError
 from semid.methods import METHODS
 from semid.naming import RESERVED, name_pattern
-from semid.planning import Datasets, Tokenizers, check_address, is_address, prepare_config, read_schema
+from semid.planning import (
+    FOLDERS,
+    Datasets,
+    Tokenizers,
+    check_address,
+    folder_refusal,
+    is_address,
+    loss_report,
+    prepare_config,
+    read_schema,
+    with_search_switched_off,
+)
 
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-STARTED = time.time()
 # of functions of wildcards, said beforehand: Snakemake asks for it thousands of times
 SIGNATURE = inspect.signature(lambda wildcards: None)
-
-
-def explained(question, *arguments, **named):
-    """The answer to a question; what is wrong with the input is said without a traceback."""
-    try:
-        return question(*arguments, **named)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
 
 
 def asked(question, **fixed):
@@ -88,11 +89,16 @@ def code_of(script, *questions):
     return digest
 
 
-if not workflow.modifier.is_main_snakefile():
+layers = [yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))]
+if workflow.modifier.is_main_snakefile():
+    layers += [*map(load_configfile, workflow.overwrite_configfiles), workflow.config_settings.config]
+else:
     # Snakemake does not read config.yaml for a module that is given a config
-    defaults = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    update_config(defaults, config)
-    config = defaults
+    layers.append(config)
+    config = {}
+    for layer in layers:
+        update_config(config, layer)
+with_search_switched_off(config, layers)
 SCHEMA = read_schema(ROOT / "schemas" / "config.schema.json")
 explained(prepare_config, config, SCHEMA)
 COMPUTE = config["compute"]
@@ -104,10 +110,3 @@ def uses_faiss():
     """Whether FAISS is wanted and can be used: installed here, or in the rule's conda environment."""
     by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
     return bool(datasets.faiss["enabled"] and (by_conda or importlib.util.find_spec("faiss")))
-
-
-def print_table():
-    """Show the table of this run where it was made."""
-    log = Path("logs/collect_evaluations.log")
-    if log.is_file() and log.stat().st_mtime >= STARTED:
-        print(log.read_text(encoding="utf-8").partition("\n\n")[0], file=sys.stderr)

@@ -10,6 +10,9 @@ def resolve_device(name: str) -> torch.device:
 
     Raises `InputError` for a device that this machine does not have.
     """
+    if name == "cpu":
+        # without a look at the others, which may take long
+        return torch.device("cpu")
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")

@@ -142,6 +142,14 @@ def write_json(path: str | Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def parse_json(text: str | bytes, **hooks: Any) -> Any:
+    """What JSON says, as `json.loads` takes it apart; what is nested too deeply to be read is a `ValueError` too."""
+    try:
+        return json.loads(text, **hooks)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write `array` as `.npy` in C order, whole or not at all."""
     array = np.ascontiguousarray(array)

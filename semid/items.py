@@ -20,6 +20,13 @@ def count_items(items_path: str | Path) -> int:
         return file.metadata.num_rows
 
 
+def item_columns(items_path: str | Path) -> list[str]:
+    """Names of the columns. Raises `InputError` as :func:`item_batches` does."""
+    with _open_items(items_path) as file:
+        names: list[str] = file.schema_arrow.names
+        return names
+
+
 def item_batches(
     items_path: str | Path,
     columns: Sequence[str],

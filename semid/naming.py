@@ -18,6 +18,10 @@ MADE_ELSEWHERE = (
     "guessed. Take it from whoever made the others, and import them all again"
 )
 RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
+# The longest name of a folder: file systems take 255 bytes, and files in it have longer paths.
+LONGEST_NAME = 100
+# Snakemake takes a name whose end is there twenty times in a row for a circle of rules.
+REPEATED_END = r"(.+)\1{19}$"
 
 _VARIANT = r"(?:-(?P<variant>(?!s\d)[a-z][a-z0-9_]*))?"
 _VARIANT_AND_SEED = rf"{_VARIANT}(?:-s(?P<seed>[1-9]\d*))?"
@@ -45,7 +49,8 @@ def grammar() -> str:
         f"<method>_<size>[-<variant>][-s<seed>]: {' or '.join(forms)}, then a variant "
         "defined under `tokenizers:` in the config, then a seed other than 0; "
         "examples: rqkmeans_4x256, rqvae_3x512-s1, rqvae_4x256-tiger, vqvae_4096; "
-        f"or {EXTERNAL}_<name>: codes made elsewhere, which the dataset names under `external:`"
+        f"or {EXTERNAL}_<name>: codes made elsewhere, which the dataset names under `external:`; at most "
+        f"{LONGEST_NAME} characters"
     )
 
 
@@ -62,6 +67,22 @@ def _pattern(method: str) -> str:
 def name_pattern(method: str) -> str:
     """Regular expression for every well-formed name of a method, or of `external`, without named groups."""
     return re.sub(r"\?P<\w+>", "", _pattern(method))
+
+
+def check_folder_name(name: str, owner: str) -> None:
+    """Raise `InputError` for the name of a folder that is too long, or that Snakemake takes for a circle of rules.
+
+    `owner` says in words what has the name.
+    """
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f"'{name[:20]}…' is no name of {owner}: it has {len(name)} characters, and {LONGEST_NAME} are the most"
+        )
+    if repeated := re.search(REPEATED_END, name, flags=re.DOTALL):
+        raise InputError(
+            f"'{name}' is no name of {owner}: its end repeats '{repeated[1]}' twenty times or more, which Snakemake "
+            "takes for a circle of rules"
+        )
 
 
 def option_key_patterns(method: str) -> tuple[str, str]:
@@ -93,6 +114,7 @@ class TokenizerName:
     @classmethod
     def parse(cls, name: str) -> Self:
         """Take `name` apart; an `InputError` shows the grammar when it is malformed."""
+        check_folder_name(name, "a tokenizer")
         method = name.partition("_")[0]
         if method in METHODS or method == EXTERNAL:
             found = re.fullmatch(_pattern(method), name, flags=re.ASCII)

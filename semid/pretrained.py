@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from semid.errors import InputError
-from semid.files import write_text
+from semid.files import parse_json, write_text
 
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -40,8 +40,8 @@ def read_header(model_path: str | Path) -> dict[str, Any] | None:
             length = int.from_bytes(file.read(8), "little")
             if length > _LONGEST_HEADER:
                 raise ValueError("its header is too long")
-            text = json.loads(file.read(length)).get("__metadata__", {}).get(HEADER_ENTRY)
-        return None if text is None else json.loads(text)
+            text = parse_json(file.read(length)).get("__metadata__", {}).get(HEADER_ENTRY)
+        return None if text is None else parse_json(text)
     except (ValueError, AttributeError) as error:
         raise InputError(f"{model_path} is not a whole safetensors file ({error}); train or copy it again") from error
 

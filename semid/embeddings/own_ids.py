@@ -1,7 +1,6 @@
 """The ids of the user's own vectors: a file of ids beside the vectors, or the id column of their table."""
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from semid.embeddings.settings import OwnVectors, embedding_settings
 from semid.errors import InputError
+from semid.files import parse_json
 from semid.ids import first_few, id_strings
 
 ID_COLUMN = "item_id"
@@ -62,7 +62,7 @@ def _npy_ids(path: Path) -> Iterator[pa.Array]:
 
 
 def _json_ids(path: Path) -> Iterator[pa.Array]:
-    ids = json.loads(path.read_text(encoding="utf-8"))
+    ids = parse_json(path.read_text(encoding="utf-8"))
     if not isinstance(ids, list):
         raise InputError(f"{path}: expected one JSON list of ids")
     yield pa.array(ids)
@@ -93,7 +93,7 @@ def id_batches(settings: OwnVectors) -> Iterator[pa.Array]:
             row += len(batch)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (ValueError, EOFError, TypeError, pa.ArrowException) as error:
+    except (ValueError, EOFError, TypeError, OverflowError, csv.Error, pa.ArrowException) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot read ids: {error}") from None

@@ -14,8 +14,11 @@ Text = Annotated[
     str,
     MinLen(1),
     doc(
-        "The text of an item, from `{title}`, `{description}`, `{categories}` and `{store}`. With "
-        '`"{title} {description}"` encoding takes about two to three times as long.'
+        "The text of an item: `{title}`, `{description}`, `{categories}`, `{store}`, and any other column of the item "
+        "files by its own name, such as `{features}` or `{price}`. Numbers stay as they are written, a list is joined "
+        "by commas, a record is `key: value; key: value`, and what is null is empty. The raw files are read anew where "
+        'the set of such columns changes, and not for other words around them. With `"{title} {description}"` encoding '
+        "takes about two to three times as long."
     ),
 ]
 VectorFile = Annotated[Path, WITHOUT_BRACES]

@@ -1,6 +1,5 @@
 """The sharded store of item embeddings: parts as `.npy` files, and a manifest that is written last."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from semid.errors import InputError
-from semid.files import full_disk_names, open_array, sha256_of, whole_file, write_json
+from semid.files import full_disk_names, open_array, parse_json, sha256_of, whole_file, write_json
 from semid.items import items_in_train
 from semid.parts import Parts
 from semid.progress import Progress
@@ -146,7 +145,7 @@ class EmbeddingStore(Parts):
         """
         manifest_path = Path(manifest_path)
         try:
-            manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+            manifest = parse_json(manifest_path.read_text(encoding="utf-8"))
             entries, dim, dtype, space = (manifest[key] for key in ("parts", "dim", "dtype", "space"))
         except FileNotFoundError:
             raise InputError(f"{manifest_path}: there are no embeddings here; run the embedding step first") from None

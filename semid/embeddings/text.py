@@ -3,34 +3,16 @@
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 import numpy as np
 
 from semid.errors import InputError
-from semid.items import item_batches
+from semid.items import REMEDY, item_batches, item_columns
+from semid.templates import template_fields
 
-TEXT_FIELDS = ("title", "description", "categories", "store")
 # numpy compares and sorts byte strings of a fixed size as they are, to the last byte
 DIGEST = np.dtype("S16")
-
-
-def template_fields(template: str) -> list[tuple[str, str | None]]:
-    """A template such as `"{title} {description}"` as pairs of literal text and the field after it.
-
-    Raises `InputError` for a field that an item table does not have and for more than a field's name in braces.
-    """
-    try:
-        pieces = list(Formatter().parse(template))
-    except ValueError as error:
-        raise InputError(f"text template {template!r}: {error}") from None
-    for _, field, form, conversion in pieces:
-        if field is not None and (field not in TEXT_FIELDS or form or conversion):
-            raise InputError(f"text template {template!r}: unknown field {field!r}; fields: {', '.join(TEXT_FIELDS)}")
-    if not any(field for _, field, _, _ in pieces):
-        raise InputError(f"text template {template!r} names no field; fields: {', '.join(TEXT_FIELDS)}")
-    return [(literal, field) for literal, field, _, _ in pieces]
 
 
 def _field_text(value: Any) -> str:
@@ -47,9 +29,19 @@ def render(pieces: list[tuple[str, str | None]], item: dict[str, Any]) -> str:
 
 
 def item_texts(items_path: str | Path, template: str, start: int, stop: int) -> Iterator[list[str]]:
-    """Texts of the rows `start:stop` of `items.parquet`, in order, in lists of at most 16,384 texts."""
+    """Texts of the rows `start:stop` of `items.parquet`, in order, in lists of at most 16,384 texts.
+
+    Raises `InputError` for a template as :func:`semid.templates.template_fields` does, and for one that names a column
+    that the table does not have.
+    """
     pieces = template_fields(template)
     columns = list(dict.fromkeys(field for _, field in pieces if field))
+    names = item_columns(items_path)
+    if missing := [name for name in columns if name not in names]:
+        raise InputError(
+            f"text template {template!r}: {items_path} has no column {', '.join(missing)}; its columns are "
+            f"{', '.join(names)}{REMEDY}"
+        )
     for batch in item_batches(items_path, columns, start, stop, by_row_group=True):
         yield [render(pieces, item) for item in batch.to_pylist()]
 

@@ -1,6 +1,5 @@
 """Opens what an evaluation reads, and writes what it gives."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from semid.evaluation.ranks_file import write_ranks
 from semid.evaluation.settings import FIT, EvaluationSettings
 from semid.evaluation.table import write_table
 from semid.evaluation.target_ranks import Ranking, Ranks
+from semid.files import parse_json
 from semid.interactions import Interactions, read_interactions
 
 # What `query.json` says of the query that was chosen: keys of EvaluationSettings.
@@ -98,7 +98,7 @@ def fitted_settings(settings: EvaluationSettings, path: str | Path | None) -> Ev
     if path is None:
         raise InputError("evaluation: query fit needs the query.json of the dataset")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = parse_json(Path(path).read_text(encoding="utf-8"))
         return replace(settings, **{key: content[key] for key in CHOICE})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} holds no choice of the query ({error!r}): delete it and fit again") from error

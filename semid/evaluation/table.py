@@ -86,8 +86,9 @@ def read_table(path: str | Path, expected: Sequence[str] = TABLE_COLUMNS) -> lis
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             rows, columns = list(reader), tuple(reader.fieldnames or ())
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): run the evaluation again") from error
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read ({reason}): run the evaluation again") from error
     if columns != tuple(expected):
         raise InputError(f"{path} does not have the columns of its table: run the evaluation again")
     return rows

@@ -24,6 +24,16 @@ SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_END = 10.0
 
 
+class _Lines(logging.Formatter):
+    """Lines of a log, in which `warning:` stands before what is one, so that it can be found there."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.levelno != logging.WARNING:
+            return super().format(record)
+        warning = logging.makeLogRecord({**record.__dict__, "msg": f"warning: {record.getMessage()}", "args": ()})
+        return super().format(warning)
+
+
 @contextmanager
 def job_log(path: str | Path) -> Iterator[None]:
     """Send file descriptors 1 and 2 and the `semid` logger to `path` for the length of the block.
@@ -43,7 +53,7 @@ def job_log(path: str | Path) -> Iterator[None]:
     os.dup2(log, 2)
     os.close(log)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(_Lines("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger = logging.getLogger("semid")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -4,8 +4,21 @@ Imported at every planning, so it needs little: the standard library, jsonschema
 """
 
 from semid.planning.addresses import check_address, is_address
-from semid.planning.config import prepare_config, read_schema
+from semid.planning.config import prepare_config, read_schema, with_search_switched_off
 from semid.planning.datasets import Datasets
+from semid.planning.folders import FOLDERS, folder_refusal
+from semid.planning.losses import loss_report
 from semid.planning.tokenizers import Tokenizers
 
-__all__ = ["Datasets", "Tokenizers", "check_address", "is_address", "prepare_config", "read_schema"]
+__all__ = [
+    "FOLDERS",
+    "Datasets",
+    "Tokenizers",
+    "check_address",
+    "folder_refusal",
+    "is_address",
+    "loss_report",
+    "prepare_config",
+    "read_schema",
+    "with_search_switched_off",
+]

@@ -1,7 +1,7 @@
 """The configuration held against its schema, and completed by the schema's defaults."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,13 @@ from semid.naming import TokenizerName
 
 Schema = dict[str, Any]
 
+# The schema has eight levels.
+DEEPEST = 20
+# YAML aliases let a few lines stand for as many values as one likes.
+MOST_VALUES = 1_000_000
+# The most characters of a value in a message, and of a message.
+LONGEST_VALUE, LONGEST_FAULT = 200, 2_000
+
 
 @cache
 def read_schema(path: Path) -> Schema:
@@ -31,11 +38,15 @@ def prepare_config(config: dict[str, Any], schema: Schema) -> None:
     A key whose value is null counts as one that is not there. Raises `InputError` with a line a fault, each of which
     names its key, what was expected and what was found.
     """
-    _drop_nulls(config)
+    _plain_values(config, (), {})
+    _refuse_alike(config.get("datasets"))
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=relevance, reverse=True)
     if errors:
         causes = [cause for error in errors for cause in _causes(error)]
-        faults = [f"{': '.join(map(str, cause.absolute_path)) or 'the config'}: {_fault(cause)}" for cause in causes]
+        faults = [
+            f"{': '.join(map(str, cause.absolute_path)) or 'the config'}: {_shortened(_fault(cause), LONGEST_FAULT)}"
+            for cause in causes
+        ]
         raise InputError(
             "The configuration is wrong (docs/configuration.md explains every key).\n" + shown("\n".join(faults))
         )
@@ -44,12 +55,75 @@ def prepare_config(config: dict[str, Any], schema: Schema) -> None:
     _Completing(schema).validate(config)
 
 
-def _drop_nulls(section: dict[str, Any]) -> None:
-    for key in [key for key, value in section.items() if value is None]:
-        del section[key]
-    for value in section.values():
-        if isinstance(value, dict):
-            _drop_nulls(value)
+def with_search_switched_off(config: dict[str, Any], layers: Iterable[Mapping[str, Any]]) -> None:
+    """Let `faiss: false` in one layer of a configuration leave the other keys of `faiss:` as other layers have them.
+
+    `config` is what has become of `layers`, each a file or the options of the command line that lies over those
+    before: there a map replaces `false`, and `false` a map.
+    """
+    values = [layer["faiss"] for layer in layers if isinstance(layer, Mapping) and layer.get("faiss") is not None]
+    # on the command line, faiss=false is a text
+    values = [{"enabled": False} if value is False or value == "false" else value for value in values]
+    if {"enabled": False} in values and all(isinstance(value, Mapping) for value in values):
+        config["faiss"] = {key: value[key] for value in values for key in value}
+
+
+def _plain_values(section: Any, place: tuple[Any, ...], sizes: dict[int, int]) -> int:
+    """Drop the keys of maps whose value is null, and return the number of values in `section`.
+
+    `place` are the keys above it, `sizes` the numbers of maps and lists met before, 0 where one is not yet left.
+    Raises `InputError` for keys that are no texts, for what contains itself, and for what is nested or repeated without
+    end: what comes after may rely on it.
+    """
+    if not isinstance(section, Mapping | list | tuple):
+        return 1
+    where = ": ".join(map(str, place)) or "the config"
+    size = sizes.get(id(section))
+    if size == 0:
+        raise InputError(f"{where}: a YAML alias (*name) that stands inside of its own anchor (&name) has no end")
+    if size is not None:
+        return size
+    if len(place) > DEEPEST:
+        raise InputError(f"{': '.join(map(str, place[:3]))}: … is nested more than {DEEPEST} levels deep")
+    sizes[id(section)] = 0
+    if isinstance(section, Mapping):
+        for key in section:
+            if not isinstance(key, str):
+                raise InputError(f"{where}: {_key_that_is_no_text(key)}")
+    if isinstance(section, dict):
+        for key in [key for key, value in section.items() if value is None]:
+            del section[key]
+    inside = section.items() if isinstance(section, Mapping) else enumerate(section)
+    size = 1 + sum(_plain_values(value, (*place, key), sizes) for key, value in inside)
+    if size > MOST_VALUES:
+        raise InputError(f"{where}: aliases (*name) make more than {MOST_VALUES:,} values of it")
+    sizes[id(section)] = size
+    return size
+
+
+def _key_that_is_no_text(key: Any) -> str:
+    """What is wrong with a key that YAML did not read as a text, and what to write."""
+    if isinstance(key, bool):
+        words = "yes, on or true" if key else "no, off or false"
+        return f"a key is {words} without quotes, which YAML does not read as a text; write it in quotes"
+    if key is None:
+        return "a key is null, ~ or empty, which YAML does not read as a text; write it in quotes"
+    return (
+        f"the key {key} is no text but {type(key).__name__}, as YAML reads it without quotes; write it in quotes: "
+        f'"{key}"'
+    )
+
+
+def _refuse_alike(datasets: Any) -> None:
+    """Raise `InputError` for names of datasets that differ in case alone."""
+    names: dict[str, str] = {}
+    for name in datasets if isinstance(datasets, Mapping) else ():
+        other = names.setdefault(name.casefold(), name)
+        if other != name:
+            raise InputError(
+                f"datasets: {other!r} and {name!r} differ in case alone, and would be one folder where file systems do "
+                "not tell upper from lower case: rename one of them"
+            )
 
 
 def _causes(error: ValidationError) -> list[ValidationError]:
@@ -94,10 +168,18 @@ def _fault(error: ValidationError) -> str:
     if error.validator == "additionalProperties":
         return f"{error.message.partition(' d')[0]}: {schema['description']}"
     if "expected" in schema and error.validator not in ("required", "dependentRequired"):
-        return f"expected {schema['expected']}, found {error.instance!r}"
+        return f"expected {schema['expected']}, found {_shown(error.instance)}"
     if error.validator in ("oneOf", "anyOf", "not", "pattern") and "description" in schema:
-        return f"{error.instance!r}: {schema['description']}"
+        return f"{_shown(error.instance)}: {schema['description']}"
     return error.message
+
+
+def _shown(value: Any) -> str:
+    return _shortened(repr(value), LONGEST_VALUE)
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest // 2]} … {text[-longest // 2 :]}"
 
 
 def _complete_properties(

@@ -11,6 +11,7 @@ from semid.errors import InputError
 from semid.naming import part_name
 from semid.planning.config import Schema, defaults_of
 from semid.retrieval.strategies.registry import STRATEGIES, strategies_for_control
+from semid.templates import columns_beside
 
 SPLITS = ("train", "valid", "test")
 OWN_VECTORS = ("vectors", "ids", "table")
@@ -60,7 +61,18 @@ class Datasets:
             unused |= set() if options["split"] in official_splits() else {"split"}
         if not source.has_interactions:
             unused |= {"ties", "seed"}
-        return {key: value for key, value in options.items() if key not in unused}
+        texts = self.text_columns(dataset)
+        return {key: value for key, value in options.items() if key not in unused} | (
+            {"text_columns": texts} if texts else {}
+        )
+
+    def text_columns(self, dataset: str) -> list[str]:
+        """The columns of the item files that only the template of an item's text names: `preprocess` keeps them."""
+        template = self.embeddings(dataset).get("text")
+        try:
+            return list(columns_beside(template)) if template else []
+        except InputError as error:
+            raise InputError(f"dataset '{dataset}': {error}") from None
 
     def max_malformed(self, dataset: str) -> str:
         """The limit at which reading stops, as a text: it is a resource of the job, and no result depends on it."""

@@ -10,6 +10,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from semid.checks import check_options, doc
+from semid.device import resolve_device
 from semid.quantizers.kernels.blocks import empty_tensor
 
 
@@ -17,19 +18,22 @@ from semid.quantizers.kernels.blocks import empty_tensor
 class Compute:
     """Where and in which blocks to compute, which changes speed and memory but never what is learnt.
 
-    `device` is a torch device. `batch_size` rows are encoded at once, and `codeword_block` codewords are compared at
-    once, except by a beam, which compares fewer rows with all codewords of a level. `scratch` is a folder for the
-    training rows, and for all that is as large, in files that need no memory; None keeps them in memory. A device other
-    than the CPU holds them in its own memory.
+    `device` is `cpu`, `mps`, `cuda` (also `cuda:1`), or `auto`, which becomes the first of cuda, mps and cpu that is
+    here. `batch_size` rows are encoded at once, and `codeword_block` codewords are compared at once, except by a beam,
+    which compares fewer rows with all codewords of a level. `scratch` is a folder for the training rows, and for all
+    that is as large, in files that need no memory; None keeps them in memory. A device other than the CPU holds them
+    in its own memory. Raises `InputError` for an option out of its range, and for a device that
+    this machine does not have.
     """
 
-    device: Annotated[str, doc("The torch device to compute on.")] = "cpu"
+    device: Annotated[str, doc("The device to compute on: auto, cpu, mps, cuda, or cuda:1 and so on.")] = "cpu"
     batch_size: Annotated[int, Ge(1), doc("Rows that are encoded at once.")] = 2048
     codeword_block: Annotated[int, Ge(1), doc("Codewords that are compared at once.")] = 1024
     scratch: Annotated[str | Path | None, doc("The folder of files for the training rows; null is memory.")] = None
 
     def __post_init__(self) -> None:
         check_options(self)
+        object.__setattr__(self, "device", str(resolve_device(self.device)))
 
     def in_memory(self) -> Self:
         """The same without files for the training rows."""

@@ -1,7 +1,6 @@
 """What tokenizers have in common with codes that were made elsewhere: codebooks, a space, and files."""
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from semid.checks import check_options, doc, options_of
 from semid.errors import InputError
-from semid.files import whole_file, write_text
+from semid.files import parse_json, whole_file, write_text
 from semid.methods import METHODS
 from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, config_text, header_text, read_header
 from semid.quantizers.kernels.inputs import array_of_lists, check_codes
@@ -245,7 +244,7 @@ def _at_encode(kind: type[Decoder]) -> dict[str, Any]:
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    return parse_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
 def _class_named(name: str) -> type[Decoder]:

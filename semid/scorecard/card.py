@@ -3,14 +3,13 @@
 Needs neither torch nor scikit-learn, so that scorecards can be read where nothing is computed.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_type_hints
 
 from semid.errors import InputError
-from semid.files import write_json
+from semid.files import parse_json, write_json
 
 Typed = TypeVar("Typed")
 
@@ -143,7 +142,7 @@ class Scorecard:
     def read(cls, path: str | Path) -> Self:
         """Read what :meth:`write` wrote; InputError for a file that holds anything else."""
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = parse_json(Path(path).read_text(encoding="utf-8"))
             reconstruction, structure = content["reconstruction"], content["structure"]
             typed = {
                 "reconstruction": reconstruction and _from_json(Reconstruction, reconstruction),

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import json
 import re
 import zlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
+from semid.files import parse_json
 from semid.ids import WHOLE_FLOAT, first_few, id_strings, plain_values
 
 # The second name is that of OpenOneRec.
@@ -111,7 +111,7 @@ def _reading(path: str | Path, what: str) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, OverflowError, csv.Error, zlib.error, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot read {what}: {error}") from None
 
 
@@ -123,7 +123,7 @@ def _open_text(path: Path) -> TextIO:
 def _index_batches(path: Path) -> Iterator[Batch]:
     with _open_text(path) as file:
         # Items are read as pairs, because a dict would take the last of two codes of one item.
-        pairs = json.load(file, object_pairs_hook=list)
+        pairs = parse_json(file.read(), object_pairs_hook=list)
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
         raise InputError(f'{path}: expected {{"0": ["<a_12>", "<b_7>", …], …}}, an item a key')
     if not pairs:

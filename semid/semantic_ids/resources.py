@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 
-from semid.device import resolve_device
 from semid.quantizers import Compute
 
 
@@ -15,4 +14,4 @@ def compute_of_job(resources: Any, threads: int, scratch: str | None = None) -> 
     place of memory. Raises `InputError` for a device that this machine does not have.
     """
     torch.set_num_threads(threads)
-    return Compute(str(resolve_device(resources.device)), resources.batch_size, resources.codeword_block, scratch)
+    return Compute(resources.device, resources.batch_size, resources.codeword_block, scratch)

@@ -13,21 +13,28 @@ from semid.data.sources import SOURCES, source_class
 from semid.embeddings.settings import VECTOR_FILES, EncoderSettings, HashingSettings, OwnVectors
 from semid.evaluation import EvaluationSettings
 from semid.methods import METHODS
-from semid.naming import option_key_patterns
+from semid.naming import LONGEST_NAME, REPEATED_END, option_key_patterns
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
 
 Schema = dict[str, Any]
 
 TOKENIZER_KEYS = "expected a method (rqkmeans), a variant of it (rqkmeans-pca32) or a full name (rqkmeans_4x256-pca32)"
 DATASET_NAMES = (
-    "expected a name of letters, digits, _ . and - that begins with a letter or digit and is not raw or bench"
+    f"expected a name of letters, digits, _ . and -, at most {LONGEST_NAME}, that begins with a letter or digit, is "
+    "not raw or bench, does not end in .csv, .json or .log as files beside its folder do, and has no end that is "
+    "repeated twenty times"
 )
 FAISS_VALUES = (
     "expected false, or a map of enabled, normalize, factory and on_disk, the last only for a factory with inverted "
     "lists (IVF…)"
 )
-# a $ alone would let a newline at the end pass
-DATASET_NAME_PATTERN = r"^(?!(raw|bench)$)[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)"
+# the length comes first, so that the others look at short texts; a $ alone would let a newline at the end pass
+DATASET_NAME_PATTERN = (
+    rf"^(?=.{{1,{LONGEST_NAME}}}$)(?!(?:[rR][aA][wW]|[bB][eE][nN][cC][hH])$)"
+    r"(?!.*\.(?:[cC][sS][vV]|[jJ][sS][oO][nN]|[lL][oO][gG])$)"
+    rf"(?!.*{REPEATED_END})"
+    r"[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)"
+)
 # these are no options of the configuration: a tokenizer's name says them, or the workflow writes them
 OF_NAME = ("num_levels", "codebook_size", "seed", "metadata")
 

@@ -666,6 +666,20 @@ def test_blocks_below_one_are_refused(change: dict):
         Compute(**change)
 
 
+def test_devices_are_resolved_or_refused_before_anything_is_computed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert Compute(device="auto") == Compute()
+    make(next(iter(CASES))).fit(VECTORS, Compute(device="auto"))
+    for device in ("cuda", "cuda:3", "mps"):
+        with pytest.raises(InputError, match=rf"^device '{device}' is not available here; use `auto` or `cpu`$"):
+            Compute(device=device)
+    with pytest.raises(InputError, match=r"^device is 'gpu'; expected auto, cpu, mps or cuda$"):
+        Compute(device="gpu")
+    with pytest.raises(InputError, match=r"^device must be a text, got 0$"):
+        Compute(device=0)
+
+
 @every_case
 def test_a_failed_fit_leaves_no_tokenizer(case: str, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object, **__: object) -> None:

@@ -1,6 +1,8 @@
 """The configuration, checked and completed, and what it says of datasets and tokenizers."""
 
 import copy
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,17 @@ import yaml
 
 from semid.errors import InputError
 from semid.methods import METHODS
-from semid.planning import Datasets, Tokenizers, check_address, is_address, prepare_config, read_schema
+from semid.planning import (
+    FOLDERS,
+    Datasets,
+    Tokenizers,
+    check_address,
+    folder_refusal,
+    is_address,
+    prepare_config,
+    read_schema,
+    with_search_switched_off,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = read_schema(ROOT / "schemas/config.schema.json")
@@ -286,3 +298,208 @@ def test_addresses_without_users_and_with_a_plugin_will_do() -> None:
         check_address("https://me:secret@host/items.csv", is_readable=True)
     with pytest.raises(InputError, match=r"gopher://host/items\.csv: no storage plugin that is installed"):
         check_address("gopher://host/items.csv", is_readable=False)
+
+
+# Names and keys
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "offline_eval.csv",
+        "tokenizers.csv",
+        "Tokenizers.CSV",
+        "manifest.json",
+        "collect_evaluations.log",
+        "raw",
+        "Raw",
+        "bench",
+        "",
+        ".",
+        "..",
+        ".hidden",
+        "-dash",
+        "_under",
+        "my shop",
+        "a/b",
+        "a\\b",
+        "münchen",
+        "店",
+        "{x}",
+        "shop\n",
+        "a" * 20,
+        "shop" + "-x" * 20,
+        "a" * 101,
+        "ab" * 5_000,
+    ],
+)
+def test_names_that_can_be_no_folder_of_a_dataset_are_refused_with_what_can_be(name: str) -> None:
+    said = refusal(datasets={name: {"source": "sample"}}, run={"datasets": ["sample"], "tokenizers": ["vqvae_8"]})
+    assert "datasets: " in said
+    assert "expected a name of letters, digits, _ . and -, at most 100" in said
+    assert len(said) < 1_000
+
+
+@pytest.mark.parametrize(
+    "name", ["beauty.v2", "2014", "a" * 19, "ab-" * 19, "embeddings", "faiss", "x" * 19 + "y" * 19, "csv"]
+)
+def test_other_names_are_those_of_datasets(name: str) -> None:
+    configured(datasets={name: {"source": "sample"}}, run={"datasets": [name], "tokenizers": ["vqvae_8"]})
+
+
+def test_datasets_that_differ_in_case_alone_are_refused() -> None:
+    datasets = {name: {"source": "sample"} for name in ("Beauty", "toys", "beauty")}
+    assert "'Beauty' and 'beauty' differ in case alone" in refusal(datasets=datasets)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("datasets: {1: {source: sample}}", "datasets: the key 1 is no text but int"),
+        ("datasets: {1.5: {source: sample}}", "datasets: the key 1.5 is no text but float"),
+        ("datasets: {2020-01-02: {source: sample}}", "datasets: the key 2020-01-02 is no text but date"),
+        ("datasets: {yes: {source: sample}}", "datasets: a key is yes, on or true without quotes"),
+        ("datasets: {off: {source: sample}}", "datasets: a key is no, off or false without quotes"),
+        ("datasets: {null: {source: sample}}", "datasets: a key is null, ~ or empty"),
+        ("null: 1", "the config: a key is null"),
+        ("1: null", "the config: the key 1 is no text"),
+        ("tokenizers: {7: {}}", "tokenizers: the key 7 is no text"),
+        ("tokenizers: {rqvae: {3: 4}}", "tokenizers: rqvae: the key 3 is no text"),
+        ("datasets: {a: {source: table, columns: {1: x}}}", "datasets: a: columns: the key 1 is no text"),
+        ("datasets: {a: {source: table, items: [{1: x}]}}", "datasets: a: items: 0: the key 1 is no text"),
+    ],
+)
+def test_keys_that_yaml_reads_as_something_else_are_named(text: str, words: str) -> None:
+    said = refusal(**yaml.safe_load(text)) if not text[0].isdigit() and text[:4] != "null" else None
+    if said is None:
+        with pytest.raises(InputError) as raised:
+            prepare_config(yaml.safe_load(text), SCHEMA)
+        said = str(raised.value)
+    assert said.startswith(words)
+    assert "write it in quotes" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("datasets: &a {b: *a}", "datasets: b: a YAML alias"),
+        ("run: {datasets: &a [*a]}", "run: datasets: 0: a YAML alias"),
+        ("run: &a {datasets: [[*a]]}", "a YAML alias"),
+        ("run: " + "[" * 30 + "]" * 30, "run: 0: 0: … is nested more than 20 levels deep"),
+        ("run: " + "{a: " * 30 + "1" + "}" * 30, "run: a: a: … is nested more than 20 levels deep"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+            + "".join(
+                f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in pairwise("abcdefghi")
+            ),
+            "aliases (*name) make more than 1,000,000 values",
+        ),
+    ],
+)
+def test_what_has_no_end_is_refused(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        prepare_config(yaml.safe_load(text), SCHEMA)
+
+
+def test_values_are_shown_short() -> None:
+    assert len(refusal(compute={"device": "x" * 100_000, "threads": list(range(100_000))})) < 3_000
+
+
+def test_the_same_anchor_may_stand_in_two_places() -> None:
+    config = yaml.safe_load("a: &a {k_core: 3, split: null}\nb: *a")
+    changes = {"datasets": {name: {"source": "sample", "preprocess": config[name]} for name in ("a", "b")}}
+    assert [configured(**changes)["datasets"][name]["preprocess"] for name in ("a", "b")] == [{"k_core": 3}] * 2
+
+
+@pytest.mark.parametrize(
+    "tokenizer", ["external_" + "a" * 30, "rqvae_4x256-" + "ab" * 20, "vqvae_" + "1" * 30, "vqvae_" + "12" * 3_000]
+)
+def test_names_of_tokenizers_that_snakemake_takes_for_circles_or_that_are_too_long_are_refused(tokenizer: str) -> None:
+    _, tokenizers = planned(run={"datasets": ["sample"], "tokenizers": [tokenizer]})
+    with pytest.raises(InputError, match="is no name of a tokenizer: ") as raised:
+        tokenizers.of_run()
+    assert len(str(raised.value)) < 300
+
+
+FLAT = {"enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([{"faiss": {"normalize": False}}, {"faiss": False}], {"normalize": False, "enabled": False}),
+        (
+            [{"faiss": {"normalize": False, "enabled": True}}, {}, {"faiss": False}],
+            {"normalize": False, "enabled": False},
+        ),
+        ([{"faiss": FLAT}, {"faiss": False}, {"faiss": {"normalize": False}}], {"normalize": False, "enabled": False}),
+        ([{"faiss": False}, {"faiss": {"enabled": True}}], {"enabled": True}),
+        (
+            [{"faiss": {"factory": "SQfp16"}}, {"faiss": None}, {"faiss": False}],
+            {"factory": "SQfp16", "enabled": False},
+        ),
+        ([{"faiss": False}], {"enabled": False}),
+        ([{"faiss": {"normalize": False}}, {"faiss": "false"}], {"normalize": False, "enabled": False}),
+        ([{"faiss": FLAT}, {"faiss": {"normalize": False}}], "as it was"),
+        ([{"faiss": FLAT}, {"faiss": True}, {"faiss": False}], "as it was"),
+        ([{}], "as it was"),
+    ],
+)
+def test_search_is_switched_off_and_the_rest_stays(layers: list[dict[str, Any]], expected: Any) -> None:
+    config = {"faiss": "as it was"}
+    with_search_switched_off(config, layers)
+    assert config["faiss"] == expected
+
+
+def test_search_that_is_switched_off_still_compares_as_it_did() -> None:
+    config = configured(faiss={"normalize": False, "enabled": False})
+    assert Datasets(config, SCHEMA).faiss["normalize"] is False
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["results", "data", "results/beauty", "results/beauty.v2", "results/beauty/rqkmeans_4x256", "results/beauty/faiss",
+     "results/beauty/rqvae_3x8-s1", "data/beauty", "data/raw", "data/raw/beauty", "results/beauty/vqvae_8/codes"],
+)  # fmt: skip
+def test_folders_are_told_from_files_and_answered_with_what_can_be_asked_for(folder: str) -> None:
+    assert re.fullmatch(FOLDERS, folder)
+    with pytest.raises(InputError) as raised:
+        folder_refusal(folder, ["beauty", "toys"])
+    said = str(raised.value)
+    assert said.startswith(f"'{folder}' is a folder")
+    assert "<dataset> is one of beauty, toys" in said
+    assert "<method>_<size>[-<variant>][-s<seed>]" in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["results/offline_eval.csv", "results/offline_evla.csv", "results/manifest.json", "results/b/query.json",
+     "results/b/vqvae_8/items.parquet", "results/b/vqvae_8/codes/part-00000-of-00001.npy", "data/b/items.parquet",
+     "data/model/LICENSE", "data/downloads/purchases", "data/raw/b/reviews.jsonl.gz", "logs/b", "elsewhere",
+     "results/b/faiss/index.faiss", "results/b/vqvae_8/codebook.md"],
+)  # fmt: skip
+def test_files_are_no_folders(file: str) -> None:
+    assert not re.fullmatch(FOLDERS, file)
+
+
+# Columns of the items as text
+
+
+def test_preprocessing_keeps_the_columns_that_the_text_names_whatever_its_words() -> None:
+    texts = ["{title} {price} {features}", "{features}; {price}: {title}"]
+    found = [planned(embeddings={"model": "hashing", "text": text})[0].preprocess("sample") for text in texts]
+    assert found[0]["text_columns"] == ["features", "price"]
+    assert found[0] == found[1]
+    assert "text_columns" not in planned(embeddings={"model": "hashing", "text": "{title} {store}"})[0].preprocess(
+        "sample"
+    )
+    own = {"embeddings": {"vectors": "x.npy", "ids": "x.txt"}}
+    datasets, _ = planned(**table(items="x.csv", **own), embeddings={"model": "hashing", "text": "{title} {price}"})
+    assert "text_columns" not in datasets.preprocess("mine")
+
+
+def test_a_template_that_is_none_is_refused_with_its_dataset() -> None:
+    datasets, _ = planned(embeddings={"model": "hashing", "text": "{title:>3}"})
+    with pytest.raises(InputError, match=r"^dataset 'sample': text template '\{title:>3\}': "):
+        datasets.preprocess("sample")

@@ -16,6 +16,7 @@ from semid.data import AmazonReviews2023, Outputs, PreprocessSettings, Table, pr
 from semid.data.formats.quotes import count_lines
 from semid.data.raw_files import raw_files
 from semid.errors import InputError
+from semid.ids import id_strings
 
 T0 = 1_500_000_000_000
 OFF = PreprocessSettings(k_core=0, repeats="keep")
@@ -358,7 +359,7 @@ def test_whole_numbers_that_went_through_floats_are_one_item(tmp_path, ending):
     assert [row["title"] for row in result.items] == ["x", "x", "x"]
 
 
-@pytest.mark.parametrize("value", [7.5, float(2**53 + 2), float("inf")])
+@pytest.mark.parametrize("value", [7.5, float(2**53), float(2**53 + 2), float("inf")])
 def test_floats_that_are_no_ids_are_refused_with_their_row(tmp_path, value):
     path = interactions(tmp_path / "i.parquet", pa.array([T0] * 3), item_id=pa.array([1.0, value, 2.0]))
     message = refused(tmp_path, Table(path, timestamp_unit="milliseconds"))
@@ -371,7 +372,7 @@ def test_floats_that_are_no_ids_are_refused_with_their_row(tmp_path, value):
         assert "in row 2; write ids" in refused(tmp_path, Table(path, timestamp_unit="milliseconds"))
 
 
-@pytest.mark.parametrize("written", ["1.8014398509481984e+16", "18014398509481984.0", "-2E+20"])
+@pytest.mark.parametrize("written", ["9007199254740992.0", "1.8014398509481984e+16", "18014398509481984.0", "-2E+20"])
 def test_floats_written_as_text_are_refused_above_two_to_the_53(tmp_path, written):
     path = text(tmp_path / "i.csv", f"{HEADER}u,a,{T0}\nu,{written},{T0}\n")
     assert f"the first is {written.removesuffix('.0')} in row 2" in refused(
@@ -388,15 +389,39 @@ def test_other_texts_and_large_integers_stay_ids(tmp_path, written):
     assert [row["item_id"] for row in run(tmp_path, Table(items=path)).items] == [written]
 
 
-def test_single_floats_are_ids_up_to_two_to_the_24(tmp_path):
-    for value, is_exact in ((2.0**24, True), (2.0**24 + 2, False)):
+def test_single_floats_are_ids_below_two_to_the_24(tmp_path):
+    for value, is_exact in ((2.0**24 - 1, True), (2.0**24, False), (2.0**24 + 2, False)):
         ids = pa.array([value, 1.0, 2.0], pa.float32())
         path = interactions(tmp_path / "i.parquet", pa.array([T0, T0 + 1, T0 + 2]), item_id=ids)
         source = Table(path, timestamp_unit="milliseconds")
         if is_exact:
-            assert run(tmp_path, source).train[0]["item_id"] == "16777216"
+            assert run(tmp_path, source).train[0]["item_id"] == "16777215"
         else:
             assert "in row 1" in refused(tmp_path, source)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pa.array([value], kind)
+        for kind, values in {
+            pa.float32(): [7.0, 2.0**24 - 1, 2.0**24, 1e20, 0.5],
+            pa.float64(): [7.0, 2.0**24, 2.0**53 - 1, 2.0**53, 1e20, 0.5],
+            pa.string(): ["7.0", "007", "1e+05", "1e5", "1.8e+19", "9007199254740991.0", "9007199254740992.0"],
+        }.items()
+        for value in values
+    ],
+    ids=str,
+)
+def test_raw_files_and_files_of_ids_have_one_rule_for_floats(tmp_path, ids):
+    path = tmp_path / "items.parquet"
+    pq.write_table(pa.table({"item_id": ids}), path)
+    try:
+        expected = id_strings(path, ids, 0).to_pylist()
+    except InputError:
+        assert "item_id are floats that are no whole numbers" in refused(tmp_path, Table(items=path))
+    else:
+        assert [row["item_id"] for row in run(tmp_path, Table(items=path)).items] == expected
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from semid.data import AmazonReviews2023, Outputs, PreprocessSettings, Table, preprocess, source_from_config
 from semid.data.connection import temporary_database
 from semid.data.formats import open_raw_file
-from semid.data.preprocessing import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core
+from semid.data.preprocessing import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core, read
 from semid.data.sources.amazon2023 import FIVE_CORE_COUNTS, OFFICIAL_SPLITS, split_path
 from semid.data.sources.source import Counts
 from semid.errors import InputError
@@ -1157,3 +1157,119 @@ def test_what_looks_like_the_folder_of_a_killed_job_and_is_a_link_stays(tmp_path
     ]
     assert not list(precious.iterdir())
     assert not (tmp_path / "absent").exists()
+
+
+# Columns of the items as text
+
+
+ANY_COLUMNS = [
+    {"item_id": "a", "Title": "Pan", "price": "12.90", "features": ["red &amp; round", "", "blue"]},
+    {"item_id": "b", "Title": "Pot", "price": None, "features": []},
+]
+for row, details in zip(ANY_COLUMNS, ({"Size": [1, 2]}, {"Brand": "B", "Size": None}), strict=True):
+    row["details"] = details
+AS_TEXT = {
+    "price": ["12.90", ""],
+    "features": ["red & round, blue", ""],
+    "details": ["Size: 1, 2", "Brand: B"],
+    "Title": ["Pan", "Pot"],
+}
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_any_column_of_the_items_is_kept_as_text(tmp_path, ending):
+    rows = ANY_COLUMNS
+    if ending == ".csv":
+        # as pandas writes lists and records
+        rows = [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+    path = write(tmp_path / f"items{ending}", rows)
+    settings = replace(OFF, text_columns=["Title", "details", "features", "price"])
+    result = run(tmp_path, Table(items=path, columns={"title": "Title"}), settings)
+    assert result.tables["items"].schema.names == [*ITEMS_SCHEMA.names, *settings.text_columns]
+    assert {name: [row[name] for row in result.items] for name in AS_TEXT} == AS_TEXT
+    assert [row["title"] for row in result.items] == ["Pan", "Pot"]
+    assert result.stats["settings"]["text_columns"] == settings.text_columns
+
+
+def test_types_of_parquet_columns_are_kept_as_they_are_written(tmp_path):
+    columns = {
+        "item_id": ["a", "b"],
+        "whole": pa.array([7, None]),
+        "single": pa.array([12.9, float("nan")], pa.float32()),
+        "day": pa.array([datetime(2020, 1, 2).date(), None]),
+        "sale": pa.array([True, False]),
+        "sizes": pa.array([[1.5, 2.0], None]),
+        "map": pa.array([[("k", 1)], []], pa.map_(pa.string(), pa.int64())),
+        "tag": pa.array(["x", "y"]).dictionary_encode(),
+        "json": pa.array(['{"a": {"b": 1}}', None]),
+        "parts": pa.array([[{"n": 1, "m": float("nan")}], [None]]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "items.parquet")
+    names = [name for name in columns if name != "item_id"]
+    result = run(tmp_path, Table(items=tmp_path / "items.parquet"), replace(OFF, text_columns=names))
+    first, second = ([row[name] for name in names] for row in result.items)
+    assert first[:8] == ["7", "12.9", "2020-01-02", "true", "1.5, 2.0", "k: 1", "x", "a: b: 1"]
+    assert first[8].startswith("n: 1")
+    assert second == ["", "", "", "false", "", "", "y", "", ""]
+
+
+def test_columns_of_amazon_reviews_are_kept_as_text(tmp_path):
+    meta = [
+        {
+            "parent_asin": "a",
+            "title": "T",
+            "features": ["f"],
+            "price": 9.99,
+            "average_rating": 4.5,
+            "details": {"A": "b"},
+        },
+        {"parent_asin": "b", "title": "U", "features": [], "price": "from 3", "average_rating": 4.0, "details": {}},
+        {"parent_asin": "c", "title": "V", "price": None},
+    ]
+    reviews = [{"user_id": "u", "parent_asin": item, "timestamp": T0 + n, "rating": 5} for n, item in enumerate("abc")]
+    source = AmazonReviews2023(
+        reviews=write(tmp_path / "reviews.jsonl", reviews), meta=write(tmp_path / "meta.jsonl", meta)
+    )
+    names = ["average_rating", "details", "features", "price"]
+    result = run(tmp_path, source, replace(OFF, text_columns=names))
+    assert pairs(result.items, *names) == [("4.5", "A: b", "f", "9.99"), ("4.0", "", "", "from 3"), ("", "", "", "")]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_a_column_that_no_item_file_has_is_named_with_those_there_are(tmp_path, ending):
+    path = write(tmp_path / f"items{ending}", [{"item_id": "a", "title": "T", "Price": 3}])
+    message = refused(tmp_path, Table(items=path), replace(OFF, text_columns=["price"]))
+    assert message.startswith(f"{path} has no column 'price', and the text of an item names the column 'price'")
+    assert {"item_id", "title", "Price"} <= set(message.partition("there are: ")[2].partition(" (")[0].split(", "))
+    assert "('Price' differs from it in case or spaces alone)" in message
+
+
+def test_one_of_several_parts_may_lack_a_column_of_the_text(tmp_path):
+    parts = [
+        write(tmp_path / "1.jsonl", [{"item_id": "a", "price": 3}]),
+        write(tmp_path / "2.jsonl", [{"item_id": "b", "title": "T"}]),
+    ]
+    result = run(tmp_path, Table(items=parts), replace(OFF, text_columns=["price"]))
+    assert pairs(result.items, "item_id", "price") == [("a", "3"), ("b", "")]
+
+
+def test_a_text_of_columns_needs_a_file_of_items(tmp_path):
+    message = refused(tmp_path, table(tmp_path, "u a 1"), replace(OFF, text_columns=["price"]))
+    assert (
+        message
+        == "the text of an item names the column 'price' (embeddings: text), and the dataset has no file of items"
+    )
+
+
+def test_faults_are_looked_for_in_the_rows_of_their_own_file(tmp_path, monkeypatch, caplog):
+    rows = interactions("u1 a 1\nu1 b 2\nu2 a 3\nu2 b 4")
+    rated = [[{**row, "rating": value} for row in rows] for value in (5, "good", 4, 3)]
+    parts = [write(tmp_path / f"{number}.csv", part) for number, part in enumerate(rated)]
+    warned = []
+    plain = read._warn_of_ratings
+    monkeypatch.setattr(
+        read, "_warn_of_ratings", lambda database, file: warned.append(file.path) or plain(database, file)
+    )
+    run(tmp_path, Table(interactions=parts, timestamp_unit="milliseconds"))
+    assert warned == parts[1:2]
+    assert "1.csv: 4 values of rating are no numbers" in caplog.text

@@ -72,6 +72,15 @@ def test_a_template_with_anything_but_known_fields_is_named(tmp_path: Path, temp
         texts(write_items(tmp_path / "items.parquet"), template)
 
 
+def test_columns_beside_the_four_fields_are_texts_like_them(tmp_path: Path) -> None:
+    rows = pa.table({"item_id": ["a", "b"], "title": ["Pan", "Pot"], "Price in €": ["12.90", ""]})
+    pq.write_table(rows, tmp_path / "items.parquet")
+    assert texts(tmp_path / "items.parquet", "{title} ({Price in €}) {item_id}", stop=2) == [
+        "Pan (12.90) a",
+        "Pot () b",
+    ]
+
+
 def test_a_column_that_is_not_in_the_table_is_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"item_id": ["a"], "title": ["x"]}), tmp_path / "items.parquet")
     with pytest.raises(InputError, match="no column description"):

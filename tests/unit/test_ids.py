@@ -2,6 +2,7 @@
 
 import decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -15,8 +16,16 @@ from semid.ids import id_strings, plain_values
         (pa.array([7, 12]), ["7", "12"]),
         (pa.array([7, 12], pa.uint64()), ["7", "12"]),
         (pa.array([7.0, 12.0]), ["7", "12"]),
-        (pa.array([7.0], pa.float32()), ["7"]),
+        (pa.array([7.0, -(2.0**24) + 1], pa.float32()), ["7", "-16777215"]),
+        (pa.array(np.array([7, 2047], np.float16)), ["7", "2047"]),
+        (pa.array([2.0**53 - 1]), ["9007199254740991"]),
+        (
+            pa.array(["9007199254740993", "1e+05", "9007199254740991.0"]),
+            ["9007199254740993", "1e+05", "9007199254740991"],
+        ),
+        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
         (pa.array([decimal.Decimal("7.00")]), ["7"]),
+        (pa.array([decimal.Decimal("1" * 38)]), ["1" * 38]),
         (pa.array(["7.0", "7.50", "007", "B0.0"]), ["7", "7.50", "007", "B0.0"]),
         (pa.array(["a", "ü"], pa.string_view()), ["a", "ü"]),
         (pa.array(["a", "b"], pa.large_string()), ["a", "b"]),
@@ -42,6 +51,13 @@ def test_ids_are_strings_and_whole_numbers_have_one_form(ids: pa.Array, strings:
         (pa.array([1.0, float("nan")]), "the id in row 101 is empty"),
         (pa.array([1.0, 1.5]), r"the id in row 101 is 1\.5, a double"),
         (pa.array([2.0**53]), "whole numbers that a float holds exactly"),
+        (pa.array([1.0, 2.0**24], pa.float32()), r"the id in row 101 is 16777216\.0, a float"),
+        (pa.array([1.5], pa.float32()), r"the id in row 100 is 1\.5, a float"),
+        (pa.array(np.array([2048], np.float16)), "the id in row 100 is .*, a halffloat"),
+        (pa.array([float("inf")]), "the id in row 100 is inf"),
+        (pa.array(["a", "9007199254740992.0"]), r"the id in row 101 is '9007199254740992\.0'"),
+        (pa.array(["1.8e+19"]), r"the id in row 100 is '1\.8e\+19'"),
+        (pa.array(["1" * 400 + ".0"]), "the id in row 100 is '1111"),
         (pa.array([decimal.Decimal("7.50")]), "the id in row 100 is"),
         (pa.array([b"\xff"]), "no text in UTF-8"),
         (pa.array([True]), "ids are bool; expected strings or whole numbers"),

@@ -37,6 +37,12 @@ def test_everything_a_job_says_is_in_its_log(tmp_path: Path):
     assert " done in " in log[-1]
 
 
+def test_a_warning_is_found_in_the_log_by_its_mark(tmp_path: Path):
+    body = "logger = logging.getLogger('semid.data')\nlogger.warning('%d of %d lost', 3, 7)\nlogger.info('all read')"
+    _, log = run(body, tmp_path)
+    assert [line.partition(" ")[2] for line in log[:2]] == ["warning: 3 of 7 lost", "all read"]
+
+
 def test_the_descriptors_are_restored_afterwards(tmp_path: Path):
     done, log = run("print('inside')", tmp_path)
     assert done.stdout == "before\nafter\n"

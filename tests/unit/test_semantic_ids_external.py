@@ -240,3 +240,18 @@ def test_the_published_ids_of_minionerec(tmp_path: Path, shared_data: Path) -> N
         beside = {str(item["item_id"]): item["minionerec_sid"] for item in map(json.loads, file)}
     tokens = [[f"<{letter}_{code}>" for letter, code in zip("abc", row, strict=True)] for row in codes.tolist()]
     assert tokens == [beside[name] for name in sorted(ids)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("index.json", '{"a": ' * 100_000, "cannot read codes: it is nested too deeply"),
+        ("index.json.gz", "[" * 100_000, "cannot read codes: it is nested too deeply"),
+        ("codes.csv", f"item_id,{'c' * 200_000}\na,1\n", "cannot read codes: field larger than field limit"),
+    ],
+)
+def test_what_python_cannot_take_apart_is_named_with_its_file(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=f"{name}: {message}"):
+        list(read_external_codes(write_index(tmp_path / name, content)))

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from snake import ROOT, TINY, call_snakemake, overlay, start_snakemake
+import torch
+from snake import ROOT, TINY, Run, call_snakemake, overlay, start_snakemake
 
 RAW = "data/raw/tiny/reviews.jsonl.gz"
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory"]
@@ -196,3 +197,108 @@ def test_a_directory_that_cannot_be_written(
     said = said.replace("results/three/embeddings", "results/…").replace(str(directory), "/…")
     explained(said, message)
     assert "PermissionError" in said
+
+
+# Names and errors of the configuration
+
+
+def last_words(run: Run) -> str:
+    """What a refused call says at its end, which is no traceback."""
+    assert not run.ok
+    assert "Traceback" not in run.text
+    assert 'File "' not in run.text
+    return squeezed(run.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("datasets: {1: {source: sample}}\n", "datasets: the key 1 is no text but int"),
+        ("run: &a {datasets: [*a]}\n", "a YAML alias (*name) that stands inside of its own anchor (&name) has no end"),
+        ("datasets: {offline_eval.csv: {source: sample}}\n", "'offline_eval.csv': expected a name of letters"),
+        (f"run: {{tokenizers: [external_{'a' * 30}]}}\n", "its end repeats 'a' twenty times or more"),
+        ("run: {tokenizers: [faiss]}\n", "'faiss' is no tokenizer name. Expected <method>_<size>"),
+        (
+            "datasets: {tiny: {embeddings: {model: hashing, text: '{title!r}'}}}\n",
+            "{title!r} is no field; expected {title}",
+        ),
+    ],
+    ids=range(6),
+)
+def test_a_configuration_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path, text: str, words: str) -> None:
+    change = tmp_path / "change.yaml"
+    change.write_text(text)
+    run = call_snakemake(tmp_path, "-n", "--configfile", TINY, change, "--", "results/offline_eval.csv")
+    assert words in last_words(run)
+
+
+@pytest.mark.parametrize("target", ["./results/tiny", "results/tiny/rqkmeans_2x16/", "data/tiny/"])
+def test_a_folder_as_target_is_answered_with_what_can_be_asked_for(tmp_path: Path, target: str) -> None:
+    (tmp_path / "results/tiny/rqkmeans_2x16").mkdir(parents=True)
+    said = last_words(call_snakemake(tmp_path, "-n", "--configfile", TINY, "--", target))
+    assert f"'{target.strip('./')}' is a folder, and what can be asked for are files" in said
+    assert "<dataset> is one of" in said
+    assert "<method>_<size>[-<variant>][-s<seed>]" in said
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("results/tinny/rqkmeans_2x16/items.parquet", "dataset 'tinny' is not under `datasets:` in the config"),
+        (f"results/{'a' * 30}/rqkmeans_2x16/items.parquet", "aaa' is not under `datasets:` in the config"),
+        ("results/tiny/rqkmeans_2x16-none/items.parquet", "the config defines no variant 'none' of rqkmeans"),
+    ],
+)
+def test_a_path_with_a_name_that_is_none_is_refused_in_a_sentence(tmp_path: Path, target: str, words: str) -> None:
+    assert words in last_words(call_snakemake(tmp_path, "-n", "--configfile", TINY, "--", target))
+
+
+def test_datasets_named_like_folders_of_results_are_planned(tmp_path: Path) -> None:
+    datasets = {
+        name: {"source": "sample", "embeddings": {"model": "hashing"}} for name in ("embeddings", "faiss", "peers")
+    }
+    run = {"datasets": [*datasets], "tokenizers": ["rqkmeans_2x16"]}
+    config = overlay(tmp_path / "names.yaml", {"run": run, "datasets": datasets})
+    plan = call_snakemake(
+        tmp_path, "-n", "--configfile", config, "--", "results/offline_eval.csv", "results/pareto.csv"
+    )
+    assert plan.ok, plan.text
+    assert plan.rules["evaluate"] == plan.rules["evaluate_peers"] == 3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_is_asked_for_where_there_is_none(items: Path, tmp_path: Path) -> None:
+    shutil.copy(items / "items.csv", tmp_path)
+    arguments = ["--config", "compute={device: cuda}", *embedding_job(tmp_path, {"model": "bundled"})]
+    run = call_snakemake(tmp_path, *arguments)
+    assert not run.ok
+    assert "error: device 'cuda' is not available here; use `auto` or `cpu`" in run.text
+    assert "Traceback" not in run.text
+
+
+def test_search_that_is_switched_off_on_the_command_line_keeps_the_other_keys(tmp_path: Path) -> None:
+    layer = overlay(tmp_path / "cosine.yaml", {"faiss": {"normalize": "no"}})
+    target = ["--config", "faiss=false", "--", "results/offline_eval.csv"]
+    said = last_words(call_snakemake(tmp_path, "-n", "--configfile", TINY, layer, *target))
+    assert "faiss: {'enabled': False, 'normalize': 'no'}: expected false, or a map of enabled, normalize" in said
+    assert call_snakemake(tmp_path, "-n", "--configfile", TINY, *target).ok
+
+
+def test_what_was_lost_is_said_last(tmp_path: Path) -> None:
+    rows = "".join(f"u{n % 4},i{n % 3},{1_500_000_000 + n}\n" for n in range(300))
+    (tmp_path / "reviews.csv").write_text(f"user_id,item_id,timestamp\n{rows}u1,i1,yesterday\nbroken,line\n")
+    dataset = {"source": "table", "interactions": "reviews.csv", "timestamp_unit": "seconds"}
+    dataset["preprocess"] = {"k_core": 0, "repeats": "keep"}
+    config = overlay(tmp_path / "lossy.yaml", {"datasets": {"lossy": dataset}})
+    run = call_snakemake(tmp_path, "--configfile", config, "--", "data/lossy/items.parquet")
+    assert run.ok, run.text
+    # below is where Snakemake's own log is
+    lines = run.text.strip().splitlines()
+    at = lines.index("Lost on the way:")
+    assert at > len(lines) - 8
+    assert lines[at : at + 4] == [
+        "Lost on the way:",
+        "  lossy: 1 of 302 lines of reviews.csv could not be read",
+        "  lossy: 2 of 302 rows of interactions were dropped (malformed: 1, wrong_type_timestamp: 1)",
+        "  lossy: data/lossy/stats.json and logs/lossy/preprocess.log say more",
+    ]

@@ -94,6 +94,9 @@ class JsonLines(RawFile):
             f"WHEN 'VARCHAR' THEN {text} ELSE NULL::VARCHAR[] END"
         )
 
+    def as_json(self, name: str) -> str:
+        return f"{name}_value::VARCHAR"
+
     def is_scalar(self, name: str) -> str:
         return f"coalesce({name}_type, 'NULL') NOT IN ('ARRAY', 'OBJECT', 'BOOLEAN')"
 

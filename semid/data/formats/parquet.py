@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from semid.data.connection import Database, path_literal
-from semid.data.formats.raw_file import LARGEST_EXACT, RawFile, blank, cut, list_text
+from semid.data.formats.raw_file import INEXACT_FROM_BY_TYPE, RawFile, blank, cut, list_text
 from semid.data.sources.source import TextLayout
 
 # `[]` and `[3]` at the end of the type of a list, once for each level.
@@ -44,18 +44,18 @@ class Parquet(RawFile):
         return f"CASE WHEN {nan} OR {blank(f'{value}::VARCHAR')} THEN NULL ELSE {value}::VARCHAR END"
 
     def identifier(self, name: str) -> str:
-        if self._type(name) not in LARGEST_EXACT:
+        if self._type(name) not in INEXACT_FROM_BY_TYPE:
             return super().identifier(name)
         value = f"{name}_value"
         text = f"CASE WHEN {self.is_inexact(name)} THEN {value}::VARCHAR ELSE TRY_CAST({value} AS BIGINT)::VARCHAR END"
         return f"CASE WHEN isnan({value}) THEN NULL ELSE {text} END"
 
     def is_inexact(self, name: str) -> str:
-        largest = LARGEST_EXACT.get(self._type(name))
-        if largest is None:
+        limit = INEXACT_FROM_BY_TYPE.get(self._type(name))
+        if limit is None:
             return super().is_inexact(name)
         value = f"{name}_value"
-        return f"(NOT isnan({value}) AND (abs({value}) > {largest} OR {value} <> trunc({value})))"
+        return f"(NOT isnan({value}) AND (abs({value}) >= {limit} OR {value} <> trunc({value})))"
 
     def text(self, name: str) -> str | None:
         return super().text(name) if self._type(name) in ("VARCHAR", "BLOB") else None
@@ -73,6 +73,12 @@ class Parquet(RawFile):
         if name in self.lists:
             return f"coalesce({list_text(f'{name}_value')}, [])"
         return cut(f"{name}_value::VARCHAR", separator) if self._is_scalar(name) else "NULL::VARCHAR[]"
+
+    def as_json(self, name: str) -> str:
+        if not self._is_scalar(name):
+            return super().as_json(name)
+        # as a text, which has all digits
+        return f"to_json({self.scalar(name)})::VARCHAR"
 
     def is_scalar(self, name: str) -> str:
         return "true" if self._is_scalar(name) else f"{name}_value IS NULL"

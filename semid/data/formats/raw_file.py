@@ -13,10 +13,10 @@ from typing import NamedTuple, Self
 from semid.data.connection import Database, DatabaseError, first_line, identifier, literal
 from semid.data.sources.source import PLAIN, TextLayout
 from semid.errors import InputError
-from semid.ids import LARGEST_EXACT_FLOAT, WHOLE_FLOAT
+from semid.ids import FLOAT_AS_TEXT, INEXACT_FROM, WHOLE_FLOAT
 
-# Floats above these limits no longer tell whole numbers apart.
-LARGEST_EXACT = {"FLOAT": 1 << 24, "DOUBLE": LARGEST_EXACT_FLOAT}
+# The types of floats in DuckDB, and from where on they no longer tell whole numbers apart.
+INEXACT_FROM_BY_TYPE = {"FLOAT": INEXACT_FROM[32], "DOUBLE": INEXACT_FROM[64]}
 
 
 class MalformedLines(NamedTuple):
@@ -99,6 +99,10 @@ class RawFile(ABC):
     def strings(self, name: str, separator: str | None) -> str:
         """Return SQL for VARCHAR[]; text is cut at `separator`, or becomes a list of one."""
 
+    def as_json(self, name: str) -> str:
+        """Return SQL for a value of any type as the text of its JSON; NULL for nothing and NaN."""
+        return f"to_json({name}_value)::VARCHAR"
+
     @abstractmethod
     def is_scalar(self, name: str) -> str:
         """Return SQL for whether the value is no list or record."""
@@ -168,8 +172,8 @@ def whole_number(text: str) -> str:
 def is_inexact_text(text: str) -> str:
     """Return SQL for whether a text is a float too large to tell whole numbers apart, such as `1.8e+19`."""
     may_be = f"contains({text}, '.0') OR contains({text}, '+')"
-    is_float = f"regexp_matches({text}, '^-?[0-9]+(\\.0+|(\\.[0-9]+)?[eE]\\+[0-9]+)$')"
-    too_large = f"abs(TRY_CAST({text} AS DOUBLE)) > {LARGEST_EXACT['DOUBLE']}"
+    is_float = f"regexp_matches({text}, '{FLOAT_AS_TEXT}')"
+    too_large = f"abs(TRY_CAST({text} AS DOUBLE)) >= {INEXACT_FROM[64]}"
     return f"(CASE WHEN {may_be} THEN {is_float} AND {too_large} ELSE false END)"
 
 

@@ -1,6 +1,6 @@
 """Which column of a raw file each of our fields is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from semid.data.formats import RawFile
 from semid.data.sources.source import Source
@@ -28,6 +28,23 @@ def columns_of_fields(
         else:
             columns[name] = None
     return columns
+
+
+def columns_of_texts(file: RawFile, texts: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the file's column for each field of `texts`, which has its name; None for one that is absent."""
+    return {field: column if file.has_column(column) else None for field, column in texts.items()}
+
+
+def refuse_unseen(unseen: Collection[str], file: RawFile | None) -> None:
+    """Raise InputError where no item file has a column that the text of an item names; `file` is the last of them."""
+    for column in sorted(unseen):
+        text = f"the text of an item names the column {column!r} (embeddings: text)"
+        if file is None:
+            raise InputError(f"{text}, and the dataset has no file of items")
+        alike = _alike(file, column)
+        case = "" if alike is None else f" ({alike!r} differs from it in case or spaces alone)"
+        there = ", ".join(file.columns)
+        raise InputError(f"{file.path} has no column {column!r}, and {text}; the columns there are: {there}{case}")
 
 
 def _may_have(file: RawFile, column: str) -> bool:

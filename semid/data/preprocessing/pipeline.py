@@ -27,7 +27,8 @@ def preprocess(
     """Read, validate, filter and split the interactions of `source`; write all `outputs`, stats.json last, or none.
 
     items.parquet: item_index int32 (the row number), item_id, title, description, categories (list), store, in_train;
-    ordered by item_id (bytes). Text is cleaned; what is missing is empty. Splits: user_id, item_id, item_index int32,
+    ordered by item_id (bytes), then a text for each of `settings.text_columns`. Text is cleaned; what is missing is
+    empty. Splits: user_id, item_id, item_index int32,
     timestamp int64 (milliseconds, or positions), rating float (null where there is none), sorted by user, then time,
     then source order. Split files of the source keep their rows: no repeats, k-core or split is applied, and valid and
     test rows of an unknown item have item_index -1. Of official 5-core files the items are those of the interactions,
@@ -44,7 +45,7 @@ def preprocess(
     """
     _check(source, settings, item_ids)
     with temporary_database(Path(outputs.items).parent, settings.memory_limit, settings.threads) as database:
-        items = read_items(database, source, settings.max_malformed, item_ids)
+        items = read_items(database, source, settings.max_malformed, item_ids, settings.text_columns)
         interactions = read_interactions(database, source, settings.max_malformed)
         numbering = number_users_and_items(database, source)
         filtered = filter_interactions(database, source, settings, numbering.has_item_list)
@@ -64,7 +65,7 @@ def preprocess(
             "items": {"rows": chosen.rows, "in_train": chosen.in_train},
             **compare_with_published(source, settings, filtered.steps, dropped),
         }
-        write_outputs(database, outputs, stats)
+        write_outputs(database, outputs, stats, settings.text_columns)
 
 
 def _check(source: Source, settings: PreprocessSettings, item_ids: Sequence[str] | None) -> None:

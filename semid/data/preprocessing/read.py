@@ -2,22 +2,24 @@
 
 Makes raw_items(item_id, title, description, categories, store) and raw_interactions(user_id, item_id, timestamp,
 rating, split), whose `rowid` is the source order. Both have `dropped`, the reason why a row cannot be used (NULL where
-it can), and `wrong_<field>` for each field, whether its value has a wrong type.
+it can), and `wrong_<field>` for each field, whether its value has a wrong type. raw_items has text_0, text_1, … too, as
+JSON, for the columns that only the template of an item's text names.
 """
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from semid.data.connection import Database, literal
 from semid.data.formats import RawFile, open_raw_file, reading
-from semid.data.preprocessing.columns import columns_of_fields
+from semid.data.preprocessing.columns import columns_of_fields, columns_of_texts, refuse_unseen
 from semid.data.preprocessing.counts import Step, described, without_zeros
 from semid.data.preprocessing.insert import FileCounts, insert
 from semid.data.preprocessing.lists_as_text import with_lists_as_text
+from semid.data.preprocessing.settings import text_fields
 from semid.data.preprocessing.units import advice_on_unit, check_timestamp_unit, milliseconds, set_order
 from semid.data.sources.source import INTERACTION_FIELDS, ITEM_FIELDS, Source
 from semid.errors import InputError
@@ -56,9 +58,21 @@ class Reading:
     steps: tuple[Step, ...] = ()
 
 
-def read_items(database: Database, source: Source, max_malformed: float, item_ids: Sequence[str] | None) -> Reading:
-    """Make raw_items of the item files or of `item_ids`; an InputError when no row has an item id."""
-    _create(database, "raw_items", ITEM_FIELDS)
+def read_items(
+    database: Database,
+    source: Source,
+    max_malformed: float,
+    item_ids: Sequence[str] | None,
+    text_columns: Sequence[str] = (),
+) -> Reading:
+    """Make raw_items of the item files or of `item_ids`.
+
+    Raises InputError when no row has an item id, and for one of `text_columns` that no file has.
+    """
+    texts = text_fields(text_columns)
+    _create(database, "raw_items", ITEM_FIELDS, *texts)
+    unseen = {*text_columns}
+    refuse_unseen(unseen if not source.item_files else (), None)
     if item_ids is not None:
         database.add_table("given_ids", "item_id", pa.string(), item_ids)
         database.execute(
@@ -66,12 +80,15 @@ def read_items(database: Database, source: Source, max_malformed: float, item_id
             "CASE WHEN coalesce(trim(item_id), '') = '' THEN 'null_item_id' END AS dropped FROM given_ids"
         )
     files = []
-    for path in source.item_files:
+    for number, path in enumerate(source.item_files, start=1):
         file = open_raw_file(database, path, source.text_layout)
-        file = file.with_fields(columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS))
+        fields = columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS)
+        file = file.with_fields(fields | columns_of_texts(file, texts))
+        unseen -= {*file.fields.values()}
+        refuse_unseen(unseen if number == len(source.item_files) else (), file)
         with reading(path):
             file = with_lists_as_text(database, file, ("categories", "description", "title", "store"))
-        files.append(insert(database, "raw_items", file, _items_query(file, source), max_malformed))
+        files.append(insert(database, "raw_items", file, _items_query(file, source, texts), max_malformed))
         file.close()
     _refuse_no_rows(files)
     wrong_types = _wrong_types(database, "raw_items", ITEM_FIELDS)
@@ -101,10 +118,11 @@ def read_interactions(database: Database, source: Source, max_malformed: float) 
         file = open_raw_file(database, path, source.text_layout)
         file = file.with_fields(columns_of_fields(file, source, INTERACTION_FIELDS, required))
         query = _interactions_query(file, source, split, required)
+        rows_of_file = f"raw_interactions WHERE rowid >= {database.count('raw_interactions')}"
         files.append(insert(database, "raw_interactions", file, query, max_malformed))
-        if not advice and database.count("raw_interactions WHERE dropped = 'wrong_type_timestamp'"):
+        if not advice and database.count(f"{rows_of_file} AND dropped = 'wrong_type_timestamp'"):
             advice = advice_on_unit(database, file, unit)
-        if database.count("raw_interactions WHERE wrong_rating"):
+        if database.count(f"{rows_of_file} AND wrong_rating"):
             _warn_of_ratings(database, file)
         file.close()
     if not files:
@@ -130,7 +148,7 @@ def read_interactions(database: Database, source: Source, max_malformed: float) 
 
 
 def _create(database: Database, table: str, fields: Sequence[str], *others: str) -> None:
-    columns = [f"{name} {TYPES[name]}" for name in (*fields, *others)]
+    columns = [f"{name} {TYPES.get(name, 'VARCHAR')}" for name in (*fields, *others)]
     marks = [f"wrong_{name} BOOLEAN" for name in fields]
     database.execute(f"CREATE TABLE {table} ({', '.join([*columns, *marks])}, dropped VARCHAR)")
 
@@ -141,11 +159,13 @@ def _refuse_no_rows(files: Sequence[FileCounts]) -> None:
         raise InputError(f"{', '.join(file.path for file in files)} has no rows")
 
 
-def _items_query(file: RawFile, source: Source) -> str:
-    """Return a query for the rows of raw_items that the file gives."""
-    texts = ("title", "description", "store")
+def _items_query(file: RawFile, source: Source, texts: Iterable[str]) -> str:
+    """Return a query for the rows of raw_items that the file gives; `texts` are fields of any type, read as JSON."""
     wrong = {name: f"NOT {file.is_scalar(name) if name == 'item_id' else file.is_prose(name)}" for name in ITEM_FIELDS}
-    values = ", ".join(f"{file.prose(name)} AS {name}" for name in texts)
+    values = ", ".join(
+        [f"{file.prose(name)} AS {name}" for name in ("title", "description", "store")]
+        + [f"{file.as_json(name)} AS {name}" for name in texts]
+    )
     return (
         f"SELECT * EXCLUDE (malformed, inexact_item_id), {_reason(REQUIRED_OF_ITEMS)} AS dropped "
         f"FROM (SELECT malformed, {file.identifier('item_id')} AS item_id, {file.is_inexact('item_id')} AS "

@@ -1,6 +1,6 @@
 """How interactions are filtered and split, and the files that come out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +12,11 @@ from semid.data.sources import official_splits
 from semid.errors import InputError
 
 LEAVE_LAST_OUT = "leave_last_out"
+
+
+def text_fields(text_columns: Sequence[str]) -> dict[str, str]:
+    """The fields by which tables name these columns, whose own names may differ from ours in case alone."""
+    return {f"text_{number}": column for number, column in enumerate(text_columns)}
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,9 @@ class PreprocessSettings:
     """How interactions are filtered and split. Raises InputError for a value out of its range.
 
     `split` is the name of a split, or two timestamps, which may be given as they are or as `{timestamps: [t1, t2]}`.
+
+    text_columns: columns of the item files that items.parquet keeps as texts, beside title, description, categories and
+    store: those that the template of an item's text names. They are no key of `preprocess:` either.
 
     memory_limit: the memory that DuckDB may take, in MB. threads: the threads that DuckDB may use. Neither changes the
     result, and neither is a key of the configuration.
@@ -79,6 +87,7 @@ class PreprocessSettings:
         Le(1),
         doc("The share of a raw file's lines that may be unreadable before the run stops. It changes no result."),
     ] = 0.01
+    text_columns: Sequence[str] = ()
     memory_limit: int = 2000
     threads: int = 1
 

@@ -15,6 +15,8 @@ def describe_source(source: Source, settings: PreprocessSettings) -> dict[str, A
     unused = set(LIMITS)
     if source.is_split or not source.interaction_files:
         unused |= {"k_core", "repeats"} if settings.is_official else {"k_core", "repeats", "split"}
+    if not settings.text_columns:
+        unused.add("text_columns")
     return {
         "source": source.format,
         "files": {

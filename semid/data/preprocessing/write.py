@@ -3,7 +3,7 @@
 Reads users, items, raw_items, split_interactions and catalogue.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from semid.data.connection import Database, literal
-from semid.data.preprocessing.settings import Outputs
+from semid.data.preprocessing.settings import Outputs, text_fields
 from semid.data.sources.source import SPLITS
 from semid.data.text import clean_texts
+from semid.data.values import value_texts
 from semid.files import whole_file, write_json
 from semid.progress import Progress
 
@@ -43,12 +44,17 @@ SPLIT_SCHEMA = pa.schema(
 )
 
 
-def write_outputs(database: Database, outputs: Outputs, stats: Mapping[str, Any]) -> None:
-    """Write all outputs; they appear together, stats.json last."""
+def write_outputs(
+    database: Database, outputs: Outputs, stats: Mapping[str, Any], text_columns: Sequence[str] = ()
+) -> None:
+    """Write all outputs; they appear together, stats.json last.
+
+    items.parquet has a column more for each of `text_columns`.
+    """
     with ExitStack() as files:
         for split in reversed(SPLITS):  # the stack is left in reverse order
             _write_split(database, split, files.enter_context(whole_file(getattr(outputs, split))))
-        _write_items(database, files.enter_context(whole_file(outputs.items)))
+        _write_items(database, files.enter_context(whole_file(outputs.items)), text_columns)
     write_json(outputs.stats, stats)
 
 
@@ -61,13 +67,15 @@ def _write_split(database: Database, split: str, path: Path) -> None:
     _copy(database, query, path, SPLIT_SCHEMA, f"writing {split}")
 
 
-def _write_items(database: Database, path: Path) -> None:
+def _write_items(database: Database, path: Path, text_columns: Sequence[str]) -> None:
+    texts = "".join(f", r.{field}" for field in text_fields(text_columns))
     query = (
         "SELECT c.rowid::INTEGER AS item_index, i.item_id, r.title, r.description, r.categories, r.store, "
-        "c.in_train FROM catalogue c JOIN items i ON i.rowid = c.item_number "
+        f"c.in_train{texts} FROM catalogue c JOIN items i ON i.rowid = c.item_number "
         "LEFT JOIN raw_items r ON r.rowid = i.listing ORDER BY c.rowid"
     )
-    _copy(database, query, path, ITEMS_SCHEMA, "cleaning items")
+    schema = pa.schema([*ITEMS_SCHEMA, *((column, pa.string()) for column in text_columns)])
+    _copy(database, query, path, schema, "cleaning items")
 
 
 def _copy(database: Database, query: str, path: Path, schema: pa.Schema, what: str) -> None:
@@ -84,7 +92,7 @@ def _copy(database: Database, query: str, path: Path, schema: pa.Schema, what: s
     ):
         for batch in file.iter_batches(ROWS_A_BATCH):
             rows = pa.table(batch) if schema is SPLIT_SCHEMA else _cleaned(batch)
-            writer.write_table(rows.cast(schema))
+            writer.write_table(rows.rename_columns(schema.names).cast(schema))
             progress.update(len(batch))
     raw.unlink()
 
@@ -94,6 +102,8 @@ def _cleaned(items: pa.RecordBatch) -> pa.Table:
     columns = {name: items.column(name) for name in items.schema.names}
     for name in ("title", "description", "store"):
         columns[name] = clean_texts(columns[name])
+    for name in items.schema.names[len(ITEMS_SCHEMA) :]:
+        columns[name] = clean_texts(value_texts(columns[name]))
     item_of_category = np.asarray(pc.list_parent_indices(columns["categories"]))
     categories = clean_texts(pc.list_flatten(columns["categories"]))
     filled = np.asarray(pc.not_equal(categories, ""))

@@ -1,0 +1,23 @@
+"""Folders of the workflow, which are nothing that can be asked for: what is made is files."""
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from semid.errors import InputError
+from semid.naming import grammar
+
+_NO_FILE = r"(?![^/]*\.(?:csv|json|jsonl|md|npy|parquet|safetensors|gz|log|tsv|txt|faiss|ivfdata|index)$)[^/]+"
+# Regular expression of the paths of folders: of all results and data, of a dataset, of a tokenizer, and those in these.
+FOLDERS = (
+    rf"(?:results|data)(?:/{_NO_FILE})?|data/raw/{_NO_FILE}|results/[^/]+/{_NO_FILE}"
+    r"|results/[^/]+/[^/]+/(?:codes|inverted|checkpoint)"
+)
+
+
+def folder_refusal(folder: str, datasets: Iterable[str]) -> NoReturn:
+    """Raise `InputError`, which says what can be asked for in the place of a folder; `datasets` are their names."""
+    raise InputError(
+        f"'{folder}' is a folder, and what can be asked for are files: results/offline_eval.csv (the tables of a run), "
+        "results/<dataset>/<tokenizer>/items.parquet (beside it scorecard.json, offline_eval.csv and others) or "
+        f"data/<dataset>/items.parquet, where <dataset> is one of {', '.join(datasets)}, and <tokenizer> is {grammar()}"
+    )
