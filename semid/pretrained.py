@@ -42,7 +42,7 @@ def read_header(model_path: str | Path) -> dict[str, Any] | None:
                 raise ValueError("its header is too long")
             text = json.loads(file.read(length)).get("__metadata__", {}).get(HEADER_ENTRY)
         return None if text is None else json.loads(text)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{model_path} is not a whole safetensors file ({error}); train or copy it again") from error
 
 

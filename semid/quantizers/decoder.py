@@ -27,6 +27,19 @@ CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the la
 # the classes that can be saved and are no method
 _BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
 
+# what a config that holds other values than ours raises, or a file of tensors that is broken
+BROKEN = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    OSError,
+    SafetensorError,
+)
+
 
 @dataclass(kw_only=True, eq=False)
 class Decoder:
@@ -174,7 +187,7 @@ class Decoder:
             # clones, because the tensors of a file lie at its offsets, where kernels may sum in another order
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}
             decoder._load(state, description["fitted"])
-        except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        except BROKEN as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; train or copy it again") from error
         if not isinstance(decoder, cls):
             advice = f": {kind.no_encoder}" if kind.no_encoder else ""

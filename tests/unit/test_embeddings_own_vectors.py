@@ -296,7 +296,7 @@ def test_values_too_large_for_float16_say_to_use_float32(tmp_path: Path) -> None
         ("ids.json", "[1.5, 2.5]", r"the id in row 0 is 1\.5, a double; expected strings or whole"),
         ("ids.json", "[1,", "cannot read ids"),
         ("ids.parquet", "not parquet", "cannot read ids"),
-        ("ids.npy", "not numpy", "cannot read ids"),
+        ("ids.npy", "not numpy", "not a whole .npy file"),
         ("ids.xlsx", "", "cannot read ids from this kind of file; expected .txt, .csv, .npy, .json, .parquet"),
     ],
 )
