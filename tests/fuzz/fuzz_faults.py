@@ -60,6 +60,11 @@ def _pick(rng: random.Random, world: Any, kind: str = "") -> Path | None:
     return rng.choice(paths) if paths else None
 
 
+def _is_all_of_a_table(world: Any, path: Path) -> bool:
+    """Return whether a table has no other part, and must have rows: without any in `valid` there is a warning."""
+    return any(paths == [path] for key, paths in world.files.items() if key != "valid")
+
+
 def cut_gz(rng: random.Random, world: Any) -> bool:
     path = _pick(rng, world, "")
     if path is None or not path.name.endswith(".gz"):
@@ -98,7 +103,7 @@ def missing(rng: random.Random, world: Any) -> bool:
 
 def header_only(rng: random.Random, world: Any) -> bool:
     path = _pick(rng, world, ".csv")
-    if path is None or not any(paths == [path] for paths in world.files.values()):
+    if path is None or not _is_all_of_a_table(world, path):
         return False
     text = _text(path, world.layout.encoding)
     if text is None:
@@ -185,7 +190,7 @@ def fractions(rng: random.Random, world: Any) -> bool:
 
 def records_as_ids(rng: random.Random, world: Any) -> bool:
     path = _pick(rng, world, ".parquet")
-    if path is None or not any(paths == [path] for paths in world.files.values()):
+    if path is None or not _is_all_of_a_table(world, path):
         return False
     name = world.layout.column("item_id")
     table = pq.ParquetFile(path).read()
@@ -277,7 +282,9 @@ def ragged(rng: random.Random, world: Any) -> bool:
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
     at = rng.choice([n for n, line in enumerate(lines) if separator in line][1:])
     wider = lines[at].replace(separator, separator * 2, 1)
-    lines[at] = rng.choice([wider, lines[at].replace(separator, "", 1)])
+    narrower = lines[at].replace(separator, "", 1)
+    # an empty value behind the last column is left out
+    lines[at] = narrower if lines[at].rstrip("\r\n").endswith(separator) else rng.choice([wider, narrower])
     _rewrite(path, "".join(lines))
     return True
 

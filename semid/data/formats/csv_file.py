@@ -21,6 +21,8 @@ from semid.files import first_line
 
 NUMBERS = ("timestamp", "rating")
 SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
+# A row with more bytes than this counts as malformed; DuckDB itself draws the line at two million.
+LARGEST_ROW = 1 << 25
 
 
 class Csv(RawFile):
@@ -56,10 +58,14 @@ class Csv(RawFile):
                     raise InputError(f"{path}: the header, line {number}, cannot be read{fault}")
                 yield line.decode("utf-8-sig")
 
-        quoting = csv.QUOTE_MINIMAL if cls.quote else csv.QUOTE_NONE
         with open_bytes(content) as file:
             try:
-                return next(csv.reader(texts(file), delimiter=separator, quoting=quoting), [])
+                return next(
+                    csv.reader(
+                        texts(file), delimiter=separator, quoting=csv.QUOTE_MINIMAL if cls.quote else csv.QUOTE_NONE
+                    ),
+                    [],
+                )
             except csv.Error as error:
                 raise InputError(f"{path}: the header, line 1, cannot be read ({error})") from None
 
@@ -75,7 +81,8 @@ class Csv(RawFile):
             f"auto_detect = false, header = true, columns = {{{types}}}, "
             f"delim = {literal(str(self.layout.separator))}, "
             f"quote = {literal(self.quote)}, escape = {literal(self.quote)}, "
-            "ignore_errors = true, store_rejects = true, rejects_limit = 0)"
+            "ignore_errors = true, store_rejects = true, rejects_limit = 0, "
+            f"max_line_size = {LARGEST_ROW})"
         )
 
     def query(self) -> str:

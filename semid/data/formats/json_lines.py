@@ -87,7 +87,13 @@ class JsonLines(RawFile):
 
     def strings(self, name: str, separator: str | None) -> str:
         text = list_text(f"{name}_text") if name in self.lists else cut(f"{name}_text", separator)
-        nested = f"flatten(TRY_CAST({name}_value AS VARCHAR[][]))"
+        value = f"{name}_value"
+        # lists of lists, and lists of lists of lists
+        nested = (
+            f"CASE json_type({value}, '$[0][0]') WHEN 'ARRAY' "
+            f"THEN flatten(flatten(TRY_CAST({value} AS VARCHAR[][][]))) "
+            f"ELSE flatten(TRY_CAST({value} AS VARCHAR[][])) END"
+        )
         return (
             f"CASE {name}_type WHEN 'ARRAY' THEN CASE json_type({name}_value, '$[0]') WHEN 'ARRAY' THEN {nested} "
             f"WHEN 'OBJECT' THEN NULL "

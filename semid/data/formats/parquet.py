@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 from typing import Self
 
+import pyarrow.parquet as pq
+
 from semid.data.connection import Database, path_literal
 from semid.data.formats.raw_file import LARGEST_EXACT, RawFile, blank
 from semid.data.sources.source import TextLayout
+from semid.errors import InputError
+from semid.ids import reading_table
 
 # `[]` and `[3]` at the end of the type of a list, once for each level.
 LIST_DEPTH = re.compile(r"(\[\d*\])+$")
@@ -21,6 +25,11 @@ class Parquet(RawFile):
     def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
         rows = database.rows(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {_relation(path)})")
         columns = {row.column_name: row.column_type for row in rows}
+        with reading_table(path, "the names of its columns"):
+            names = pq.read_schema(path).names
+        # DuckDB gives the second of them another name
+        if len(set(names)) < len(names):
+            raise InputError(f"{path}: the file names a column twice: {', '.join(names)}")
         return cls(database, path, columns, layout, content=path)
 
     def relation(self) -> str:

@@ -156,7 +156,9 @@ def reading(path: Path) -> Iterator[None]:
         message = first_line(error).replace(glob.escape(str(path.resolve())), path.name)
         cut_off = isinstance(error, EOFError) or "end of GZIP" in message
         hint = "; the file is cut off: copy or download it again" if cut_off else ""
-        raise InputError(f"{path} cannot be read: {message}{hint}") from None
+        if "blob to UTF8" in message:
+            hint = "; a column of bytes is no text in UTF-8: save ids and texts as strings"
+        raise InputError(f"{path} cannot be read: {message.rstrip('. ')}{hint}") from None
 
 
 def blank(text: str) -> str:
