@@ -38,6 +38,7 @@ WORDS = [
 ]
 WIDE = ["日本語", "smile 😀", "Ελλάδα"]
 FORMATS = ("csv", "csv", "csv", "jsonl", "jsonl", "atomic", "parquet", "parquet", "parquet")
+LITTER = ('{"item_id": ', "no JSON", "[1]", "12", '{"item_id": "a"} {"item_id": "b"}', "{'a': 1}")
 ENDS = ("\n", "\n", "\r\n", "\r", "mixed")
 ENCODINGS = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-32", "gb18030")
 
@@ -119,6 +120,7 @@ class _Maker:
         kind = rng.choice(["both", "both", "both", "interactions", "items", "splits", "splits and items"])
         if kind == "items":
             self.layout.unit = "milliseconds"
+        self.has_splits = kind.startswith("splits")
         self.ids = self._ids()
         interactions, items = self._interactions(), self._items()
         names = {"both": ("interactions", "items"), "splits and items": ("train", "valid", "test", "items")}
@@ -137,10 +139,13 @@ class _Maker:
                 ]
                 tables[part] = [*share, whole[0]]
         fault = rng.random() < REFUSED
+        # where lines may be lost, those that stay are read all the same
+        self.is_littered = not fault and self.layout.unit != "row" and rng.random() < 0.2
         files, given = {}, {}
         for key, rows in tables.items():
             files[key], given[key] = self._written(key, [self._renamed(row) for row in rows])
         world = World(self.seed, files, given, self.layout, words=[kind, *self.words])
+        world.max_malformed = 0.9 if self.is_littered else 0.01
         world.repeats = rng.choice(["keep", "keep", "first", "last"])
         # all times of a column of dates are those of one midnight
         if (
@@ -247,7 +252,8 @@ class _Maker:
         order = list(rows[0])
         rng.shuffle(order)
         rows = [{name: row[name] for name in order} for row in rows]
-        how = rng.choice(["one"] * 6 + ["list", "folder", "glob"])
+        # many files take long
+        how = "one" if self.has_splits else rng.choice(["one", "one", "one", "list", "folder", "glob"])
         if how == "one":
             path = self._file(key, rows)
             return [path], rng.choice([str(path), path])
@@ -346,6 +352,8 @@ class _Maker:
             if inside and row.get("description"):
                 row["description"] += rng.choice(["\n", "\r\n", "\r", "\n\n"]) + "more, of it"
             writer.writerow(row.values())
+            if self.is_littered and rng.random() < 0.1:
+                writer.writerow(["too", "few"] if rng.random() < 0.5 else [*row.values(), "too", "many"])
         text = out.getvalue()
         if end == "mixed":
             text = "".join(line + rng.choice(["\n", "\r\n", "\r"]) for line in text.split("\n")[:-1])
@@ -378,7 +386,8 @@ class _Maker:
             written: dict[str, Any] = {}
             for column, value in row.items():
                 field_name = names.get(column, column)
-                if value is None and rng.random() < 0.5:
+                # a column that is named must be in every part
+                if value is None and lines and rng.random() < 0.5:
                     continue
                 if field_name == "timestamp":
                     value = self._time(value)
@@ -401,6 +410,8 @@ class _Maker:
             lines.append(json.dumps(written, ensure_ascii=is_ascii))
             if rng.random() < 0.05:
                 lines.append(rng.choice(["", "  "]))
+            if self.is_littered and rng.random() < 0.1:
+                lines.append(rng.choice(LITTER))
         end = rng.choice(["\n", "\n", "\r\n", "\r"])
         text = end.join(lines) + rng.choice(["", end])
         self.words.append(f"ends {end!r} {self.layout.encoding}")
