@@ -21,7 +21,7 @@ from semid.files import first_line
 
 NUMBERS = ("timestamp", "rating")
 SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
-# A row with more bytes than this counts as malformed. DuckDB reads as much at once, and itself allows a sixteenth of it.
+# A row with more bytes than this is malformed. DuckDB reads as many at once, and itself allows a sixteenth of them.
 LARGEST_ROW = 32_000_000
 
 
