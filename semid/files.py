@@ -8,6 +8,8 @@ import json
 import os
 import secrets
 import stat
+import tokenize
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +22,19 @@ from semid.errors import InputError
 # file systems of clusters may be mounted without locks
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# What numpy raises for a file that is no array, or for the header of a broken one, which it evaluates.
+NO_ARRAY = (
+    ValueError,
+    EOFError,
+    OSError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+)
 
 
 @contextmanager
@@ -173,18 +188,55 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_array(path: str | Path, kinds: str, expected: str, remedy: str = "") -> np.ndarray:
-    """Open a two-dimensional `.npy` file as a read-only memmap; never unpickles.
+def first_line(error: BaseException | str) -> str:
+    """The first line of an error's message, for messages that hold one sentence."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
-    `InputError`, ending in `remedy`, when it is missing, cut, an archive, or of a dtype whose kind is not among
-    `kinds`; `expected` says in the message what it should hold.
+
+def read_json(path: str | Path, what: str, remedy: str = "") -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    `InputError`, ending in `remedy`, when it is missing or holds anything else; `what` says what it should hold.
+    """
+    try:
+        content = parse_json(Path(path).read_text(encoding="utf-8"))
+        # NaN and halves of surrogate pairs can be read, but not written again
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file{remedy}") from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not {what} ({first_line(error)}){remedy}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not {what}, but JSON of another form{remedy}")
+    return content
+
+
+def load_array(path: str | Path, remedy: str = "") -> Any:
+    """Open a `.npy` file as a read-only memmap, or an archive of arrays; never unpickles.
+
+    `InputError`, ending in `remedy`, when it is missing, broken, or shorter or longer than its header says.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file{remedy}") from None
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a whole .npy file ({error}){remedy}") from None
+    except NO_ARRAY as error:
+        raise InputError(f"{path}: not a whole .npy file ({first_line(error)}){remedy}") from None
+    if isinstance(array, np.memmap) and (size := Path(path).stat().st_size) != array.offset + array.nbytes:
+        raise InputError(
+            f"{path}: not a whole .npy file ({size:,} bytes, where its header tells of {array.offset + array.nbytes:,})"
+            f"{remedy}"
+        )
+    return array
+
+
+def open_array(path: str | Path, kinds: str, expected: str, remedy: str = "") -> np.ndarray:
+    """Open a two-dimensional `.npy` file as a read-only memmap; never unpickles.
+
+    `InputError`, ending in `remedy`, as :func:`load_array` raises it, and for an archive, and a dtype whose kind is not
+    among `kinds`; `expected` says in the message what it should hold.
+    """
+    array = load_array(path, remedy)
     if not isinstance(array, np.ndarray):
         # an archive: np.savez writes one
         names = ", ".join(array.files)

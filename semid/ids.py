@@ -1,5 +1,9 @@
 """Values of Arrow files: plain whatever their encoding, and ids of items and users as strings."""
 
+import csv
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from semid.errors import InputError
+from semid.files import first_line
 
 SHOWN = 5
 # From here on a float of so many bits no longer tells whole numbers apart: an id below is what it says, if it is whole.
@@ -17,6 +22,35 @@ WHOLE_FLOAT = r"^(-?[0-9]+)\.0+$"
 # a float as text, which is an id unless it is too large to be exact: 7.0, 1e+05, 1.8e+19
 FLOAT_AS_TEXT = r"^-?[0-9]+(\.0+|(\.[0-9]+)?[eE]\+[0-9]+)$"
 INEXACT = "whole numbers that a float holds exactly: save ids as strings"
+# what a file raises that is cut off or broken: values of any kind stand where others should
+BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    csv.Error,
+    zlib.error,
+    pa.ArrowException,
+)
+
+
+@contextmanager
+def reading_table(path: str | Path, what: str) -> Iterator[None]:
+    """Turn what csv, json, gzip and Arrow find wrong with a file into an `InputError` that names it.
+
+    `what` says what is read from it.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except BROKEN as error:
+        raise InputError(f"{path}: cannot read {what}: {first_line(error)}") from None
 
 
 def first_few(ids: Any) -> str:

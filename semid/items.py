@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
+from semid.files import first_line
 
 ROWS_AT_ONCE = 16_384
 REMEDY = "; run the preprocessing step again"
@@ -82,4 +83,4 @@ def _open_items(items_path: str | Path) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise InputError(f"{items_path}: there is no item table here{REMEDY}") from None
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{items_path}: cannot be read as an item table ({error}){REMEDY}") from None
+        raise InputError(f"{items_path}: cannot be read as an item table ({first_line(error)}){REMEDY}") from None

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from semid.errors import InputError
-from semid.files import full_disk_names, lock, open_partial
+from semid.files import first_line, full_disk_names, lock, open_partial
 
 # what DuckDB raises, for modules that read through a connection
 DatabaseError = duckdb.Error
@@ -44,11 +44,6 @@ def path_literal(path: Path) -> str:
 def identifier(name: str) -> str:
     """Return `name` as an SQL name of a column or table."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def first_line(error: BaseException | str) -> str:
-    """Return the first line of an error's message; DuckDB adds lines of advice that do not fit here."""
-    return str(error).partition("\n")[0]
 
 
 class Database:

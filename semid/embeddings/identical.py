@@ -6,7 +6,7 @@ import numpy as np
 
 from semid.embeddings.store import EmbeddingStore, Vectors, block_rows
 from semid.errors import InputError
-from semid.files import write_array
+from semid.files import load_array, write_array
 from semid.progress import Progress
 
 # A block of this many words and their products stays in the cache.
@@ -45,13 +45,11 @@ def read_first_of_identical(path: str | Path, rows: int) -> np.ndarray:
 
     Raises `InputError` when the file cannot be read, or holds anything else.
     """
-    remedy = "delete it and run the workflow again"
-    try:
-        first = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable array ({error}): {remedy}") from error
-    if first.shape != (rows,) or first.dtype != np.int32:
-        raise InputError(f"{path} holds {first.dtype} {list(first.shape)}, expected int32 [{rows}]: {remedy}")
+    remedy = "; delete it and run the workflow again"
+    first = load_array(path, remedy)
+    if not isinstance(first, np.ndarray) or first.shape != (rows,) or first.dtype != np.int32:
+        form = f"{first.dtype} {list(first.shape)}" if isinstance(first, np.ndarray) else "an archive"
+        raise InputError(f"{path} holds {form}, expected int32 [{rows}]{remedy}")
     return first
 
 

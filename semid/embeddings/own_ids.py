@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from semid.embeddings.settings import OwnVectors, embedding_settings
 from semid.errors import InputError
-from semid.files import parse_json
-from semid.ids import first_few, id_strings
+from semid.files import load_array, parse_json
+from semid.ids import first_few, id_strings, reading_table
 
 ID_COLUMN = "item_id"
 IDS_AT_ONCE = 1 << 18
@@ -51,11 +51,10 @@ def _csv_ids(path: Path) -> Iterator[pa.Array]:
 
 
 def _npy_ids(path: Path) -> Iterator[pa.Array]:
-    ids = np.load(path, mmap_mode="r", allow_pickle=False)
-    if ids.ndim != 1 or ids.dtype.kind not in "iufSU":
-        raise InputError(
-            f"{path}: ids are {ids.dtype} {list(ids.shape)}; expected one dimension of strings or integers"
-        )
+    ids = load_array(path)
+    if not isinstance(ids, np.ndarray) or ids.ndim != 1 or ids.dtype.kind not in "iufSU":
+        form = f"{ids.dtype} {list(ids.shape)}" if isinstance(ids, np.ndarray) else "an archive of arrays"
+        raise InputError(f"{path}: ids are {form}; expected one dimension of strings or integers")
     for start in range(0, len(ids), IDS_AT_ONCE):
         batch = np.array(ids[start : start + IDS_AT_ONCE])
         yield pa.array(np.char.decode(batch, "utf-8") if ids.dtype.kind == "S" else batch)
@@ -87,16 +86,10 @@ def id_batches(settings: OwnVectors) -> Iterator[pa.Array]:
     if settings.table is None and path.suffix not in _ID_READERS:
         raise InputError(f"{path}: cannot read ids from this kind of file; expected {', '.join(_ID_READERS)}")
     row = 0
-    try:
+    with reading_table(path, "ids"):
         for batch in _parquet_ids(path, settings.id_column) if settings.table else _ID_READERS[path.suffix](path):
             yield id_strings(path, batch, row)
             row += len(batch)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (ValueError, EOFError, TypeError, OverflowError, csv.Error, pa.ArrowException) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: cannot read ids: {error}") from None
     if not row:
         raise InputError(f"{path}: no ids here")
 

@@ -14,8 +14,8 @@ from semid.embeddings.own_ids import id_batches, id_file, refuse_repeated_ids
 from semid.embeddings.settings import OwnVectors
 from semid.embeddings.store import block_rows, cast, new_part
 from semid.errors import InputError
-from semid.files import open_array
-from semid.ids import SHOWN, first_few
+from semid.files import first_line, open_array
+from semid.ids import BROKEN, SHOWN, first_few, reading_table
 from semid.items import count_items, item_ids
 from semid.progress import Progress
 
@@ -62,7 +62,8 @@ def align(settings: OwnVectors, item_ids: Any) -> np.ndarray:
 
 def _count_vectors(settings: OwnVectors) -> int:
     if settings.table is not None:
-        return pq.read_metadata(settings.table).num_rows
+        with reading_table(settings.table, "vectors"):
+            return pq.read_metadata(settings.table).num_rows
     assert settings.vectors is not None
     return len(_open_vectors(settings.vectors))
 
@@ -75,7 +76,8 @@ def _open_vectors(path: Path) -> np.ndarray:
 
 
 def _table_type(path: Path, column: str) -> pa.DataType:
-    schema = pq.read_schema(path)
+    with reading_table(path, "vectors"):
+        schema = pq.read_schema(path)
     if column not in schema.names:
         raise InputError(f"{path}: no column {column!r}; its columns are {', '.join(schema.names)}")
     kind = schema.field(column).type
@@ -89,7 +91,7 @@ def _table_dim(path: Path, column: str) -> int:
     kind = _table_type(path, column)
     if pa.types.is_fixed_size_list(kind):
         return kind.list_size
-    with pq.ParquetFile(path) as file:
+    with reading_table(path, f"column {column!r}"), pq.ParquetFile(path) as file:
         first = next(file.iter_batches(1, columns=[column])).column(0)[0].as_py()
     if not first:
         raise InputError(f"{path}: row 0 of column {column!r} holds no vector")
@@ -99,9 +101,10 @@ def _table_dim(path: Path, column: str) -> int:
 def _next_batch(batches: Iterator[pa.RecordBatch], path: Path, column: str) -> pa.RecordBatch | None:
     try:
         return next(batches, None)
-    except pa.ArrowException as error:
+    except BROKEN as error:
         raise InputError(
-            f"{path}: cannot read column {column!r}: {error} (a fixed-size list needs a vector in every row)"
+            f"{path}: cannot read column {column!r}: {first_line(error)} "
+            "(a fixed-size list needs a vector in every row)"
         ) from None
 
 
@@ -109,7 +112,7 @@ def _table_blocks(path: Path, column: str, dim: int, rows: np.ndarray) -> Iterat
     """Blocks of (places, vectors) of a parquet table, where `rows[places]` are rows of the table, in its order."""
     order = np.argsort(rows)
     ordered = rows[order]
-    with pq.ParquetFile(path) as file:
+    with reading_table(path, f"column {column!r}"), pq.ParquetFile(path) as file:
         row = 0
         for group in range(file.num_row_groups):
             group_end = row + file.metadata.row_group(group).num_rows

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from semid.errors import InputError
-from semid.files import full_disk_names, open_array, parse_json, sha256_of, whole_file, write_json
+from semid.files import full_disk_names, open_array, read_json, sha256_of, whole_file, write_json
 from semid.items import items_in_train
 from semid.parts import Parts
 from semid.progress import Progress
 
 BLOCK_VALUES = 1 << 22
+REMEDY = "; run the embedding step again"
 
 
 class Vectors(Protocol):
@@ -87,7 +88,7 @@ def new_part(path: str | Path, rows: int, dim: int, dtype: str) -> Iterator[np.m
 
 
 def _open_part(path: Path) -> np.ndarray:
-    return open_array(path, "f", "float16 or float32 [rows, dim]", "; run the embedding step again")
+    return open_array(path, "f", "float16 or float32 [rows, dim]", REMEDY)
 
 
 def write_manifest(path: str | Path, parts: Sequence[str | Path], space: Mapping[str, Any], rows: int) -> None:
@@ -144,25 +145,29 @@ class EmbeddingStore(Parts):
         every byte: for a store that was copied from elsewhere) also when its SHA-256 differs.
         """
         manifest_path = Path(manifest_path)
+        if not manifest_path.exists():
+            raise InputError(f"{manifest_path}: there are no embeddings here; run the embedding step first")
+        manifest = read_json(manifest_path, "a manifest of embeddings", REMEDY)
         try:
-            manifest = parse_json(manifest_path.read_text(encoding="utf-8"))
-            entries, dim, dtype, space = (manifest[key] for key in ("parts", "dim", "dtype", "space"))
-        except FileNotFoundError:
-            raise InputError(f"{manifest_path}: there are no embeddings here; run the embedding step first") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{manifest_path}: not a manifest of embeddings ({error!r})") from None
+            rows, dim, dtype, space = (manifest[key] for key in ("rows", "dim", "dtype", "space"))
+            entries = [(str(part["file"]), part["rows"], part["sha256"]) for part in manifest["parts"]]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{manifest_path}: not a manifest of embeddings ({error!r}){REMEDY}") from None
         parts = []
-        for entry in entries:
-            name = manifest_path.parent / entry["file"]
+        for file, rows_here, sha256 in entries:
+            name = manifest_path.parent / file
             part = _open_part(name)
-            if part.shape != (entry["rows"], dim) or part.dtype.name != dtype:
+            if part.shape != (rows_here, dim) or part.dtype.name != dtype:
                 raise InputError(
-                    f"{name}: {part.dtype} {list(part.shape)}, but the manifest says {dtype} "
-                    f"{[entry['rows'], dim]}: run the embedding step again"
+                    f"{name}: {part.dtype} {list(part.shape)}, but the manifest says {dtype} {[rows_here, dim]}{REMEDY}"
                 )
-            if verify and sha256_of(name) != entry["sha256"]:
+            if verify and sha256_of(name) != sha256:
                 raise InputError(f"{name}: its bytes have changed since the manifest was written")
             parts.append(part)
+        if not parts or sum(map(len, parts)) != rows or not isinstance(space, dict):
+            raise InputError(
+                f"{manifest_path}: not a whole manifest of embeddings, whose parts hold {rows} rows{REMEDY}"
+            )
         return cls(parts, space)
 
 

@@ -1,7 +1,6 @@
 """Manifests beside the results say what was made, from what and how. Each is written after the files that it names."""
 
 import hashlib
-import json
 import os
 import platform
 import shutil
@@ -14,7 +13,8 @@ from typing import Any
 
 from semid import __version__
 from semid.addresses import shown
-from semid.files import write_json
+from semid.errors import InputError
+from semid.files import read_json, write_json
 from semid.progress import Progress
 
 # a manifest that says more is no reason to make its files anew
@@ -44,7 +44,7 @@ def write_data_manifest(
     `code` has the digest of the code of each stage, `compute` the settings of the hardware.
     """
     folder = Path(path).parent
-    counted = _read_json(stats)
+    counted = _entries(stats, "note")
     write_json(
         path,
         {
@@ -81,7 +81,7 @@ def write_tokenizer_manifest(
     that training started from, or codes made elsewhere.
     """
     folder = Path(path).parent
-    of_data = _read_json(data)
+    of_data = _entries(data, "note", "seeds", "settings", "counts", "inputs", "files", maps=("seeds",))
     content: dict[str, Any] = {
         "dataset": dataset,
         "tokenizer": tokenizer,
@@ -91,12 +91,12 @@ def write_tokenizer_manifest(
         "data": {key: of_data[key] for key in ("settings", "counts", "inputs", "files")},
     }
     if embeddings:
-        content["embeddings"] = _read_json(embeddings)
+        content["embeddings"] = _entries(embeddings)
     if inputs:
         content["inputs"] = describe_inputs(inputs)
     if model:
         of_model = [Path(model), Path(model).with_name("config.json")]
-        content["trained_on"] = _read_json(of_model[1])["metadata"].get("device")
+        content["trained_on"] = _entries(of_model[1], "metadata", maps=("metadata",))["metadata"].get("device")
         if of_model[0].parent == folder:
             files = [*of_model, *files]
         else:
@@ -114,13 +114,14 @@ def write_run_manifest(
     """Describe a run in `path`: its whole config, its datasets (by their manifests `data`), and `files`: its tables and
     what they were collected from, the manifests of the tokenizers among it.
     """
-    of_data = [_read_json(manifest) for manifest in data]
+    keys = ("dataset", "note", "counts", "inputs", "files")
+    of_data = [_entries(manifest, *keys) for manifest in data]
     write_json(
         path,
         {
             "config": without_machine_paths(config),
             "seeds": seeds_in(config),
-            "data": [{key: one[key] for key in ("dataset", "note", "counts", "inputs", "files")} for one in of_data],
+            "data": [{key: manifest[key] for key in keys} for manifest in of_data],
             "files": describe_files(files, Path(path).parent),
             **provenance(code, config["compute"]),
         },
@@ -152,7 +153,7 @@ def describe_inputs(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     A `.verified` record holds them for the file beside it, so that this file is not read.
     """
     files = [Path(path) for path in paths]
-    records = {file.with_suffix(""): _read_json(file) for file in files if file.suffix == RECORD}
+    records = {file.with_suffix(""): _entries(file, "size", "sha256") for file in files if file.suffix == RECORD}
     known = {file: {"bytes": record["size"], "sha256": record["sha256"]} for file, record in records.items()}
     named = [file for file in files if file.suffix != RECORD]
     known |= dict(_digests(file for file in named if file not in known))
@@ -255,8 +256,17 @@ def _digests(paths: Iterable[str | Path]) -> Iterator[tuple[Path, dict[str, Any]
             yield file, {"bytes": size, "sha256": digest.hexdigest()}
 
 
-def _read_json(path: str | Path) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def _entries(path: str | Path, *keys: str, maps: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON object in a file that a job wrote.
+
+    `InputError` where it lacks one of `keys`, or where the value of one of `maps` is no JSON object.
+    """
+    remedy = "; delete it and run the workflow again"
+    content = read_json(path, "whole JSON of a job", remedy)
+    wrong = [key for key in keys if key not in content or (key in maps and not isinstance(content[key], dict))]
+    if wrong:
+        raise InputError(f"{path}: not whole, for want of {wrong[0]!r}{remedy}")
+    return content
 
 
 def _utc(seconds: float) -> str:

@@ -24,10 +24,21 @@ from semid.registries import load
 
 CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
 
-# what a file that was damaged or edited may raise
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, OverflowError, SafetensorError)
 # the classes that can be saved and are no method
 _BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
+
+# what a config that holds other values than ours raises, or a file of tensors that is broken
+BROKEN = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    OSError,
+    SafetensorError,
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -186,7 +197,7 @@ class Decoder:
             decoder._load(state, fitted)
         except InputError as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error}; {ADVICE}") from error
-        except _UNREADABLE as error:
+        except BROKEN as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; {ADVICE}") from error
         if not isinstance(decoder, cls):
             advice = f": {kind.no_encoder}" if kind.no_encoder else ""

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from semid.errors import InputError
-from semid.files import write_array
+from semid.files import load_array, write_array
 from semid.statistics.entropy import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
@@ -78,21 +78,29 @@ class InvertedIndex:
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Memory-map what :meth:`save` wrote; InputError when a file is missing, broken or of another index."""
-        arrays = []
-        for field in FIELDS:
-            path = Path(folder) / f"{field}.npy"
-            try:
-                arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
-            except (OSError, ValueError) as error:
-                raise InputError(f"{path} is not a readable array ({error}): build the inverted index again") from error
-        index = cls(*arrays)
-        if (
-            index.codes.ndim != 2
-            or index.offsets.shape != (len(index.codes) + 1,)
-            or index.offsets[-1] != len(index.items)
-        ):
-            raise InputError(f"the three files in {folder} are not of one inverted index: build it again")
+        remedy = ": build the inverted index again"
+        index = cls(*(load_array(Path(folder) / f"{field}.npy", remedy) for field in FIELDS))
+        if not index._is_whole():
+            raise InputError(f"the three files in {folder} are not of one inverted index{remedy}")
         return index
+
+    def _is_whole(self) -> bool:
+        """Return whether the arrays are of one index: buckets that follow each other, of items that exist."""
+        arrays = (self.codes, self.offsets, self.items)
+        if not all(isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.size for array in arrays):
+            return False
+        is_whole = (
+            (self.codes.ndim, self.items.ndim) == (2, 1)
+            and self.offsets.shape == (len(self.codes) + 1,)
+            and (self.offsets[0], self.offsets[-1]) == (0, len(self.items))
+            and (self.offsets[1:] > self.offsets[:-1]).all()
+            and 0 <= self.items.min() <= self.items.max() < len(self.items)
+        )
+        if not is_whole:
+            return False
+        is_there = np.zeros(len(self.items), bool)
+        is_there[self.items] = True
+        return bool(is_there.all())
 
     @property
     def num_items(self) -> int:

@@ -3,9 +3,7 @@
 import csv
 import gzip
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -17,7 +15,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import parse_json
-from semid.ids import WHOLE_FLOAT, first_few, id_strings, plain_values
+from semid.ids import WHOLE_FLOAT, first_few, id_strings, plain_values, reading_table
 
 # The second name is that of OpenOneRec.
 ID_COLUMNS = ("item_id", "pid")
@@ -31,6 +29,8 @@ TOKEN = re.compile(r"<(\w+)_(\d{1,18})>")
 # A text holds the codes of all levels as tokens, or as numbers such as 12-7-200, [12, 7, 200] or 12 7 200.
 JOINED_TOKENS = r"(<\w+_\d{1,18}>\s*)+"
 JOINED_NUMBERS = r"\s*\[?\s*\d{1,18}(\s*[-_,;| ]\s*\d{1,18})*\s*\]?\s*"
+# Codes have at most 18 digits, which int64 holds.
+LARGEST = 10**18
 JSON_FORMS = 'a list <a_12>, <b_7>, …, a list of whole numbers, or a text such as "12-7-200"'
 # A column of such a name is taken for codes, so that one that is not read is worth an error.
 LIKE_CODES = re.compile(r"(c|code|codes|level|token|tokens|sid|semantic_?id|code_str)[ _-]?\d*", re.IGNORECASE)
@@ -72,7 +72,7 @@ def read_external_codes(path: str | Path, item2id_path: str | Path | None = None
     if kind not in _READERS:
         raise InputError(f"{path}: cannot read codes from this kind of file; expected {', '.join(_READERS)}")
     item_numbers = read_item2id(item2id_path) if item2id_path else None
-    with _reading(path, "codes"):
+    with reading_table(path, "codes"):
         for ids, codes in _READERS[kind](path):
             if len(ids):
                 yield Batch(_named(ids, item_numbers, str(item2id_path)) if item_numbers else ids, codes)
@@ -81,7 +81,7 @@ def read_external_codes(path: str | Path, item2id_path: str | Path | None = None
 def read_item2id(path: str | Path) -> ItemNumbers:
     """Read a file with a line `id<tab>number` for every item."""
     ids: dict[str, str] = {}
-    with _reading(path, "item numbers"), _open_text(Path(path)) as file:
+    with reading_table(path, "item numbers"), _open_text(Path(path)) as file:
         for row, line in enumerate(file, start=1):
             name, _, number = line.rstrip("\n").rpartition("\t")
             if not name or not number.isdecimal():
@@ -100,19 +100,6 @@ def _named(numbers: pa.Array, item_numbers: ItemNumbers, source: str) -> pa.Arra
             f"{source}: no line for the numbers {first_few(numbers.filter(places.is_null()))} of the codes"
         )
     return item_numbers.ids.take(places)
-
-
-@contextmanager
-def _reading(path: str | Path, what: str) -> Iterator[None]:
-    """Turn the errors that reading a file may raise into an `InputError` that names the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, EOFError, ValueError, OverflowError, csv.Error, zlib.error, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot read {what}: {error}") from None
 
 
 def _open_text(path: Path) -> TextIO:
@@ -140,7 +127,7 @@ def _index_batches(path: Path) -> Iterator[Batch]:
 def _code_of_json(value: Any) -> CodeOfJson | None:
     """Return the codes of a value, and the form in which it gives them; None for a value that gives none."""
     if isinstance(value, list) and value:
-        if all(isinstance(code, int) and not isinstance(code, bool) and code >= 0 for code in value):
+        if all(isinstance(code, int) and not isinstance(code, bool) and 0 <= code < LARGEST for code in value):
             return CodeOfJson(f"a list of {len(value)} numbers of 0 or more", value)
         tokens = [TOKEN.fullmatch(str(token)) for token in value]
         if all(tokens):

@@ -75,8 +75,8 @@ def test_the_file_is_read_as_it_was_written(tmp_path: Path):
     with pytest.raises(InputError, match=r"first_of_identical\.npy holds int32 \[30\], expected int32 \[31\]"):
         read_first_of_identical(path, 31)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"first_of_identical\.npy is not a readable array"):
+    with pytest.raises(InputError, match=r"first_of_identical\.npy: (not a whole|no such file)"):
         read_first_of_identical(path, 30)
     path.unlink()
-    with pytest.raises(InputError, match=r"first_of_identical\.npy is not a readable array"):
+    with pytest.raises(InputError, match=r"first_of_identical\.npy: (not a whole|no such file)"):
         read_first_of_identical(path, 30)

@@ -299,7 +299,7 @@ def test_values_too_large_for_float16_say_to_use_float32(tmp_path: Path) -> None
         ("ids.json", f"[{2**70}]", "cannot read ids"),
         ("ids.csv", f"item_id,{'x' * 200_000}\n1,2\n", "cannot read ids: field larger than field limit"),
         ("ids.parquet", "not parquet", "cannot read ids"),
-        ("ids.npy", "not numpy", "cannot read ids"),
+        ("ids.npy", "not numpy", "not a whole .npy file"),
         ("ids.xlsx", "", "cannot read ids from this kind of file; expected .txt, .csv, .npy, .json, .parquet"),
     ],
 )

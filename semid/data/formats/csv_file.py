@@ -1,67 +1,73 @@
 """Comma-separated values, and the atomic files of RecBole."""
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
-from semid.data.connection import Database, first_line, literal, path_literal
+from semid.data.connection import Database, literal, path_literal
 from semid.data.formats.quotes import Span, count_lines
-from semid.data.formats.raw_file import MalformedLines, RawFile, blank, cut, list_text
+from semid.data.formats.raw_file import MalformedLines, RawFile, blank
 from semid.data.formats.text_content import (
     BYTES_AT_ONCE,
     compression,
     encoding_fault,
-    line_ends,
     open_bytes,
     readable_content,
-    with_line_feeds,
 )
 from semid.data.sources.source import INTERACTION_FIELDS, TextLayout
 from semid.errors import InputError
+from semid.files import first_line
 
 NUMBERS = ("timestamp", "rating")
 SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'"}
+# A row with more bytes than this is malformed. DuckDB reads as many at once, and itself allows a sixteenth of them.
+LARGEST_ROW = 32_000_000
 
 
-@dataclass(frozen=True)
 class Csv(RawFile):
-    """Separated values under a header line; all values are text, empty ones NULL.
-
-    n_lines: the lines of the file, the header among them.
-    """
+    """Separated values under a header line, which is one of the lines; all values are text, empty ones NULL."""
 
     quote: ClassVar[str] = '"'
     separator: ClassVar[str] = ","
 
-    n_lines: int = 0
-
     @classmethod
     def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
         layout = layout._replace(separator=layout.separator or cls.separator)
-        content = readable_content(database, path, layout.encoding)
-        ends = line_ends(content)
-        if ends.are_mixed:
-            content = with_line_feeds(database, content)
-            ends = line_ends(content)
-        with open_bytes(content) as file:
-            first = file.readline()
-        if fault := encoding_fault(first):
-            raise InputError(f"{path}: the header, line 1, cannot be read{fault}")
-        header = first.decode("utf-8-sig").rstrip("\r\n")
+        separator = str(layout.separator)
+        content = readable_content(database, path, layout.encoding, separator if cls.quote else None)
+        names = cls._header(path, content.path, separator)
+        if not names:
+            raise InputError(f"{path}: line 1 is empty; it has to be the header, with the names of the columns")
         # A table saved with its row numbers has a column without a name.
-        try:
-            names = next(csv.reader([header], delimiter=str(layout.separator)), [])
-        except csv.Error as error:
-            raise InputError(f"{path}: the header, line 1, cannot be read ({error})") from None
         columns = [name or f"column {i}" for i, name in enumerate(names, start=1)]
         if len(columns) == 1:
-            _refuse_other_separator(path, header, str(layout.separator))
-        opened = cls(database, path, cls.types(columns), layout, content, n_lines=ends.lines)
+            _refuse_other_separator(path, columns[0], separator)
+        opened = cls(database, path, cls.types(columns), layout, content.path, n_lines=content.lines)
         if len({name.lower() for name in opened.columns}) < len(columns):
             raise InputError(f"{path}: the header names a column twice: {', '.join(columns)}")
         return opened
+
+    @classmethod
+    def _header(cls, path: Path, content: Path, separator: str) -> list[str]:
+        """Return the names of the columns, from the first record of the content of the file at `path`."""
+
+        def texts(lines: Iterable[bytes]) -> Iterator[str]:
+            for number, line in enumerate(lines, start=1):
+                if fault := encoding_fault(line):
+                    raise InputError(f"{path}: the header, line {number}, cannot be read{fault}")
+                yield line.decode("utf-8-sig")
+
+        with open_bytes(content) as file:
+            try:
+                return next(
+                    csv.reader(
+                        texts(file), delimiter=separator, quoting=csv.QUOTE_MINIMAL if cls.quote else csv.QUOTE_NONE
+                    ),
+                    [],
+                )
+            except csv.Error as error:
+                raise InputError(f"{path}: the header, line 1, cannot be read ({error})") from None
 
     @classmethod
     def types(cls, columns: list[str]) -> Mapping[str, str]:
@@ -75,7 +81,9 @@ class Csv(RawFile):
             f"auto_detect = false, header = true, columns = {{{types}}}, "
             f"delim = {literal(str(self.layout.separator))}, "
             f"quote = {literal(self.quote)}, escape = {literal(self.quote)}, "
-            "ignore_errors = true, store_rejects = true, rejects_limit = 0)"
+            "ignore_errors = true, store_rejects = true, rejects_limit = 0, "
+            f"max_line_size = {LARGEST_ROW}, "
+            f"buffer_size = {LARGEST_ROW})"
         )
 
     def query(self) -> str:
@@ -94,16 +102,6 @@ class Csv(RawFile):
         if name in NUMBERS and self.layout.decimal != ".":
             value = f"replace({value}, {literal(self.layout.decimal)}, '.')"
         return f"CASE WHEN {blank(f'{name}_value')} THEN NULL ELSE {value} END"
-
-    def prose(self, name: str) -> str:
-        if name in self.lists:
-            return f"array_to_string({list_text(f'{name}_value')}, ' ')"
-        return f"{name}_value"
-
-    def strings(self, name: str, separator: str | None) -> str:
-        if name in self.lists:
-            return f"coalesce({list_text(f'{name}_value')}, [])"
-        return cut(f"{name}_value", separator)
 
     def is_scalar(self, name: str) -> str:
         return "true"
@@ -157,7 +155,6 @@ class Csv(RawFile):
         return lines
 
 
-@dataclass(frozen=True)
 class Atomic(Csv):
     """RecBole's atomic files: tab-separated values without quotes, whose header gives a type behind each name."""
 

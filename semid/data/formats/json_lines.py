@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from semid.data.connection import Database, identifier, literal, path_literal
-from semid.data.formats.raw_file import RawFile, blank, cut, is_inexact_text, list_text
+from semid.data.formats.raw_file import MalformedLines, RawFile, blank, cut, is_inexact_text, list_text, reading
 from semid.data.formats.text_content import compression, encoding_fault, open_bytes, readable_content
 from semid.data.sources.source import TextLayout
 from semid.errors import InputError
@@ -26,7 +26,7 @@ class JsonLines(RawFile):
 
     @classmethod
     def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
-        content = readable_content(database, path, layout.encoding)
+        content, n_lines = readable_content(database, path, layout.encoding)
         with open_bytes(content) as file:
             start = file.read(BYTES_SEARCHED)
         if start.startswith(codecs.BOM_UTF8):  # DuckDB 2.0 loses that line with several threads, not with one
@@ -34,7 +34,7 @@ class JsonLines(RawFile):
                 f"{path} begins with a byte-order mark, which JSON does not allow; write it as UTF-8 without one"
             )
         _refuse_other_forms(path, start.lstrip())
-        opened = cls(database, path, {}, layout, content)
+        opened = cls(database, path, {}, layout, content, n_lines)
         return replace(opened, columns=opened._keys(f"LIMIT {ROWS_SEARCHED_FOR_KEYS}"))
 
     def has_column(self, name: str) -> bool:
@@ -81,15 +81,22 @@ class JsonLines(RawFile):
 
     def _prose(self, name: str) -> str:
         return (
-            f"CASE {name}_type WHEN 'ARRAY' THEN array_to_string(TRY_CAST({name}_value AS VARCHAR[]), ' ') "
-            f"WHEN 'OBJECT' THEN NULL ELSE {name}_text END"
+            f"CASE WHEN NOT {self.is_prose(name)} THEN NULL WHEN {name}_type = 'ARRAY' "
+            f"THEN array_to_string(TRY_CAST({name}_value AS VARCHAR[]), ' ') ELSE {name}_text END"
         )
 
     def strings(self, name: str, separator: str | None) -> str:
         text = list_text(f"{name}_text") if name in self.lists else cut(f"{name}_text", separator)
-        nested = f"flatten(TRY_CAST({name}_value AS VARCHAR[][]))"
+        value = f"{name}_value"
+        # lists of lists, and lists of lists of lists
+        nested = (
+            f"CASE json_type({value}, '$[0][0]') WHEN 'ARRAY' "
+            f"THEN flatten(flatten(TRY_CAST({value} AS VARCHAR[][][]))) "
+            f"ELSE flatten(TRY_CAST({value} AS VARCHAR[][])) END"
+        )
         return (
             f"CASE {name}_type WHEN 'ARRAY' THEN CASE json_type({name}_value, '$[0]') WHEN 'ARRAY' THEN {nested} "
+            f"WHEN 'OBJECT' THEN NULL "
             f"ELSE TRY_CAST({name}_value AS VARCHAR[]) END "
             f"WHEN 'VARCHAR' THEN {text} ELSE NULL::VARCHAR[] END"
         )
@@ -101,12 +108,20 @@ class JsonLines(RawFile):
         return f"coalesce({name}_type, 'NULL') NOT IN ('ARRAY', 'OBJECT', 'BOOLEAN')"
 
     def is_prose(self, name: str) -> str:
-        return f"coalesce({name}_type, 'NULL') <> 'OBJECT'"
+        inside = f"CASE {name}_type WHEN 'ARRAY' THEN json_type({name}_value, '$[0]') ELSE {name}_type END"
+        return f"coalesce({inside}, 'NULL') <> 'OBJECT'"
 
-    def line_of_row(self, row: int) -> int:
+    def malformed_lines(self, rows: int) -> MalformedLines:
+        lost = self.n_lines - rows
+        if lost > 0:
+            with open_bytes(self.content) as file:
+                lost -= sum(not line.strip() for line in file)
+        return MalformedLines(max(0, lost), None)
+
+    def line_of_row(self, row: int) -> int | None:
         with open_bytes(self.content) as file:
             filled = (number for number, line in enumerate(file, start=1) if line.strip())
-            return next(islice(filled, row, None))
+            return next(islice(filled, row, None), None)
 
     def fault_of_line(self, number: int) -> str:
         with open_bytes(self.content) as file:
@@ -115,11 +130,12 @@ class JsonLines(RawFile):
 
     def _keys(self, limit: str = "") -> dict[str, str]:
         """Return the keys of the first objects, or of all, as the columns of the file."""
-        keys = self.database.rows(
-            "SELECT DISTINCT unnest(json_keys(json)) AS key "
-            f"FROM (SELECT json FROM read_ndjson_objects({_options(self.content)}) {limit}) "
-            "WHERE json_type(json) = 'OBJECT' ORDER BY key"
-        )
+        with reading(self.path):
+            keys = self.database.rows(
+                "SELECT DISTINCT unnest(json_keys(json)) AS key "
+                f"FROM (SELECT json FROM read_ndjson_objects({_options(self.content)}) {limit}) "
+                "WHERE json_type(json) = 'OBJECT' ORDER BY key"
+            )
         return {row.key: "JSON" for row in keys}
 
     def _chosen_columns(self) -> list[str]:

@@ -4,12 +4,18 @@ import re
 from pathlib import Path
 from typing import Self
 
+import pyarrow.parquet as pq
+
 from semid.data.connection import Database, path_literal
-from semid.data.formats.raw_file import INEXACT_FROM_BY_TYPE, RawFile, blank, cut, list_text
+from semid.data.formats.raw_file import INEXACT_FROM_BY_TYPE, RawFile, blank
 from semid.data.sources.source import TextLayout
+from semid.errors import InputError
+from semid.ids import reading_table
 
 # `[]` and `[3]` at the end of the type of a list, once for each level.
 LIST_DEPTH = re.compile(r"(\[\d*\])+$")
+# How the types of records begin, and those of lists of records.
+RECORDS = ("STRUCT", "MAP", "UNION")
 
 
 class Parquet(RawFile):
@@ -19,6 +25,11 @@ class Parquet(RawFile):
     def opened(cls, database: Database, path: Path, layout: TextLayout) -> Self:
         rows = database.rows(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {_relation(path)})")
         columns = {row.column_name: row.column_type for row in rows}
+        with reading_table(path, "the names of its columns"):
+            names = pq.read_schema(path).names
+        # DuckDB gives the second of them another name
+        if len(set(names)) < len(names):
+            raise InputError(f"{path}: the file names a column twice: {', '.join(names)}")
         return cls(database, path, columns, layout, content=path)
 
     def relation(self) -> str:
@@ -26,12 +37,9 @@ class Parquet(RawFile):
 
     def query(self) -> str:
         decoded = [
-            f"decode({name}_value) AS {name}_value"
-            if self.columns[column] == "BLOB"
-            # text of lists of bytes
-            else f"list_transform({name}_value, lambda part: decode(part)) AS {name}_value"
+            f"{_decoded(name, self.columns[column])} AS {name}_value"
             for name, column in self.fields.items()
-            if column is not None and self.columns[column] in ("BLOB", "BLOB[]")
+            if column is not None and LIST_DEPTH.sub("", self.columns[column]) == "BLOB"
         ]
         query = super().query()
         return f"SELECT * REPLACE ({', '.join(decoded)}) FROM ({query})" if decoded else query
@@ -51,10 +59,12 @@ class Parquet(RawFile):
         return f"CASE WHEN isnan({value}) THEN NULL ELSE {text} END"
 
     def is_inexact(self, name: str) -> str:
+        value = f"{name}_value"
+        if self._type(name).startswith("DECIMAL") and self._is_scalar(name):
+            return f"coalesce({value} <> trunc({value}), false)"
         limit = INEXACT_FROM_BY_TYPE.get(self._type(name))
         if limit is None:
             return super().is_inexact(name)
-        value = f"{name}_value"
         return f"(NOT isnan({value}) AND (abs({value}) >= {limit} OR {value} <> trunc({value})))"
 
     def text(self, name: str) -> str | None:
@@ -63,16 +73,12 @@ class Parquet(RawFile):
     def prose(self, name: str) -> str:
         if self._is_list(name):
             return f"array_to_string({self._list(name)}, ' ')"
-        if name in self.lists:
-            return f"array_to_string({list_text(f'{name}_value')}, ' ')"
-        return f"{name}_value::VARCHAR" if self._is_scalar(name) else "NULL::VARCHAR"
+        return super().prose(name) if self._is_scalar(name) else "NULL::VARCHAR"
 
     def strings(self, name: str, separator: str | None) -> str:
         if self._is_list(name):
             return self._list(name)
-        if name in self.lists:
-            return f"coalesce({list_text(f'{name}_value')}, [])"
-        return cut(f"{name}_value::VARCHAR", separator) if self._is_scalar(name) else "NULL::VARCHAR[]"
+        return super().strings(name, separator) if self._is_scalar(name) else "NULL::VARCHAR[]"
 
     def as_json(self, name: str) -> str:
         if not self._is_scalar(name):
@@ -88,6 +94,8 @@ class Parquet(RawFile):
 
     def milliseconds(self, name: str) -> str | None:
         kind = self._type(name)
+        if not self._is_scalar(name):
+            return None
         if kind == "TIMESTAMPTZ_NS":  # DuckDB 2.0 has no epoch_ms of this type
             return f"epoch_ns({name}_value) // 1000000"
         return f"epoch_ms({name}_value)" if kind.startswith(("TIMESTAMP", "DATE")) else None
@@ -97,7 +105,7 @@ class Parquet(RawFile):
         return "VARCHAR" if column is None else self.columns[column]
 
     def _is_list(self, name: str) -> bool:
-        return self._type(name).endswith("]")
+        return self._type(name).endswith("]") and not self._type(name).startswith(RECORDS)
 
     def _list(self, name: str) -> str:
         """Return SQL for a list as VARCHAR[], the elements of nested lists in one."""
@@ -107,10 +115,18 @@ class Parquet(RawFile):
 
     def _is_scalar(self, name: str) -> bool:
         type_name = self._type(name)
-        return (
-            not self._is_list(name) and not type_name.startswith(("STRUCT", "MAP", "UNION")) and type_name != "BOOLEAN"
-        )
+        return not self._is_list(name) and not type_name.startswith(RECORDS) and type_name != "BOOLEAN"
 
 
 def _relation(path: Path) -> str:
     return f"read_parquet({path_literal(path)}, hive_partitioning = false)"
+
+
+def _decoded(name: str, kind: str) -> str:
+    """Return SQL for the text of bytes in UTF-8, or for lists of it."""
+    depth = kind.count("[")
+    text = f"decode({f'part_{depth}' if depth else f'{name}_value'})"
+    for level in range(depth, 0, -1):
+        whole = f"part_{level - 1}" if level > 1 else f"{name}_value::BLOB{'[]' * depth}"
+        text = f"list_transform({whole}, lambda part_{level}: {text})"
+    return text

@@ -9,6 +9,8 @@ QUOTED = re.compile(rb'"(?:[^"]|"")*+"')
 REST_OF_QUOTED = re.compile(rb'(?:[^"]|"")*+"')
 # A text of several lines seldom has as many separators in most of its lines as a row has.
 SHARE_OF_ROWS = 2 / 3
+# A quoted value with more bytes than this is one that nothing closes.
+LARGEST_QUOTED = 1 << 24
 
 
 @dataclass
@@ -59,6 +61,55 @@ def count_lines(lines: Iterable[bytes], separator: bytes, n_columns: int, reject
         else:
             counts.stray = counts.stray or span
     return counts
+
+
+def with_line_feeds(blocks: Iterable[bytes], separator: str | None) -> Iterator[bytes]:
+    """Yield a text file with line feeds at the ends of all lines, whatever the file has there.
+
+    The line ends inside of quoted values stay as they are, which stand between `separator`; None where nothing is
+    quoted. A quote that swallows rows, as :func:`count_lines` has it, is no quoted value, so that its lines count.
+    """
+    cuts = None if separator is None else separator.encode()
+    n_columns = 0
+    quoted: list[bytes] = []
+    size = 0
+    for line in _any_lines(blocks):
+        if cuts is None:
+            yield _with_line_feed(line)
+            continue
+        n_columns = n_columns or line.count(cuts) + 1
+        quoted.append(line)
+        size += len(line)
+        if len(quoted) == 1:
+            is_open = b'"' in line and _opens(line, 0, cuts)
+        else:
+            match = REST_OF_QUOTED.match(line) if b'"' in line else None
+            is_open = match is None or _opens(line, match.end(), cuts)
+        if is_open and size < LARGEST_QUOTED:
+            continue
+        like_rows = sum(_is_like_row(part, cuts, n_columns) for part in quoted)
+        is_value = not is_open and like_rows < SHARE_OF_ROWS * len(quoted)
+        yield from (quoted[:-1] if is_value else map(_with_line_feed, quoted[:-1]))
+        yield _with_line_feed(line)
+        if is_open:
+            cuts = None
+        quoted, size = [], 0
+    yield from map(_with_line_feed, quoted)
+
+
+def _any_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines with their ends, which may be line feeds, carriage returns or both."""
+    rest = b""
+    for block in blocks:
+        # the last line may go on in the next block, as may its end
+        *lines, rest = (rest + block).splitlines(keepends=True) or [b""]
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _with_line_feed(line: bytes) -> bytes:
+    return line.rstrip(b"\r\n") + b"\n" if line.endswith((b"\r", b"\n")) else line
 
 
 def _spans(lines: Iterable[bytes], separator: bytes, n_columns: int, counts: LineCounts) -> Iterator[Span]:

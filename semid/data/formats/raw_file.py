@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from semid.data.connection import Database, DatabaseError, first_line, identifier, literal
+from semid.data.connection import Database, DatabaseError, identifier, literal
 from semid.data.sources.source import PLAIN, TextLayout
 from semid.errors import InputError
+from semid.files import first_line
 from semid.ids import FLOAT_AS_TEXT, INEXACT_FROM, WHOLE_FLOAT
 
 # The types of floats in DuckDB, and from where on they no longer tell whole numbers apart.
@@ -37,6 +38,7 @@ class RawFile(ABC):
     columns: the types of the file's columns by their names.
     layout: how a text file is written.
     content: where the content lies as DuckDB can read it: `path` itself, or a copy in UTF-8.
+    n_lines: the lines of the content, for a text file.
     fields: the column of each of our fields; None for a field that the file does not have, whose values are NULL.
     lists: the fields whose texts are lists as Python or JSON writes them, and are read as such.
     """
@@ -46,6 +48,7 @@ class RawFile(ABC):
     columns: Mapping[str, str]
     layout: TextLayout = PLAIN
     content: Path = Path()
+    n_lines: int = 0
     fields: Mapping[str, str | None] = field(default_factory=dict)
     lists: frozenset[str] = frozenset()
 
@@ -91,13 +94,15 @@ class RawFile(ABC):
     def scalar(self, name: str) -> str:
         """Return SQL for a number or string as VARCHAR; NULL for nothing, NaN, empty text or another type."""
 
-    @abstractmethod
     def prose(self, name: str) -> str:
         """Return SQL for text as VARCHAR, the elements of a list joined by spaces."""
+        text = f"{name}_value::VARCHAR"
+        return f"array_to_string({list_text(text)}, ' ')" if name in self.lists else text
 
-    @abstractmethod
     def strings(self, name: str, separator: str | None) -> str:
         """Return SQL for VARCHAR[]; text is cut at `separator`, or becomes a list of one."""
+        text = f"{name}_value::VARCHAR"
+        return f"coalesce({list_text(text)}, [])" if name in self.lists else cut(text, separator)
 
     def as_json(self, name: str) -> str:
         """Return SQL for a value of any type as the text of its JSON; NULL for nothing and NaN."""
@@ -155,7 +160,9 @@ def reading(path: Path) -> Iterator[None]:
         message = first_line(error).replace(glob.escape(str(path.resolve())), path.name)
         cut_off = isinstance(error, EOFError) or "end of GZIP" in message
         hint = "; the file is cut off: copy or download it again" if cut_off else ""
-        raise InputError(f"{path} cannot be read: {message}{hint}") from None
+        if "blob to UTF8" in message:
+            hint = "; a column of bytes is no text in UTF-8: save ids and texts as strings"
+        raise InputError(f"{path} cannot be read: {message.rstrip('. ')}{hint}") from None
 
 
 def blank(text: str) -> str:

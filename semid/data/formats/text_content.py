@@ -1,25 +1,36 @@
-"""The bytes of text files: their encoding, their line ends, and a copy in UTF-8 where DuckDB needs one."""
+"""The bytes of text files: their encoding, their lines, and a copy in UTF-8 where DuckDB needs one."""
 
 import codecs
 import gzip
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 from typing import BinaryIO, NamedTuple, cast
 
 from semid.data.connection import Database
+from semid.data.formats.quotes import with_line_feeds
 from semid.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 BYTES_AT_ONCE = 1 << 20
-CHARACTERS_SEARCHED = 1 << 16
+BYTES_SEARCHED = 1 << 16
 BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Encodings whose bytes are ASCII whatever they say.
 SEVEN_BITS = ("iso2022", "hz", "utf-7")
+
+
+class Content(NamedTuple):
+    """Where the content of a text file lies as DuckDB can read it, and the number of its lines.
+
+    The last line counts with or without an end, and lines inside of quotes count too.
+    """
+
+    path: Path
+    lines: int
 
 
 def compression(path: Path) -> str:
@@ -34,85 +45,78 @@ def open_bytes(path: Path) -> Iterator[io.BufferedIOBase]:
         yield file
 
 
-def readable_content(database: Database, path: Path, encoding: str) -> Path:
-    """Return a file that DuckDB can read: the file at `path`, or a copy of it in UTF-8 with line feeds.
+def readable_content(database: Database, path: Path, encoding: str, separator: str | None = None) -> Content:
+    """Return the content of the file at `path` as DuckDB can read it: the file itself, or a copy.
 
-    There is a copy for another encoding, and for lines that end in carriage returns alone. Raises InputError for a file
-    that is not in the encoding.
+    The copy is in UTF-8, and its lines end in line feeds; there is one for another encoding, and for lines that end in
+    carriage returns or in different ways. `separator` is what stands between values that may be quoted, whose own line
+    ends stay as they are; None where nothing is quoted. Raises InputError for a file that is not in the encoding.
     """
-    with open_bytes(path) as file:
-        start = file.read(CHARACTERS_SEARCHED)
     is_utf_8 = codecs.lookup(encoding).name == "utf-8"
     if not is_utf_8 and _is_utf_8(path, encoding):
         # One encoding holds for all files of a dataset, of which one may be in UTF-8 all the same.
         logger.info("%s is read as UTF-8, which it is, and not as %s", path, encoding)
-        is_utf_8, encoding = True, "utf-8"
+        is_utf_8 = True
     if is_utf_8:
-        _refuse_utf_16(path, start)
+        encoding = "utf-8"
+        with open_bytes(path) as file:
+            _refuse_utf_16(path, file.read(BYTES_SEARCHED))
     try:
-        first = codecs.getincrementaldecoder(encoding)(errors="replace").decode(start)
-    except UnicodeError as error:
-        raise InputError(f"{path} is not {encoding}, the encoding of the dataset ({error})") from None
-    lines_end_in_cr = "\r" in first[:-1] and "\n" not in first
-    if is_utf_8 and not lines_end_in_cr:
-        return path
-    return _copy(database, path, encoding, lines_end_in_cr)
-
-
-def _copy(database: Database, path: Path, encoding: str, universal: bool) -> Path:
-    """Return a copy in UTF-8, all of whose lines end in line feeds if `universal`.
-
-    Raises InputError for a file that is not in the encoding.
-    """
-    number, name = mkstemp(prefix="content-", dir=database.folder)
-    copy = Path(name)
-    # Bytes that are no UTF-8 stay as they are, so that their lines count as malformed like those of other files.
-    errors = "surrogateescape" if codecs.lookup(encoding).name == "utf-8" else "strict"
-    try:
-        with (
-            open_bytes(path) as file,
-            io.TextIOWrapper(cast(BinaryIO, file), encoding, errors, newline=None if universal else "") as text,
-            open(number, "w", encoding="utf-8", errors=errors, newline="") as out,
-        ):
-            while characters := text.read(BYTES_AT_ONCE):
-                out.write(characters)
+        ends = _line_ends(_blocks(path, encoding))
+        if is_utf_8 and not ends.are_mixed:
+            return Content(path, ends.lines)
+        return _copy(database, _blocks(path, encoding), separator, ends.are_mixed)
     except UnicodeError:
         line = _first_undecodable_line(path, encoding)
         raise InputError(
             f"{path}: line {line:,} is not {encoding}, the encoding of the dataset; name the right one under encoding"
         ) from None
-    return copy
+
+
+def _blocks(path: Path, encoding: str) -> Iterator[bytes]:
+    """Yield the content of a file in UTF-8. The bytes of a file that should be UTF-8 stay as they are."""
+    with open_bytes(path) as file:
+        if encoding == "utf-8":
+            while block := file.read(BYTES_AT_ONCE):
+                yield block
+            return
+        decoder = codecs.getincrementaldecoder(encoding)()
+        is_start = True
+        while block := file.read(BYTES_AT_ONCE):
+            text = decoder.decode(block)
+            yield (text.removeprefix("\ufeff") if is_start else text).encode()
+            is_start = is_start and not text
+        yield decoder.decode(b"", final=True).encode()
+
+
+def _copy(database: Database, blocks: Iterable[bytes], separator: str | None, are_mixed: bool) -> Content:
+    number, name = mkstemp(prefix="content-", dir=database.folder)
+    lines = 0
+    last = b""
+    with open(number, "wb") as out:
+        for block in with_line_feeds(blocks, separator) if are_mixed else blocks:
+            out.write(block)
+            lines += block.count(b"\n")
+            last = block[-1:] or last
+    return Content(Path(name), lines + (last not in (b"", b"\n")))
 
 
 class LineEnds(NamedTuple):
-    """The number of lines of a file, the last one with or without an end, and whether they need other ends.
-
-    That is so where lines end in carriage returns alone, or in different ways; but inside of quotes, which a file of
-    line feeds may have, a carriage return is part of a value.
-    """
+    """The number of lines of a file that end in line feeds, and whether some have other ends than the rest."""
 
     lines: int
     are_mixed: bool
 
 
-def line_ends(path: Path) -> LineEnds:
-    """Count the lines of a file, which end in line feeds."""
-    feeds = returns = both = quotes = 0
+def _line_ends(blocks: Iterable[bytes]) -> LineEnds:
+    feeds = returns = both = 0
     last = b""
-    with open_bytes(path) as file:
-        while block := file.read(BYTES_AT_ONCE):
-            feeds += block.count(b"\n")
-            returns += block.count(b"\r")
-            quotes += block.count(b'"')
-            both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
-            last = block[-1:]
-    are_mixed = returns > 0 and not feeds == returns == both and not (feeds and quotes)
-    return LineEnds(feeds + (last not in (b"", b"\n")), are_mixed)
-
-
-def with_line_feeds(database: Database, path: Path) -> Path:
-    """Return a copy of a file in UTF-8 whose lines all end in line feeds."""
-    return _copy(database, path, "utf-8", universal=True)
+    for block in blocks:
+        feeds += block.count(b"\n")
+        returns += block.count(b"\r")
+        both += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+        last = block[-1:] or last
+    return LineEnds(feeds + (last not in (b"", b"\n")), returns > 0 and not feeds == returns == both)
 
 
 def encoding_fault(line: bytes) -> str:
@@ -160,4 +164,8 @@ def _refuse_utf_16(path: Path, start: bytes) -> None:
 
 def _first_undecodable_line(path: Path, encoding: str) -> int:
     with open_bytes(path) as file, io.TextIOWrapper(cast(BinaryIO, file), encoding, "replace") as text:
-        return next((number for number, line in enumerate(text, start=1) if "\ufffd" in line), 1)
+        try:
+            return next((number for number, line in enumerate(text, start=1) if "\ufffd" in line), 1)
+        except UnicodeError:
+            # UTF-16 without its mark fails at once, whatever takes the place of what cannot be read
+            return 1

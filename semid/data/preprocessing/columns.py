@@ -19,6 +19,11 @@ def columns_of_fields(
     for name in fields:
         column = source.columns.get(name, name)
         is_needed = name in required or name in source.columns
+        if name not in source.columns and column in file.columns and (other := _alike(file, column)):
+            raise InputError(
+                f"{file.path} has both {column!r} and {other!r}, which differ in case or spaces alone: rename "
+                f"one, or name under columns which is the {name}"
+            )
         if name == "timestamp" and source.timestamp_unit == "row":
             columns[name] = None
         elif column in file.columns or (file.has_column(column) if is_needed else _may_have(file, column)):
@@ -60,7 +65,8 @@ def _may_have(file: RawFile, column: str) -> bool:
 
 def _alike(file: RawFile, column: str) -> str | None:
     """Return the column that differs from this one in case or outer spaces alone, or None."""
-    return next((other for other in file.columns if other.strip().lower() == column.strip().lower()), None)
+    same = column.strip().lower()
+    return next((other for other in file.columns if other != column and other.strip().lower() == same), None)
 
 
 def _no_column(file: RawFile, source: Source, name: str, column: str) -> str:
