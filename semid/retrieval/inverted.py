@@ -1,6 +1,6 @@
 """The inverted index: which items share a semantic ID, or a prefix of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -9,6 +9,7 @@ import numpy as np
 
 from semid.errors import InputError
 from semid.files import write_array
+from semid.items import CoreItems
 from semid.statistics.entropy import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
@@ -76,8 +77,11 @@ class InvertedIndex:
             write_array(Path(folder) / f"{field}.npy", getattr(self, field))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Memory-map what :meth:`save` wrote; InputError when a file is missing, broken or of another index."""
+    def load(cls, folder: str | Path, core: CoreItems | None = None) -> Self:
+        """Memory-map what :meth:`save` wrote; InputError when a file is missing, broken or of another index.
+
+        With `core`, items get their numbers among the core items instead of their rows in the item table.
+        """
         arrays = []
         for field in FIELDS:
             path = Path(folder) / f"{field}.npy"
@@ -92,7 +96,7 @@ class InvertedIndex:
             or index.offsets[-1] != len(index.items)
         ):
             raise InputError(f"the three files in {folder} are not of one inverted index: build it again")
-        return index
+        return index if core is None else replace(index, items=core.numbers(index.items))
 
     @property
     def num_items(self) -> int:

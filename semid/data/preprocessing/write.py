@@ -30,6 +30,7 @@ ITEMS_SCHEMA = pa.schema(
         ("categories", pa.list_(pa.string())),
         ("store", pa.string()),
         ("in_train", pa.bool_()),
+        ("in_core", pa.bool_()),
     ]
 )
 SPLIT_SCHEMA = pa.schema(
@@ -64,7 +65,7 @@ def _write_split(database: Database, split: str, path: Path) -> None:
 def _write_items(database: Database, path: Path) -> None:
     query = (
         "SELECT c.rowid::INTEGER AS item_index, i.item_id, r.title, r.description, r.categories, r.store, "
-        "c.in_train FROM catalogue c JOIN items i ON i.rowid = c.item_number "
+        "c.in_train, c.in_core FROM catalogue c JOIN items i ON i.rowid = c.item_number "
         "LEFT JOIN raw_items r ON r.rowid = i.listing ORDER BY c.rowid"
     )
     _copy(database, query, path, ITEMS_SCHEMA, "cleaning items")
