@@ -14,8 +14,10 @@ from typing import NamedTuple
 import torch
 
 from bench import machine
-from semid.evaluation import EvaluationSettings, Queries, build_queries, read_interactions
+from semid.evaluation import EvaluationSettings, Queries
 from semid.evaluation.benchmark import query_blocks
+from semid.evaluation.files import open_queries
+from semid.items import CoreItems
 from semid.retrieval import InvertedIndex
 from semid.retrieval.strategies.candidates import IndexedCodes, QueryBlock
 from semid.retrieval.strategies.registry import STRATEGIES, CandidateStrategy
@@ -33,13 +35,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=machine.cores())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    queries = build_queries(read_interactions(arguments.data))
+    core = CoreItems.read(arguments.data / "items.parquet")
+    queries, _ = open_queries([arguments.data / "train.parquet"], SETTINGS, core)
     print("\n".join(f"- {line}" for line in machine.describe(arguments.threads)))
     print(f"\n{len(queries):,} queries\n")
     print("| tokenizer | strategy | candidates a query | µs a query | min | max |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for folder in arguments.tokenizers:
-        codes = IndexedCodes(folder.name, InvertedIndex.load(folder / "inverted"))
+        codes = IndexedCodes(folder.name, InvertedIndex.load(folder / "inverted", core))
         for name, strategy in STRATEGIES.items():
             # what the budgets cut is found by distances, for which the embeddings would have to be read
             if "budgets" in strategy.uses or codes.index.num_levels < strategy.min_levels:

@@ -14,6 +14,7 @@ rule evaluate:
         unpack(asked(tokenizers.model_files)),
         splits=asked(datasets.split_files),
         query=asked(datasets.fitted_query),
+        catalogue="data/{dataset}/items.parquet",
         index=multiext(
             "results/{dataset}/{tokenizer}/inverted/",
             "codes.npy",
@@ -35,7 +36,7 @@ rule evaluate:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
     resources:
-        mem_mb=memory(2500, 1.3),
+        mem_mb=memory_beside_items(2500, 1.3),
         runtime=evaluation_minutes,
     params:
         code=code_of("evaluate.py", tokenizers.implementations, datasets.strategy_implementations),
@@ -69,7 +70,7 @@ rule evaluate_controls:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
     resources:
-        mem_mb=memory(2500, 1.3),
+        mem_mb=memory_beside_items(2500, 1.3),
         runtime=evaluation_minutes,
     params:
         code=lambda wildcards: code(
@@ -88,6 +89,7 @@ rule evaluate_peers:
     input:
         splits=asked(datasets.split_files),
         query=asked(datasets.fitted_query),
+        catalogue="data/{dataset}/items.parquet",
         parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
@@ -101,7 +103,7 @@ rule evaluate_peers:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
     resources:
-        mem_mb=memory(2500, 3.5),
+        mem_mb=memory_beside_items(2500, 3.5),
         runtime=evaluation_minutes,
     params:
         code=code("evaluate_peers.py"),
@@ -119,6 +121,7 @@ rule fit_query:
     input:
         # never the test split
         splits=lambda wildcards: explained(datasets.split_files, wildcards.dataset)[:-1],
+        catalogue="data/{dataset}/items.parquet",
         parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
@@ -132,7 +135,7 @@ rule fit_query:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
     resources:
-        mem_mb=memory(2500, 1.3),
+        mem_mb=memory_beside_items(2500, 1.3),
         runtime=minutes(60, 10),
     params:
         code=code("fit_query.py"),

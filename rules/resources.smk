@@ -24,6 +24,11 @@ def memory(base, share=0.0):
     return lambda wildcards, input, attempt: attempt * round(base + share * size_mb(input))
 
 
+def memory_beside_items(base, share):
+    """mem_mb: as `memory`, for jobs that read a column or two of the item table, whose size is left out."""
+    return lambda wildcards, input, attempt: attempt * round(base + share * (size_mb(input) - size_mb(input.catalogue)))
+
+
 def minutes(base, per_gb=0.0):
     """runtime: `base`, and so many minutes a GB of the inputs."""
     return lambda wildcards, input, attempt: attempt * round(base + per_gb * size_mb(input) / 1000)

@@ -14,9 +14,10 @@ FAISS_PARAMS = {
 
 
 rule build_inverted:
-    """Index the items by their semantic IDs."""
+    """Index the core items by their semantic IDs."""
     input:
-        "results/{dataset}/{tokenizer}/items.parquet",
+        table="results/{dataset}/{tokenizer}/items.parquet",
+        catalogue="data/{dataset}/items.parquet",
     output:
         codes="results/{dataset}/{tokenizer}/inverted/codes.npy",
         offsets="results/{dataset}/{tokenizer}/inverted/offsets.npy",
@@ -28,7 +29,7 @@ rule build_inverted:
     conda:
         "../envs/torch.yaml"
     resources:
-        mem_mb=memory(1000, 3),
+        mem_mb=memory_beside_items(1000, 3),
     params:
         code=code("build_inverted.py"),
     script:
@@ -61,6 +62,7 @@ rule train_faiss:
     input:
         parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
+        catalogue="data/{dataset}/items.parquet",
     output:
         temp("results/{dataset}/faiss/trained.index"),
     log:
@@ -71,7 +73,7 @@ rule train_faiss:
         "../envs/faiss.yaml"
     threads: COMPUTE["training_threads"]
     resources:
-        mem_mb=memory(2500, 0.3),
+        mem_mb=memory_beside_items(2500, 0.3),
         runtime=minutes(60, 5),
     params:
         **FAISS_PARAMS,
@@ -87,6 +89,7 @@ rule fill_faiss:
         trained="results/{dataset}/faiss/trained.index",
         part="results/{dataset}/embeddings/part-{shard}.npy",
         manifest="results/{dataset}/embeddings/manifest.json",
+        catalogue="data/{dataset}/items.parquet",
     output:
         temp("results/{dataset}/faiss/part-{shard}.index"),
     log:
@@ -97,7 +100,7 @@ rule fill_faiss:
         "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
     resources:
-        mem_mb=memory(1000, 3.5),
+        mem_mb=memory_beside_items(1000, 3.5),
     params:
         **FAISS_PARAMS,
     script:
@@ -105,7 +108,7 @@ rule fill_faiss:
 
 
 rule build_faiss:
-    """Merge the filled parts into the index of the whole catalogue."""
+    """Merge the filled parts into the index of all core items."""
     input:
         trained="results/{dataset}/faiss/trained.index",
         parts=lambda wildcards: [f"{part[:-4]}.index" for part in explained(datasets.parts, wildcards.dataset, "faiss")],

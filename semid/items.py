@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -73,6 +76,68 @@ def items_in_train(items_path: str | Path) -> np.ndarray:
     """Whether each item is in the training split: bool `[n]`. Raises `InputError` as :func:`item_batches` does."""
     batches = [batch.column(0) for batch in item_batches(items_path, ["in_train"])]
     return pa.chunked_array(batches, pa.bool_()).to_numpy()
+
+
+def items_in_core(items_path: str | Path, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """Whether the rows `start:stop` are core items: bool `[rows]`. Raises `InputError` as :func:`item_batches` does."""
+    batches = [batch.column(0) for batch in item_batches(items_path, ["in_core"], start, stop)]
+    return pa.chunked_array(batches, pa.bool_()).to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class CoreItems:
+    """The items that are evaluated, numbered among themselves in the order of `items.parquet`.
+
+    rows: int32 [core], ascending, the rows of the table that `in_core` marks; num_items: the number of all rows.
+    """
+
+    rows: np.ndarray
+    num_items: int
+
+    @classmethod
+    def read(cls, items_path: str | Path) -> Self:
+        """Read the core items of a table. Raises `InputError` as :func:`item_batches` does, and if there are none."""
+        in_core = items_in_core(items_path)
+        if not in_core.any():
+            raise InputError(f"{items_path}: no item has in_core, so there is nothing to evaluate{REMEDY}")
+        return cls(np.flatnonzero(in_core).astype(np.int32), len(in_core))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every item is a core item, so that its number is its row."""
+        return len(self.rows) == self.num_items
+
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        """int32 [num_items + 1]: the number of every row; -1 for other items, and at the end, where row -1 finds it."""
+        numbers = np.full(self.num_items + 1, -1, np.int32)
+        numbers[self.rows] = np.arange(len(self.rows), dtype=np.int32)
+        return numbers
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Return the number of each of `rows`, integers of any shape, in their dtype; -1 for other items and for -1.
+
+        Raises `InputError` for a row that the table does not have.
+        """
+        if self.is_all:
+            return rows
+        largest = int(rows.max(initial=-1))
+        if largest >= self.num_items:
+            raise InputError(
+                f"item_index {largest} is there, but items.parquet has {self.num_items:,} rows: run what comes after "
+                "preprocessing again"
+            )
+        return self._numbers[rows].astype(rows.dtype, copy=False)
+
+
+def how_to_leave_out(items_path: str | Path | None, rows: np.ndarray) -> str:
+    """Return how to leave the items of `rows`, integers, out of a catalogue, as the end of a sentence."""
+    if items_path is None or items_in_core(items_path)[rows].any():
+        return "leave these items out"
+    return "leave these items out by `preprocess: {catalogue: core}`, since none of them is a core item"
 
 
 @contextmanager

@@ -5,5 +5,6 @@ from semid.jobs.describe import describe_run
 from semid.jobs.log import job_log
 
 with job_log(snakemake.log[0]):
-    collect_evaluations(snakemake.input.tables, snakemake.input.scorecards, snakemake.output.table)
+    inputs = snakemake.input
+    collect_evaluations(inputs.tables, inputs.scorecards, snakemake.output.table, inputs.data)
     describe_run(snakemake)

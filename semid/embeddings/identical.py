@@ -7,6 +7,7 @@ import numpy as np
 from semid.embeddings.store import EmbeddingStore, Vectors, block_rows
 from semid.errors import InputError
 from semid.files import load_array, write_array
+from semid.items import CoreItems
 from semid.progress import Progress
 
 # A block of this many words and their products stays in the cache.
@@ -51,6 +52,14 @@ def read_first_of_identical(path: str | Path, rows: int) -> np.ndarray:
         form = f"{first.dtype} {list(first.shape)}" if isinstance(first, np.ndarray) else "an archive"
         raise InputError(f"{path} holds {form}, expected int32 [{rows}]{remedy}")
     return first
+
+
+def first_of_core(first: np.ndarray, core: CoreItems) -> np.ndarray:
+    """Return int32 [core]: :func:`first_of_identical` of the core items alone, from that of all items, int32 [n]."""
+    if core.is_all:
+        return first
+    _, first_places, group = np.unique(first[core.rows], return_index=True, return_inverse=True)
+    return first_places[group].astype(np.int32)
 
 
 def _repeated(hashes: np.ndarray) -> np.ndarray:

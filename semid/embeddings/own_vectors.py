@@ -16,17 +16,18 @@ from semid.embeddings.store import block_rows, cast, new_part
 from semid.errors import InputError
 from semid.files import first_line, open_array
 from semid.ids import BROKEN, SHOWN, first_few, reading_table
-from semid.items import count_items, item_ids
+from semid.items import count_items, how_to_leave_out, item_ids
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)
 
 
-def align(settings: OwnVectors, item_ids: Any) -> np.ndarray:
+def align(settings: OwnVectors, item_ids: Any, items_path: str | Path | None = None, start: int = 0) -> np.ndarray:
     """For every item of `item_ids` (strings) the row of its vector: int64 `[items]`.
 
     Ids compare as strings and are read in batches: memory follows `item_ids`, not the number of vectors. Raises
-    `InputError` when there are not as many ids as vectors, and when an item has no vector or more than one.
+    `InputError` when there are not as many ids as vectors, and when an item has no vector or more than one. The items
+    are those of the table `items_path` from row `start` on, by which the message says how to leave some out.
     """
     path = id_file(settings)
     items = pc.cast(pa.array(item_ids), pa.large_string())
@@ -55,7 +56,7 @@ def align(settings: OwnVectors, item_ids: Any) -> np.ndarray:
     if len(missing):
         raise InputError(
             f"{path}: {len(missing)} of {len(items)} items have no vector: {first_few(missing)}; "
-            "add their vectors or leave these items out"
+            f"add their vectors or {how_to_leave_out(items_path, start + np.flatnonzero(rows < 0))}"
         )
     return rows
 
@@ -145,7 +146,7 @@ def gather_own_vectors(settings: OwnVectors, items_path: str | Path, start: int,
     or too large for the store's dtype.
     """
     ids = item_ids(items_path, start, stop)
-    rows = align(settings, ids)
+    rows = align(settings, ids, items_path, start)
     blocks: Iterator[tuple[np.ndarray, np.ndarray]]
     if settings.table is not None:
         dim = _table_dim(settings.table, settings.vector_column)

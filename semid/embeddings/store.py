@@ -10,7 +10,7 @@ import numpy as np
 
 from semid.errors import InputError
 from semid.files import full_disk_names, open_array, read_json, sha256_of, whole_file, write_json
-from semid.items import items_in_train
+from semid.items import CoreItems, items_in_train
 from semid.parts import Parts
 from semid.progress import Progress
 
@@ -197,3 +197,13 @@ def training_rows(items_path: str | Path) -> np.ndarray:
     if not in_train.any():
         raise InputError(f"{items_path}: no item has in_train, so there is nothing to train on")
     return np.flatnonzero(in_train)
+
+
+def core_vectors(store: EmbeddingStore, core: CoreItems) -> EmbeddingStore | Rows:
+    """The embeddings of the core items, in their order, which stay on disk: what is evaluated, and searched.
+
+    Raises `InputError` where there are not as many embeddings as items.
+    """
+    if len(store) != core.num_items:
+        raise InputError(f"{len(store):,} embeddings, but {core.num_items:,} items: embed the items again")
+    return store if core.is_all else Rows(store, core.rows)

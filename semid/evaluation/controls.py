@@ -3,7 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,11 +11,11 @@ import torch
 from semid.errors import InputError
 from semid.evaluation.benchmark import Benchmark, Row, query_blocks
 from semid.evaluation.candidate_ranking import count_scores, rank_by_codes
+from semid.evaluation.engine import open_engine
 from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation, EvaluationPaths, open_benchmark
 from semid.evaluation.ranked_lists import first_ranked, padded
 from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.evaluation.whole_catalogue import SearchEngine, rank_in_catalogue
-from semid.retrieval import faiss_index
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of, split_by_budget
 from semid.retrieval.seen import Seen, first_unseen
@@ -45,12 +45,6 @@ class Cooccurrence:
         forward, backward = steps[:, 0] * num_items + steps[:, 1], steps[:, 1] * num_items + steps[:, 0]
         keys, counts = np.unique(np.concatenate([forward, backward]), return_counts=True)
         return cls(offsets_of(np.bincount(keys // num_items, minlength=num_items)), keys % num_items, counts)
-
-
-class ControlFiles(BenchmarkFiles, Protocol):
-    """What the controls read: the item table too, and where there is one, `get("faiss")`, the files of an index."""
-
-    catalogue: str
 
 
 def evaluate_controls(
@@ -150,19 +144,22 @@ def rank_by_cooccurrence(benchmark: Benchmark, cooccurrence: Cooccurrence) -> Ra
 
 
 def write_control_evaluation(
-    files: ControlFiles, options: BenchmarkOptions, paths: EvaluationPaths, threads: int = 1
+    files: BenchmarkFiles, options: BenchmarkOptions, paths: EvaluationPaths, threads: int = 1
 ) -> Evaluation:
-    """Evaluate the controls of a dataset from its files, and write `offline_eval.csv` and `ranks.parquet`."""
+    """Evaluate the controls of a dataset from its files, and write `offline_eval.csv` and `ranks.parquet`.
+
+    `files.get("faiss")` are the files of an index, where there is one.
+    """
     torch.set_num_threads(threads)
     index_files = files.get("faiss")
     if not index_files:
         log.info("there is no FAISS index: the whole catalogue is searched by exact inner products")
     benchmark, interactions = open_benchmark(files, options)
-    categories = category_codes(files.catalogue)
+    categories = category_codes(files.catalogue, core_only=True)
     evaluation = evaluate_controls(
         benchmark,
         Cooccurrence.build(interactions.training_steps(), benchmark.items.num_items),
-        faiss_index.load(index_files[0], threads) if index_files else None,
+        open_engine(index_files or (), files.catalogue, threads),
         InvertedIndex.build(categories) if categories.any() else None,
     )
     evaluation.write(paths)

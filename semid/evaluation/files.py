@@ -1,11 +1,12 @@
 """Opens what an evaluation reads, and writes what it gives."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from semid.embeddings import EmbeddingStore, read_first_of_identical
+from semid.embeddings import EmbeddingStore, core_vectors, first_of_core, read_first_of_identical
 from semid.errors import InputError
 from semid.evaluation.benchmark import Benchmark, Catalogue, Row
 from semid.evaluation.queries import Queries, build_queries
@@ -15,19 +16,22 @@ from semid.evaluation.table import write_table
 from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.files import parse_json
 from semid.interactions import Interactions, read_interactions
+from semid.items import CoreItems
 
 # What `query.json` says of the query that was chosen: keys of EvaluationSettings.
 CHOICE = ("query", "decay", "history")
+log = logging.getLogger(__name__)
 
 
 class BenchmarkFiles(Protocol):
     """What :func:`open_benchmark` reads.
 
-    splits: the split tables, in one folder; manifest: of the embeddings; representatives: which embeddings are
-    identical. `get("query")` is the `query.json` of the dataset, where the query is fitted.
+    splits: the split tables, in one folder; catalogue: the item table; manifest: of the embeddings; representatives:
+    which embeddings are identical. `get("query")` is the `query.json` of the dataset, where the query is fitted.
     """
 
     splits: Sequence[str]
+    catalogue: str
     manifest: str
     representatives: str
 
@@ -69,22 +73,35 @@ class Evaluation:
         write_table([*self.rows, *table_only], paths.table)
 
 
-def open_queries(splits: Sequence[str], settings: EvaluationSettings) -> tuple[Queries, Interactions]:
-    """Return the queries that the settings ask for, from the tables in the folder of `splits`, and these tables."""
+def open_queries(
+    splits: Sequence[str], settings: EvaluationSettings, core: CoreItems | None = None
+) -> tuple[Queries, Interactions]:
+    """Return the queries that the settings ask for, from the tables in the folder of `splits`, and these tables.
+
+    Items are numbered among `core`, and else by their row in the item table.
+    """
     interactions = read_interactions(Path(splits[0]).parent, settings.split)
+    if core is not None:
+        interactions = replace(interactions, item=core.numbers(interactions.item))
     return build_queries(interactions, settings.split, settings.max_users, settings.seed), interactions
 
 
 def open_benchmark(files: BenchmarkFiles, options: BenchmarkOptions) -> tuple[Benchmark, Interactions]:
     """Return the benchmark of a dataset, and the interactions that it was made from.
 
-    Raises InputError for settings, files or a choice of the query that cannot be used.
+    Here the evaluation is restricted to the core items: the catalogue of the benchmark has these alone, and an item is
+    its number among them (:class:`CoreItems`), so that everything that is ranked is the same whether or not there are
+    other items. Raises InputError for settings, files or a choice of the query that cannot be used.
     """
     settings = fitted_settings(EvaluationSettings(**options.settings), files.get("query"))
-    queries, interactions = open_queries(files.splits, settings)
-    vectors = EmbeddingStore.open(files.manifest)
-    representatives = read_first_of_identical(files.representatives, len(vectors))
-    items = Catalogue(vectors, representatives, interactions.training_counts(len(vectors)), options.normalize)
+    core = CoreItems.read(files.catalogue)
+    log.info("%s: %s of %s items evaluated", options.dataset, f"{len(core):,}", f"{core.num_items:,}")
+    queries, interactions = open_queries(files.splits, settings, core)
+    store = EmbeddingStore.open(files.manifest)
+    vectors = core_vectors(store, core)
+    representatives = first_of_core(read_first_of_identical(files.representatives, len(store)), core)
+    counts = interactions.training_counts(len(core))
+    items = Catalogue(vectors, representatives, counts, options.normalize)
     return Benchmark(options.dataset, queries, items, settings, options.note), interactions
 
 

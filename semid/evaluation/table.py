@@ -1,7 +1,8 @@
 """The table of results: its columns, and how tables are written, read, collected and printed."""
 
 import csv
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from semid.errors import InputError
@@ -99,10 +100,11 @@ def collect_tables(paths: Sequence[str | Path], path: str | Path, columns: Seque
     write_table([row for part in paths for row in read_table(part, columns)], path, columns)
 
 
-def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
+def format_table(path: str | Path, scorecards: str | Path | None = None, manifests: Sequence[str | Path] = ()) -> str:
     """Return the table at `path` as plain text for a terminal, and below it the notes, and the warnings of scorecards.
 
-    `scorecards` is the collected table of the tokenizers. Rows of random codes are left out.
+    `scorecards` is the collected table of the tokenizers. `manifests` are those of the data, by which a line says of a
+    dataset how many of its items are evaluated, if some are not. Rows of random codes are left out.
     """
     rows = [row for row in read_table(path) if not row["candidates"].startswith(RANDOM)]
     lines = [PRINTED_COLUMNS, *(_cells(row) for row in rows)]
@@ -113,6 +115,7 @@ def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
         if row["note"] and row["dataset"] not in notes.setdefault(row["note"], []):
             notes[row["note"]].append(row["dataset"])
     text += [f"{', '.join(datasets)}: {note}" for note, datasets in notes.items()]
+    text += _evaluated_items({row["dataset"] for row in rows}, manifests)
     if scorecards is not None:
         with open(scorecards, encoding="utf-8", newline="") as file:
             cards = csv.DictReader(file)
@@ -120,10 +123,24 @@ def format_table(path: str | Path, scorecards: str | Path | None = None) -> str:
     return "\n".join(text) + "\n"
 
 
-def collect_evaluations(tables: Sequence[str | Path], scorecards: str | Path, path: str | Path) -> None:
+def collect_evaluations(
+    tables: Sequence[str | Path], scorecards: str | Path, path: str | Path, manifests: Sequence[str | Path] = ()
+) -> None:
     """Write the rows of several evaluations as one table, and print it as :func:`format_table` does."""
     collect_tables(tables, path)
-    print(format_table(path, scorecards), flush=True)
+    print(format_table(path, scorecards, manifests), flush=True)
+
+
+def _evaluated_items(datasets: Collection[str], manifests: Sequence[str | Path]) -> list[str]:
+    """Return a line for each of the datasets that has items with an ID which are not evaluated."""
+    lines = []
+    for path in manifests:
+        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+        items, dataset = manifest["counts"]["items"], manifest["dataset"]
+        if dataset in datasets and items.get("outside_core"):
+            evaluated = f"{items['in_core']:,} of {items['rows']:,} items evaluated"
+            lines.append(f"{dataset}: {evaluated}; the others have IDs, but are no core items")
+    return lines
 
 
 def _cells(row: Mapping[str, str]) -> tuple[str, ...]:

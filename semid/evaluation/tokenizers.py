@@ -15,6 +15,7 @@ from semid.evaluation.benchmark import Benchmark, Row
 from semid.evaluation.candidate_ranking import RankedTwice, rank_by_codes
 from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation, EvaluationPaths, open_benchmark
 from semid.evaluation.target_ranks import RANDOM, Ranking, code_columns
+from semid.items import CoreItems
 from semid.naming import TokenizerName
 from semid.quantizers import DecodedVectors, Decoder
 from semid.retrieval.dense import PairScorer, Vectors
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 class TokenizerCodes:
     """What the evaluation needs of a tokenizer.
 
-    index: the inverted index of all items' codes; space: measures distances to codes, for strategies that need them;
-    decoded: float [buckets, dim], the vectors that `index.codes` decode to, for `rerank` `decoded`.
+    index: the inverted index of the codes of the benchmark's items; space: measures distances to codes, for strategies
+    that need them; decoded: float [buckets, dim], the vectors that `index.codes` decode to, for `rerank` `decoded`.
     """
 
     name: TokenizerName
@@ -42,9 +43,9 @@ class TokenizerCodes:
     decoded: Vectors | None = None
 
     @classmethod
-    def open(cls, name: str, index_folder: str | Path, model_folder: str | Path) -> Self:
-        """Open the codes of the tokenizer of this name, from its inverted index and its model."""
-        index = InvertedIndex.load(index_folder)
+    def open(cls, name: str, index_folder: str | Path, model_folder: str | Path, core: CoreItems) -> Self:
+        """Open the codes that the tokenizer of this name gave to core items, from its inverted index and its model."""
+        index = InvertedIndex.load(index_folder, core)
         tokenizer: Any = Decoder.from_pretrained(model_folder)
         return cls(
             TokenizerName.parse(name).with_sizes(tokenizer.sizes),
@@ -145,7 +146,8 @@ def write_tokenizer_evaluation(
     torch.set_num_threads(threads)
     with torch.inference_mode():
         benchmark, interactions = open_benchmark(files, options)
-        tokenizer = TokenizerCodes.open(name, Path(files.index[0]).parent, Path(files.model).parent)
+        core = CoreItems.read(files.catalogue)
+        tokenizer = TokenizerCodes.open(name, Path(files.index[0]).parent, Path(files.model).parent, core)
         evaluation = evaluate_tokenizer(benchmark, tokenizer)
         random_rows = evaluate_random_codes(benchmark.of_few_users(interactions, RANDOM_USERS), tokenizer)
     evaluation.write(paths, random_rows)

@@ -17,6 +17,8 @@ SPLITS = ("train", "valid", "test")
 OWN_VECTORS = ("vectors", "ids", "table")
 # keys of `preprocess:` that say how interactions become splits, where they are not split already
 OF_SPLITTING = ("k_core", "repeats")
+# keys that count for splits that are given only if these are official ones
+OF_OFFICIAL_SPLITS = ("split", "catalogue")
 
 
 class Datasets:
@@ -50,15 +52,16 @@ class Datasets:
         """The keys of `preprocess:` on which the tables of a dataset depend.
 
         Three kinds of key are left out: the limit at which reading stops; the seed, where nothing is shuffled; and how
-        to split, where the interactions are split already or there are none.
+        to filter and to split, where the interactions are split already or there are none. A catalogue that is not
+        named is that of the source.
         """
-        options = self.section(dataset, "preprocess")
-        unused = {"max_malformed"} | ({"seed"} if options["ties"] != "shuffle" else set())
         source = self.source(dataset)
+        options = {"catalogue": source.catalogue, **self.section(dataset, "preprocess")}
+        unused = {"max_malformed"} | ({"seed"} if options["ties"] != "shuffle" else set())
         if "splits" in self.raw(dataset).options or not source.has_interactions:
             unused |= {*OF_SPLITTING}
             # the name of an official split says what its files are
-            unused |= set() if options["split"] in official_splits() else {"split"}
+            unused |= set() if options["split"] in official_splits() else {*OF_OFFICIAL_SPLITS}
         if not source.has_interactions:
             unused |= {"ties", "seed"}
         texts = self.text_columns(dataset)

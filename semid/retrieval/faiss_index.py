@@ -58,8 +58,9 @@ def train_index(
     on_disk: bool = False,
     threads: int = 1,
     seed: int = 0,
+    with_rows: bool = False,
 ) -> None:
-    """Write an empty inner-product index, ready to be filled, to `path`.
+    """Write an empty inner-product index, ready to be filled, to `path`; `with_rows` lets it keep numbers of rows.
 
     vectors: float16 or float32 [rows, dim]; `normalize` makes the rows unit length. `factory` is a string of
     faiss.index_factory. An index that needs training gets a sample of the rows, drawn with `seed`: 262,144, or 39 for
@@ -71,6 +72,7 @@ def train_index(
     faiss.omp_set_num_threads(threads)
     index = _empty(factory, vectors.shape[1])
     lists = _lists_of(index)
+    index = faiss.IndexIDMap(index) if with_rows and lists is None else index
     # The lists of fast-scan codes are packed in blocks, which lists on disk are not.
     if on_disk and (lists is None or lists.invlists.code_size != lists.code_size):
         raise InputError(
@@ -94,17 +96,19 @@ def fill_index(
     path: str | Path,
     normalize: bool = False,
     threads: int = 1,
+    rows: np.ndarray | None = None,
 ) -> None:
     """Write the index of :func:`train_index` with the rows `start <= row < stop` of `vectors` to `path`.
 
-    vectors: float16 or float32 [rows, dim], those of the whole catalogue, read block by block; `normalize` as in
-    training. Memory holds the index of these rows: `Flat` takes 4 * dim bytes a row, `SQfp16` half of that.
+    vectors: float16 or float32 [rows, dim], of all that is indexed, read block by block; `normalize` as in training;
+    rows: integers [rows], what a search returns instead of a row of `vectors`, for an index trained `with_rows`.
+    Memory holds the index of these rows: `Flat` takes 4 * dim bytes a row, `SQfp16` half of that.
     """
     import faiss
 
     faiss.omp_set_num_threads(threads)
     index = _read(trained_path)
-    _fill(index, vectors, start, stop, normalize)
+    _fill(index, vectors, start, stop, normalize, rows)
     _write(index, path)
 
 
@@ -119,8 +123,7 @@ def build_index(
 ) -> FaissIndex:
     """Return an inner-product index over `vectors` [rows, dim], in memory, that is trained on `training_rows` alone.
 
-    training_rows: int64 [m], from which a sample is drawn, and errors are raised, as in :func:`train_index`. A search
-    uses `threads`.
+    training_rows: int64 [m], which are sampled, with the errors of :func:`train_index`. A search uses `threads`.
     """
     import faiss
 
@@ -128,7 +131,7 @@ def build_index(
     index = _empty(factory, vectors.shape[1])
     _train(index, factory, vectors, training_rows, normalize, seed)
     faiss.omp_set_num_threads(threads)
-    _fill(index, vectors, 0, vectors.shape[0], normalize)
+    _fill(index, vectors, 0, vectors.shape[0], normalize, None)
     return FaissIndex(index)
 
 
@@ -156,16 +159,17 @@ def _train(index: Any, factory: str, vectors: Vectors, rows: np.ndarray, normali
         raise InputError(f"faiss cannot train {factory!r} on {len(sample):,} items: {_reason(error)}") from error
 
 
-def _fill(index: Any, vectors: Vectors, start: int, stop: int, normalize: bool) -> None:
-    # Inverted lists store the numbers of their rows; other kinds of index count them.
-    numbered = _lists_of(index) is not None
+def _fill(index: Any, vectors: Vectors, start: int, stop: int, normalize: bool, rows: np.ndarray | None) -> None:
+    # Inverted lists store the numbers of their rows; other kinds of index count them, unless they are given.
+    numbered = _lists_of(index) is not None or rows is not None
     _reserve(index, stop - start)
     step = block_rows(vectors.shape[1])
     with Progress(stop - start, "faiss") as progress:
         for first in range(start, stop, step):
             block = float_rows(vectors, slice(first, min(first + step, stop)), normalize).numpy()
             if numbered:
-                index.add_with_ids(block, np.arange(first, first + len(block)))
+                numbers = np.arange(first, first + len(block))
+                index.add_with_ids(block, numbers if rows is None else rows[numbers].astype(np.int64))
             else:
                 index.add(block)
             progress.update(len(block))
@@ -248,7 +252,7 @@ def _reserve(index: Any, rows: int) -> None:
     """Take the memory of `rows` more rows at once, because an array that grows bit by bit doubles and is copied."""
     import faiss
 
-    flat = faiss.downcast_index(index)
+    flat = faiss.downcast_index(index.index if isinstance(index, faiss.IndexIDMap) else index)
     if isinstance(flat, faiss.IndexFlatCodes):
         filled = flat.codes.size()
         flat.codes.resize(filled + rows * flat.code_size)
@@ -256,8 +260,7 @@ def _reserve(index: Any, rows: int) -> None:
 
 
 def _sample(vectors: Vectors, rows: np.ndarray, size: int, normalize: bool, seed: int) -> np.ndarray:
-    rows = np.sort(np.random.default_rng(seed).choice(rows, size, replace=False))
-    return read_float_rows(vectors, rows, normalize)
+    return read_float_rows(vectors, np.sort(np.random.default_rng(seed).choice(rows, size, replace=False)), normalize)
 
 
 def load(path: str | Path, threads: int = 1) -> FaissIndex:

@@ -1,6 +1,6 @@
 """The inverted index: which items share a semantic ID, or a prefix of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -9,6 +9,7 @@ import numpy as np
 
 from semid.errors import InputError
 from semid.files import load_array, write_array
+from semid.items import CoreItems
 from semid.statistics.entropy import entropy_bits
 
 FIELDS = ("codes", "offsets", "items")
@@ -76,16 +77,24 @@ class InvertedIndex:
             write_array(Path(folder) / f"{field}.npy", getattr(self, field))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Memory-map what :meth:`save` wrote; InputError when a file is missing, broken or of another index."""
+    def load(cls, folder: str | Path, core: CoreItems | None = None) -> Self:
+        """Memory-map what :meth:`save` wrote; InputError when a file is missing, broken or of another index.
+
+        With `core`, items get their numbers among the core items instead of their rows in the item table.
+        """
         remedy = ": build the inverted index again"
         index = cls(*(load_array(Path(folder) / f"{field}.npy", remedy) for field in FIELDS))
         if not index._is_whole():
             raise InputError(f"the three files in {folder} are not of one inverted index{remedy}")
-        return index
+        if core is None:
+            return index
+        items = core.numbers(index.items)
+        if len(items) != len(core) or items.min() < 0:
+            raise InputError(f"the index in {folder} is not of the {len(core):,} core items{remedy}")
+        return replace(index, items=items)
 
     def _is_whole(self) -> bool:
-        """Return whether the arrays are of one index: buckets that follow each other, of items that exist."""
+        """Return whether the arrays are of one index: buckets that follow each other, and name every item once."""
         arrays = (self.codes, self.offsets, self.items)
         if not all(isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.size for array in arrays):
             return False
@@ -94,13 +103,11 @@ class InvertedIndex:
             and self.offsets.shape == (len(self.codes) + 1,)
             and (self.offsets[0], self.offsets[-1]) == (0, len(self.items))
             and (self.offsets[1:] > self.offsets[:-1]).all()
-            and 0 <= self.items.min() <= self.items.max() < len(self.items)
         )
         if not is_whole:
             return False
-        is_there = np.zeros(len(self.items), bool)
-        is_there[self.items] = True
-        return bool(is_there.all())
+        ordered = np.sort(self.items)
+        return bool(ordered[0] >= 0 and (ordered[1:] > ordered[:-1]).all())
 
     @property
     def num_items(self) -> int:

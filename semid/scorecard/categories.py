@@ -12,16 +12,19 @@ MAX_LEVELS = 4
 ROWS_AT_ONCE = 1 << 16
 
 
-def category_codes(items_path: str | Path, max_levels: int = MAX_LEVELS) -> np.ndarray:
+def category_codes(items_path: str | Path, max_levels: int = MAX_LEVELS, core_only: bool = False) -> np.ndarray:
     """Return codes [n, L] of the n items of `items.parquet`, in the smallest unsigned dtype: a level for each step.
 
     `categories` are paths from the widest to the narrowest category. L is the depth of the deepest path, at least 1 and
     at most `max_levels`. The names of each level are numbered from 1 in their order; 0 stands where the path has ended,
-    so that items without categories share the code of zeros.
+    so that items without categories share the code of zeros. With `core_only`, the table has no other items.
     """
     columns: list[list[pa.Array]] = [[] for _ in range(max_levels)]
-    for batch in item_batches(items_path, ["categories"], rows_at_once=ROWS_AT_ONCE):
-        paths = batch.column(0)
+    read = ["categories", "in_core"] if core_only else ["categories"]
+    for batch in item_batches(items_path, read, rows_at_once=ROWS_AT_ONCE):
+        paths = batch.column("categories")
+        if core_only:
+            paths = paths.filter(batch.column("in_core"))
         depths = pc.fill_null(pc.list_value_length(paths), 0).to_numpy()
         starts = paths.offsets.to_numpy()[:-1]
         for level, column in enumerate(columns):

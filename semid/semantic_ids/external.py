@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from semid.embeddings.store import shard_range
 from semid.errors import InputError
 from semid.ids import SHOWN, first_few
-from semid.items import count_items, item_ids
+from semid.items import count_items, how_to_leave_out, item_ids
 from semid.progress import Progress
 from semid.semantic_ids.codes import write_codes
 from semid.semantic_ids.external_files import Batch, read_external_codes
@@ -46,8 +46,9 @@ def import_codes(
     Raises `InputError` as that and :func:`align_codes` do, and for codes that no codebook could hold.
     """
     n = count_items(items_path)
-    ids = item_ids(items_path, *shard_range(n, shard, shards))
-    aligned = align_codes(read_external_codes(codes_path, item2id_path), ids, codes_path)
+    start, stop = shard_range(n, shard, shards)
+    ids = item_ids(items_path, start, stop)
+    aligned = align_codes(read_external_codes(codes_path, item2id_path), ids, codes_path, items_path, start)
     if aligned.largest >= max(LARGEST_CODEBOOK, n):
         raise InputError(
             f"{codes_path}: the largest code is {aligned.largest}, with {n} items: hashes or tokens of a vocabulary, "
@@ -58,11 +59,14 @@ def import_codes(
     write_codes(output, aligned.codes, aligned.largest + 1)
 
 
-def align_codes(batches: Iterator[Batch], item_ids: Any, source: str | Path) -> AlignedCodes:
+def align_codes(
+    batches: Iterator[Batch], item_ids: Any, source: str | Path, items_path: str | Path | None = None, start: int = 0
+) -> AlignedCodes:
     """Bring the codes of batches into the order of the n `item_ids`, which are strings.
 
     `source` is the file of the batches. Raises `InputError` when an item has no code or is there twice, and when
-    codes differ in their number of levels.
+    codes differ in their number of levels. The items are those of the table `items_path` from row `start` on, by which
+    the message says how to leave some out.
     """
     items = pc.cast(item_ids, pa.large_string())
     codes = np.empty((0, 0), np.int64)
@@ -102,6 +106,7 @@ def align_codes(batches: Iterator[Batch], item_ids: Any, source: str | Path) -> 
     if len(missing):
         raise InputError(
             f"{source}: {len(missing)} of {len(items)} items have no code: {first_few(missing)}. "
-            "Every item needs one to be found: add their codes, or leave these items out of the catalogue"
+            "Every item needs one to be found: add their codes, or "
+            f"{how_to_leave_out(items_path, start + np.flatnonzero(row_of_item < 0))}"
         )
     return AlignedCodes(codes, largest, rows)

@@ -233,7 +233,7 @@ def test_what_a_line_of_the_registry_says_is_a_parameter_and_what_it_names_is_co
 
 def test_limits_and_what_is_not_used_are_no_settings_of_preprocessing() -> None:
     datasets, _ = planned(preprocess={"max_malformed": 0.5, "seed": 3})
-    assert datasets.preprocess("sample").keys() == {"k_core", "repeats", "split", "ties"}
+    assert datasets.preprocess("sample").keys() == {"catalogue", "k_core", "repeats", "split", "ties"}
     assert datasets.max_malformed("sample") == "0.5"
     datasets, _ = planned(preprocess={"ties": "shuffle", "seed": 3})
     assert datasets.preprocess("sample")["seed"] == 3
@@ -242,6 +242,19 @@ def test_limits_and_what_is_not_used_are_no_settings_of_preprocessing() -> None:
     assert datasets.preprocess("mine").keys() == {"ties"}
     datasets, _ = planned(**table(items="items.csv"))
     assert not datasets.preprocess("mine")
+
+
+def test_a_catalogue_that_is_not_named_is_that_of_the_source() -> None:
+    interactions = {"interactions": "i.csv", "timestamp_unit": "seconds"}
+    datasets, _ = planned()
+    assert datasets.preprocess("sample")["catalogue"] == "core"
+    datasets, _ = planned(**table(**interactions))
+    assert datasets.preprocess("mine")["catalogue"] == "all"
+    datasets, _ = planned(**table(**interactions), preprocess={"catalogue": "core"})
+    assert datasets.preprocess("mine")["catalogue"] == "core"
+    datasets, _ = planned(**table(**interactions, preprocess={"catalogue": "all"}), preprocess={"catalogue": "core"})
+    assert datasets.preprocess("mine")["catalogue"] == "all"
+    assert "preprocess: catalogue: 'some' is not one of" in refusal(preprocess={"catalogue": "some"})
 
 
 def test_frozen_tokenizers_are_checked_before_their_space_is_filled_in() -> None:

@@ -113,7 +113,8 @@ def test_outputs_have_the_schema_and_order_of_the_contract(tmp_path):
     assert pairs(result.items, "item_id", "in_train") == [
         ("B", True), ("a", True), ("b", False), ("c", False), ("z", False), ("é", False),
     ]  # fmt: skip
-    assert result.stats["items"] == {"rows": 6, "in_train": 2}
+    assert all(row["in_core"] for row in result.items)
+    assert result.stats["items"] == {"rows": 6, "in_train": 2, "in_core": 6, "outside_core": 0}
     assert result.stats["timestamp_unit"] == "milliseconds"
     assert result.stats["settings"]["split"] == "leave_last_out"
 
@@ -324,6 +325,8 @@ def test_interactions_of_unknown_items_go_before_the_k_core(tmp_path):
     result = run(tmp_path, table(tmp_path, text + "\nv a 7\nw b 8", "a b c"), settings)
     assert {row["user_id"] for row in result.train + result.valid + result.test} == {"v", "w"}
     assert result.stats["dropped"]["interactions"] == {"unknown_item": 1, "k_core": 1}
+    assert pairs(result.items, "item_id", "in_core") == [("a", True), ("b", True), ("c", False)]
+    result = run(tmp_path, table(tmp_path, text + "\nv a 7\nw b 8", "a b c"), replace(settings, catalogue="core"))
     assert [row["item_id"] for row in result.items] == ["a", "b"]
     assert result.stats["dropped"]["items"] == {"k_core": 1}
 
@@ -384,12 +387,67 @@ def test_k_core_goes_on_until_nothing_is_dropped(tmp_path):
     chain = "s1 a 7\ns1 d 8\ns2 d 9\ns2 e 10\ns3 e 11"
     result = run(tmp_path, table(tmp_path, block + "\n" + chain), replace(OFF, k_core=2))
     assert result.stats["steps"][-1] == {"step": "k_core", "rows": 9, "users": 3, "items": 3, "rounds": 5}
-    assert result.stats["dropped"] == {"interactions": {"k_core": 5}, "items": {"k_core": 2}}
+    assert result.stats["dropped"] == {"interactions": {"k_core": 5}, "items": {}}
+    assert result.stats["items"] == {"rows": 5, "in_train": 1, "in_core": 3, "outside_core": 2}
 
 
 def test_k_core_off_keeps_items_without_interactions(tmp_path):
     result = run(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3", "a b c d e"))
     assert pairs(result.items, "item_id", "in_train") == [(i, i == "a") for i in "abcde"]
+
+
+# Which items get a row
+
+CORE_OF_TWO = "u a 1\nu b 2\nu c 3\nv a 1\nv b 2\nv c 3\nv d 4\nw x 5\nw y 6"
+
+
+@pytest.mark.parametrize("split", ["leave_last_out", (T0 + 2000, T0 + 3000)])
+def test_items_outside_the_core_get_a_row_or_are_counted(tmp_path, split):
+    source = table(tmp_path, CORE_OF_TWO, "z d c b a y")
+    settings = replace(OFF, k_core=2, split=split)
+    whole, core = (run(tmp_path, source, replace(settings, catalogue=catalogue)) for catalogue in ("all", "core"))
+    assert pairs(whole.items, "item_index", "item_id", "title", "in_core") == [
+        (0, "a", "ta", True), (1, "b", "tb", True), (2, "c", "tc", True),
+        (3, "d", "td", False), (4, "y", "ty", False), (5, "z", "tz", False),
+    ]  # fmt: skip
+    assert core.items == [row for row in whole.items if row["in_core"]]
+    assert not any(row["in_train"] for row in whole.items if not row["in_core"])
+    assert (core.train, core.valid, core.test) == (whole.train, whole.valid, whole.test)
+    for result, outside, dropped in ((whole, 3, {}), (core, 0, {"k_core": 3})):
+        items = result.stats["items"]
+        assert result.stats["dropped"]["items"] == dropped
+        assert (items["in_core"], items["outside_core"]) == (3, outside)
+        assert items["rows"] == items["in_core"] + items["outside_core"] == 6 - sum(dropped.values())
+    # x is in no item file: its interaction is dropped, and it is no row
+    assert whole.stats["dropped"]["interactions"] == core.stats["dropped"]["interactions"]
+    assert whole.stats["dropped"]["interactions"]["unknown_item"] == 1
+
+
+def test_item_index_is_a_row_of_all_items(tmp_path):
+    result = run(
+        tmp_path, table(tmp_path, "u m 1\nu n 2\nu o 3\nv m 1\nv n 2\nv o 3", "a m b n c o"), replace(OFF, k_core=2)
+    )
+    assert pairs(result.train + result.valid + result.test, "item_id", "item_index") == [
+        ("m", 3), ("m", 3), ("n", 4), ("n", 4), ("o", 5), ("o", 5),
+    ]  # fmt: skip
+
+
+def test_the_default_is_all_items_of_a_table_and_the_core_of_other_sources(tmp_path):
+    source = table(tmp_path, CORE_OF_TWO, "a b c d")
+    result = run(tmp_path, source, replace(OFF, k_core=2))
+    assert (len(result.items), result.stats["settings"]["catalogue"]) == (4, "all")
+    reviews = [{**row, "parent_asin": row["item_id"], "rating": 5} for row in interactions(CORE_OF_TWO)]
+    meta = [{"parent_asin": item, "title": item} for item in "abcd"]
+    source = AmazonReviews2023((write(tmp_path / "r.jsonl", reviews),), (write(tmp_path / "m.jsonl", meta),))
+    result = run(tmp_path, source, replace(OFF, k_core=2))
+    assert ([row["item_id"] for row in result.items], result.stats["settings"]["catalogue"]) == (list("abc"), "core")
+    result = run(tmp_path, source, replace(OFF, k_core=2, catalogue="all"))
+    assert pairs(result.items, "item_id", "in_core") == [("a", True), ("b", True), ("c", True), ("d", False)]
+
+
+def test_without_an_item_file_all_items_are_those_that_anybody_met(tmp_path):
+    result = run(tmp_path, table(tmp_path, CORE_OF_TWO), replace(OFF, k_core=2))
+    assert pairs(result.items, "item_id", "in_core") == [(item, item in "abc") for item in "abcdxy"]
 
 
 # Splits and order
@@ -561,6 +619,11 @@ def test_official_files_and_our_own_split_of_the_reviews_are_the_same(tmp_path, 
     made = run(tmp_path / "made", AmazonReviews2023(reviews, meta), ours)
     taken = run(tmp_path / "taken", AmazonReviews2023(None, meta, splits), PreprocessSettings(split=split))
     assert taken.tables == made.tables
+    whole = run(
+        tmp_path / "whole", AmazonReviews2023(None, meta, splits), PreprocessSettings(split=split, catalogue="all")
+    )
+    assert len(whole.items) == 30
+    assert [row["item_id"] for row in whole.items if row["in_core"]] == [row["item_id"] for row in taken.items]
     assert len(made.items) == (
         30 if core == 0 else len({row["item_id"] for row in made.train + made.valid + made.test})
     )

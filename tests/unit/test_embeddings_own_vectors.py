@@ -23,7 +23,8 @@ EXPECTED = VECTORS[[IDS.index(item) for item in ITEMS]]
 
 
 def write_items(folder: Path, ids: list[str] = ITEMS) -> Path:
-    pq.write_table(pa.table({"item_id": pa.array(ids, pa.string())}), folder / "items.parquet", row_group_size=2)
+    table = pa.table({"item_id": pa.array(ids, pa.string()), "in_core": [True] * len(ids)})
+    pq.write_table(table, folder / "items.parquet", row_group_size=2)
     return folder / "items.parquet"
 
 

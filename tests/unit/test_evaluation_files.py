@@ -46,9 +46,11 @@ def files(tmp_path):
     vectors = random_vectors(ITEMS, 4)
     vectors[5] = vectors[3]
     manifest = write_store(tmp_path / "embeddings", vectors, 2)
+    pq.write_table(pa.table({"in_core": [True] * ITEMS}), tmp_path / "items.parquet")
     write_first_of_identical(manifest, tmp_path / "first_of_identical.npy")
     return Files(
         splits=[str(tmp_path / f"{name}.parquet") for name in ("train", "valid", "test")],
+        catalogue=str(tmp_path / "items.parquet"),
         manifest=str(manifest),
         representatives=str(tmp_path / "first_of_identical.npy"),
         vectors=vectors,
@@ -114,8 +116,8 @@ def test_ranks_of_one_tokenizers_seeds_are_opened_together(tmp_path):
 
 
 def test_controls_are_evaluated_from_files_and_their_slices_are_of_the_same_ranks(files, tmp_path):
-    files.catalogue = tmp_path / "items.parquet"
-    pq.write_table(pa.table({"categories": [[f"c{item % 3}"] for item in range(ITEMS)]}), files.catalogue)
+    categories = [[f"c{item % 3}"] for item in range(ITEMS)]
+    pq.write_table(pa.table({"categories": categories, "in_core": [True] * ITEMS}), files.catalogue)
     paths = SimpleNamespace(table=tmp_path / "table.csv", ranks=tmp_path / "ranks.parquet")
     options = BenchmarkOptions("tiny", {"resamples": 20}, note="a note")
     evaluation = write_control_evaluation(files, options, paths)

@@ -46,3 +46,15 @@ def test_numbers_above_a_byte(tmp_path: Path) -> None:
     codes = category_codes(write_items(tmp_path / "items.parquet", [[f"{n:03}"] for n in range(300)]))
     np.testing.assert_array_equal(codes[:, 0], np.arange(1, 301))
     assert codes.dtype == np.uint16
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 100])
+def test_of_core_items_alone_the_codes_are_those_of_a_table_without_others(
+    tmp_path: Path, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(categories, "ROWS_AT_ONCE", rows_at_once)
+    in_core = [False, True, True, False, True, False]
+    paths = pa.array(PATHS, pa.list_(pa.string()))
+    pq.write_table(pa.table({"categories": paths, "in_core": in_core}), tmp_path / "all.parquet", row_group_size=2)
+    alone = category_codes(write_items(tmp_path / "core.parquet", [PATHS[1], PATHS[2], PATHS[4]]))
+    np.testing.assert_array_equal(category_codes(tmp_path / "all.parquet", core_only=True), alone)

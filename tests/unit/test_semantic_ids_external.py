@@ -148,7 +148,7 @@ def test_files_that_are_not_there_or_cut_are_named(tmp_path: Path) -> None:
 
 
 def imported(tmp_path: Path, codes: Path, ids: list[str], shards: int = 1) -> np.ndarray:
-    items = write_parquet(tmp_path / "items.parquet", {"item_id": ids})
+    items = write_parquet(tmp_path / "items.parquet", {"item_id": ids, "in_core": [True] * len(ids)})
     parts = [tmp_path / f"part-{shard}.npy" for shard in range(shards)]
     for shard, part in enumerate(parts):
         import_codes(codes, None, items, shard, shards, part)

@@ -1,6 +1,7 @@
 """Preprocessing: read, number, filter, split, write."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from semid.data.connection import temporary_database
@@ -26,13 +27,14 @@ def preprocess(
 ) -> None:
     """Read, validate, filter and split the interactions of `source`; write all `outputs`, stats.json last, or none.
 
-    items.parquet: item_index int32 (the row number), item_id, title, description, categories (list), store, in_train;
-    ordered by item_id (bytes), then a text for each of `settings.text_columns`. Text is cleaned; what is missing is
-    empty. Splits: user_id, item_id, item_index int32,
-    timestamp int64 (milliseconds, or positions), rating float (null where there is none), sorted by user, then time,
-    then source order. Split files of the source keep their rows: no repeats, k-core or split is applied, and valid and
-    test rows of an unknown item have item_index -1. Of official 5-core files the items are those of the interactions,
-    as after a k-core of our own.
+    items.parquet: item_index int32 (the row number), item_id, title, description, categories (list), store,
+    in_train, in_core; ordered by item_id (bytes); then a text for each of `settings.text_columns`. Text is cleaned;
+    what is missing is empty. `settings.catalogue`, whose default is that of the source, says whether all items get
+    a row or those of the core alone, which are trained on and evaluated; `in_core` tells them apart. Splits:
+    user_id, item_id, item_index int32, timestamp int64 (milliseconds, or positions), rating float (null where there
+    is none), sorted by user, then time, then source order. Split files of the source keep their rows: no repeats,
+    k-core or split is applied, and valid and test rows of an unknown item have item_index -1. Of official 5-core
+    files the items are those of the interactions, as after a k-core of our own.
 
     stats.json says what was dropped at each step and why; of a single category whose official 5-core has published
     counts, `published` compares them with what was found.
@@ -44,6 +46,7 @@ def preprocess(
     Raises InputError for files, columns or values that cannot be used and for filters that leave nothing.
     """
     _check(source, settings, item_ids)
+    settings = replace(settings, catalogue=settings.catalogue or source.catalogue)
     with temporary_database(Path(outputs.items).parent, settings.memory_limit, settings.threads) as database:
         items = read_items(database, source, settings.max_malformed, item_ids, settings.text_columns)
         interactions = read_interactions(database, source, settings.max_malformed)
@@ -62,7 +65,7 @@ def preprocess(
             "steps": [step.counts() for step in (*interactions.steps, *filtered.steps)],
             "dropped": {"interactions": without_zeros(dropped), "items": without_zeros(dropped_items)},
             **count_splits(database, source, settings, dropped),
-            "items": {"rows": chosen.rows, "in_train": chosen.in_train},
+            "items": chosen.counts(),
             **compare_with_published(source, settings, filtered.steps, dropped),
         }
         write_outputs(database, outputs, stats, settings.text_columns)

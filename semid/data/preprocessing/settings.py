@@ -53,6 +53,17 @@ class PreprocessSettings:
             "that says how many there were."
         ),
     ] = 5
+    catalogue: Annotated[
+        Literal["all", "core"] | None,
+        doc(
+            "Which items get a row in items.parquet, and an ID: `all` items of the item files, or only the `core`, "
+            "those that still have interactions after `k_core` (or an official 5-core). The default is `all` for "
+            "`source: table`, and `core` for every other source, as the published benchmarks have it. It changes "
+            "neither training nor evaluation: with `all`, the k-core still says which interactions there are, "
+            "tokenizers learn from the training items alone, candidates are core items (`in_core`), and the codes of "
+            "core items are those of `core`. Interactions of items that the item files lack are left out either way."
+        ),
+    ] = None
     repeats: Annotated[
         Literal["first", "last", "keep"],
         doc("Which of a user's interactions with one item stay: the `first`, the `last`, or all of them (`keep`)."),

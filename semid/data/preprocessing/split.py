@@ -1,7 +1,7 @@
-"""Step 4: interactions are put in the order of time and split, and the items that stay are chosen.
+"""Step 4: interactions are put in the order of time and split, and the items that get a row are chosen.
 
 Replaces the table of filtered interactions by split_interactions, sorted by user, then time, then source order (or a
-seeded shuffle). Makes catalogue(item_number, in_train), whose `rowid` is the item_index.
+seeded shuffle). Makes catalogue(item_number, in_train, in_core), whose `rowid` is the item_index.
 """
 
 import logging
@@ -20,11 +20,19 @@ MIN_HISTORY = 3  # interactions that a user needs, for leave_last_out to have on
 
 
 class Chosen(NamedTuple):
-    """The items that stay, those of them with an interaction in train, and the known ones that a k-core dropped."""
+    """The items that get a row, those of them with an interaction in train and those of the core, and the known items
+    that a k-core dropped.
+    """
 
     rows: int
     in_train: int
+    in_core: int
     dropped: int
+
+    def counts(self) -> dict[str, int]:
+        """Return what stats.json says of the rows of items.parquet."""
+        outside = self.rows - self.in_core
+        return {"rows": self.rows, "in_train": self.in_train, "in_core": self.in_core, "outside_core": outside}
 
 
 def split_interactions(database: Database, table: str, source: Source, settings: PreprocessSettings) -> None:
@@ -114,19 +122,25 @@ def _empty_split(
 
 
 def choose_items(database: Database, source: Source, settings: PreprocessSettings) -> Chosen:
-    """Make catalogue of the items that stay: with a k-core those that still have interactions, else all known ones.
+    """Make catalogue of the known items: of all, or of those of the core, as `settings.catalogue` says.
 
-    Without interactions every item is in train.
+    With a k-core, the core has the items that still have interactions; else it has all known items. Without
+    interactions every item is in train.
     """
     if settings.is_official:
-        is_core = source.official_splits[str(settings.split)] > 0
+        has_core = source.official_splits[str(settings.split)] > 0
     else:
-        is_core = bool(source.interaction_files) and not source.is_split and settings.k_core > 0
+        has_core = bool(source.interaction_files) and not source.is_split and settings.k_core > 0
     in_train = "rowid IN (SELECT item_number FROM split_interactions WHERE split = 'train')"
+    in_core = "rowid IN (SELECT item_number FROM split_interactions)"
     database.execute(
         "CREATE TABLE catalogue AS SELECT rowid::INTEGER AS item_number, "
-        f"{in_train if source.interaction_files else 'true'} AS in_train FROM items WHERE known "
-        f"{'AND rowid IN (SELECT item_number FROM split_interactions)' if is_core else ''} ORDER BY rowid"
+        f"{in_train if source.interaction_files else 'true'} AS in_train, {in_core if has_core else 'true'} AS in_core "
+        f"FROM items WHERE known {f'AND {in_core}' if has_core and settings.catalogue == 'core' else ''} ORDER BY rowid"
     )
-    kept = database.row("SELECT count(*) AS rows, count(*) FILTER (in_train) AS in_train FROM catalogue")
-    return Chosen(kept.rows, kept.in_train, dropped=database.count("items WHERE known") - kept.rows)
+    kept = database.row(
+        "SELECT count(*) AS rows, count(*) FILTER (in_train) AS in_train, count(*) FILTER (in_core) AS in_core "
+        "FROM catalogue"
+    )
+    logger.info("items: %s get a row, %s of them are core items", f"{kept.rows:,}", f"{kept.in_core:,}")
+    return Chosen(kept.rows, kept.in_train, kept.in_core, database.count("items WHERE known") - kept.rows)

@@ -14,7 +14,7 @@ def describe_source(source: Source, settings: PreprocessSettings) -> dict[str, A
     """Return the files of the source, and the settings without those that do not apply to it."""
     unused = set(LIMITS)
     if source.is_split or not source.interaction_files:
-        unused |= {"k_core", "repeats"} if settings.is_official else {"k_core", "repeats", "split"}
+        unused |= {"k_core", "repeats"} if settings.is_official else {"k_core", "repeats", "split", "catalogue"}
     if not settings.text_columns:
         unused.add("text_columns")
     return {

@@ -31,6 +31,7 @@ ITEMS_SCHEMA = pa.schema(
         ("categories", pa.list_(pa.string())),
         ("store", pa.string()),
         ("in_train", pa.bool_()),
+        ("in_core", pa.bool_()),
     ]
 )
 SPLIT_SCHEMA = pa.schema(
@@ -71,7 +72,7 @@ def _write_items(database: Database, path: Path, text_columns: Sequence[str]) ->
     texts = "".join(f", r.{field}" for field in text_fields(text_columns))
     query = (
         "SELECT c.rowid::INTEGER AS item_index, i.item_id, r.title, r.description, r.categories, r.store, "
-        f"c.in_train{texts} FROM catalogue c JOIN items i ON i.rowid = c.item_number "
+        f"c.in_train, c.in_core{texts} FROM catalogue c JOIN items i ON i.rowid = c.item_number "
         "LEFT JOIN raw_items r ON r.rowid = i.listing ORDER BY c.rowid"
     )
     schema = pa.schema([*ITEMS_SCHEMA, *((column, pa.string()) for column in text_columns)])

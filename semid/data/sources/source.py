@@ -76,6 +76,7 @@ class Source:
         several, or a map of these by split.
     format: what stats.json calls the format of the files.
     note: what every table says of numbers that rank nothing; empty for all others.
+    catalogue: which items get a row where `preprocess:` does not say, `all` or `core`.
     generated: raw files that a job generates, as file names by the key under which `preprocess` reads them.
     official_splits: the splits that the release itself comes in, by the name that `split:` takes. The value is 5 for a
         split of the 5-core, and 0 for a split of all interactions.
@@ -95,6 +96,7 @@ class Source:
     file_keys: ClassVar[Mapping[str, tuple[str, ...]]] = NOTHING
     format: ClassVar[str]
     note: ClassVar[str] = ""
+    catalogue: ClassVar[Literal["all", "core"]] = "core"
     generated: ClassVar[Mapping[str, str]] = NOTHING
     official_splits: ClassVar[Mapping[str, int]] = NOTHING
 

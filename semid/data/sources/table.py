@@ -67,6 +67,8 @@ class Table(Source):
     }
     file_keys: ClassVar[Mapping[str, tuple[str, ...]]] = {"interactions": TABLES, "items": TABLES, "splits": TABLES}
     format: ClassVar[str] = "Table"
+    # Whoever brings a catalogue wants an ID for each of its items.
+    catalogue: ClassVar[Literal["all", "core"]] = "all"
 
     interactions: Annotated[
         FilePaths | None,
