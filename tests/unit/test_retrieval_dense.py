@@ -74,3 +74,32 @@ def test_a_sharded_store_gives_what_one_array_gives():
     owner, items = np.repeat(np.arange(4), 40), np.tile(np.arange(40), 4)
     scores = [PairScorer(one, np.arange(40)).score_pairs(queries, owner, items) for one in (store, vectors)]
     assert (scores[0] == scores[1]).all()
+
+
+@pytest.mark.parametrize("steps", [(1,), (7,), (100,), (3, 8), (40, 16, 5), (90, 1)])
+def test_readers_get_the_blocks_that_they_would_get_alone_in_one_pass(steps):
+    vectors = np.random.default_rng(0).standard_normal((41, 3)).astype(np.float16)
+    read: list[tuple[int, int]] = []
+
+    class Table:
+        shape = (41, 3)
+
+        def __getitem__(self, rows: slice) -> np.ndarray:
+            read.append((rows.start, rows.stop))
+            return vectors[rows]
+
+    class Reader:
+        def __init__(self, step: int) -> None:
+            self.step = step
+            self.blocks: list[tuple[int, list]] = []
+
+        def take(self, start: int, rows: np.ndarray) -> None:
+            assert rows.dtype == np.float16
+            self.blocks.append((start, rows.tolist()))
+
+    readers = [Reader(step) for step in steps]
+    dense.read_once(Table(), readers)
+    for reader in readers:
+        starts = range(0, 41, reader.step)
+        assert reader.blocks == [(start, vectors[start : start + reader.step].tolist()) for start in starts]
+    assert [row for rows in read for row in range(*rows)] == list(range(41))
