@@ -119,6 +119,7 @@ rule fit_query:
     input:
         # never the test split
         splits=lambda wildcards: explained(datasets.split_files, wildcards.dataset)[:-1],
+        faiss=lambda wildcards: expand(FAISS_FILES, dataset=wildcards.dataset) if uses_faiss() else [],
         parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
@@ -129,7 +130,7 @@ rule fit_query:
     benchmark:
         "benchmarks/{dataset}/fit_query.tsv"
     conda:
-        "../envs/torch.yaml"
+        "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
     resources:
         mem_mb=memory(2500, 1.3),
