@@ -69,21 +69,25 @@ def files_of(folder: str, name: str = "") -> Files:
     )
 
 
-def evaluate(folder: str, name: str, users: int) -> Callable[[], object]:
+def evaluate(folder: str, tokenizer: str, users: int) -> Callable[[], object]:
     """Evaluate a tokenizer with all candidate strategies, and its random codes."""
     from semid.evaluation.tokenizers import write_tokenizer_evaluation
 
-    paths = SimpleNamespace(table=f"{folder}/{name}.csv", ranks=f"{folder}/{name}.parquet")
+    paths = SimpleNamespace(table=f"{folder}/{tokenizer}.csv", ranks=f"{folder}/{tokenizer}.parquet")
     options = BenchmarkOptions("million", {"max_users": users}, normalize=True)
-    return lambda: write_tokenizer_evaluation(name, files_of(folder, name), options, paths, torch.get_num_threads())
+    return lambda: write_tokenizer_evaluation(
+        tokenizer, files_of(folder, tokenizer), options, paths, torch.get_num_threads()
+    )
 
 
-def score(folder: str, name: str) -> Callable[[], object]:
+def score(folder: str, tokenizer: str) -> Callable[[], object]:
     """Score a tokenizer."""
     from semid.scorecard.score import score_tokenizer
 
-    paths = SimpleNamespace(scorecard=f"{folder}/{name}.json", page=f"{folder}/{name}.md")
-    return lambda: score_tokenizer("million", name, files_of(folder, name), paths, threads=torch.get_num_threads())
+    paths = SimpleNamespace(scorecard=f"{folder}/{tokenizer}.json", page=f"{folder}/{tokenizer}.md")
+    return lambda: score_tokenizer(
+        "million", tokenizer, files_of(folder, tokenizer), paths, threads=torch.get_num_threads()
+    )
 
 
 def controls(folder: str, users: int) -> Callable[[], object]:
@@ -215,8 +219,8 @@ def measured(folder: Path, items: int, users: int, threads: int, jobs: list[str]
     data = {"folder": str(folder)}
     measurements: list[tuple[str, str, dict[str, Any]]] = [
         ("interactions", "interactions", data),
-        *(("evaluate " + name, "evaluate", {**data, "name": name, "users": users}) for name in CODES),
-        *(("score " + name, "score", {**data, "name": name}) for name in CODES),
+        *(("evaluate " + name, "evaluate", {**data, "tokenizer": name, "users": users}) for name in CODES),
+        *(("score " + name, "score", {**data, "tokenizer": name}) for name in CODES),
         ("controls", "controls", {**data, "users": users}),
         ("fit_query", "fit_query", {**data, "users": users}),
         ("sign flips", "sign_flips", {"users": 20 * users, "permutations": 100_000}),
