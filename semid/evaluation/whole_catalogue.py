@@ -176,11 +176,7 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
     items. Raises InputError for an engine of another catalogue.
     """
     queries, items = benchmark.queries, benchmark.items
-    if engine is not None and engine.shape != tuple(items.vectors.shape):
-        raise InputError(
-            f"the faiss index of {benchmark.dataset} holds {engine.shape[0]:,} items of width {engine.shape[1]}, the "
-            f"embeddings {items.num_items:,} of width {items.vectors.shape[1]}: build the index again"
-        )
+    _check_engine(engine, benchmark)
     scorer, n = items.scorer(), items.num_items
     groups = Groups.build(scorer)
     ranks = benchmark.empty_ranks() if with_lists else Ranks(len(queries))
@@ -229,6 +225,15 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
                 ranks.lists[rows] = lists
             progress.update(size)
     return ranks
+
+
+def _check_engine(engine: SearchEngine | None, benchmark: Benchmark) -> None:
+    items = benchmark.items
+    if engine is not None and engine.shape != tuple(items.vectors.shape):
+        raise InputError(
+            f"the faiss index of {benchmark.dataset} holds {engine.shape[0]:,} items of width {engine.shape[1]}, the "
+            f"embeddings {items.num_items:,} of width {items.vectors.shape[1]}: build the index again"
+        )
 
 
 def _is_not_zero(query: Tensor) -> np.ndarray:
