@@ -4,7 +4,7 @@ As the inverted multi-index does for two codebooks (Babenko and Lempitsky, 2012)
 codes that exist, so that no probe is spent on an empty bucket.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +14,7 @@ from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import Ragged, concatenated_ranges, split_by_budget
 from semid.retrieval.seen import Seen, first_unseen
 from semid.retrieval.strategies.candidates import PAIR_BUDGET, Candidates, IndexedCodes, QueryBlock
-from semid.retrieval.tree import CodeSpace, CodeTree
+from semid.retrieval.tree import CodeTree
 
 
 def find_probe(codes: IndexedCodes, queries: QueryBlock, budgets: Sequence[int]) -> Iterator[Candidates]:
@@ -24,15 +24,9 @@ def find_probe(codes: IndexedCodes, queries: QueryBlock, budgets: Sequence[int])
     """
     if codes.space is None or queries.scaled_vectors is None:
         raise InputError(f"{codes.name}: candidates probe needs the codebooks of the tokenizer")
-    return _find_in_space(codes.index, codes.space, queries.history, queries.scaled_vectors, max(budgets))
-
-
-def _find_in_space(
-    index: InvertedIndex, space: CodeSpace, history: Ragged, scaled_vectors: Callable[[], Tensor], budget: int
-) -> Iterator[Candidates]:
-    """Do the work of :func:`find_probe` when the first candidates are asked for, so that their time counts it."""
     # Distances need a query that is as long as the items are.
-    yield from probe_batches(index, space.tree, space.latent(scaled_vectors()), history, budget)
+    latent = codes.space.latent(queries.scaled_vectors())
+    return probe_batches(codes.index, codes.space.tree, latent, queries.history, max(budgets))
 
 
 def probe_batches(
