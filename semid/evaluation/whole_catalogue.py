@@ -94,7 +94,7 @@ class Groups:
     def count_all(self, query: Tensor, target_scores: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
         """Count scores over all unseen items, as :func:`semid.evaluation.candidate_ranking.count_scores` does."""
         # Every score of the zero vector is 0, so that all unseen items tie.
-        greater, equal = np.zeros(len(query), np.int64), len(self.sizes) - seen.counts
+        greater, equal = np.zeros(len(query), np.int64), self.sizes.sum() - seen.counts
         scored = _is_not_zero(query)
         if scored.any():
             greater[scored], equal[scored] = self._count_scored(
@@ -134,7 +134,7 @@ class Groups:
         if scored.any():
             lists[scored] = self._first_scored(query[torch.from_numpy(scored)], seen.of_queries(scored), depth)
         if not scored.all():
-            items = np.arange(len(self.sizes))
+            items = np.sort(self.members)
             lists[~scored] = padded(first_unseen_of_all(items, seen.of_queries(~scored), depth), depth)
         return lists
 
