@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,18 @@ def fit(rows: str, method: str, folder: str, scratch: str | None = None, **optio
     return lambda: tokenizer.fit(np.load(rows, mmap_mode="r"), compute).save_pretrained(folder)
 
 
-MEASUREMENTS: dict[str, Callable[..., Callable[[], object]]] = {"encode": encode, "kmeans": kmeans, "fit": fit}
+def job(run: str, **arguments: Any) -> Callable[[], object]:
+    """What the function of the import string `run`, such as `bench.million:score`, measures."""
+    module, _, function = run.partition(":")
+    return getattr(import_module(module), function)(**arguments)
+
+
+MEASUREMENTS: dict[str, Callable[..., Callable[[], object]]] = {
+    "encode": encode,
+    "kmeans": kmeans,
+    "fit": fit,
+    "job": job,
+}
 
 
 def measure(name: str, threads: int, **arguments: Any) -> dict[str, float]:

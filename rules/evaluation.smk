@@ -122,6 +122,7 @@ rule fit_query:
         # never the test split
         splits=lambda wildcards: explained(datasets.split_files, wildcards.dataset)[:-1],
         catalogue="data/{dataset}/items.parquet",
+        faiss=lambda wildcards: expand(FAISS_FILES, dataset=wildcards.dataset) if uses_faiss() else [],
         parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",
@@ -132,7 +133,7 @@ rule fit_query:
     benchmark:
         "benchmarks/{dataset}/fit_query.tsv"
     conda:
-        "../envs/torch.yaml"
+        "../envs/faiss.yaml"
     threads: COMPUTE["threads"]
     resources:
         mem_mb=memory_beside_items(2500, 1.3),

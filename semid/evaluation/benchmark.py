@@ -1,5 +1,6 @@
 """The benchmark of a dataset: one set of queries over one catalogue, against which everything is ranked."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
@@ -51,13 +52,14 @@ class Block:
     """Queries that are ranked at once.
 
     rows: their places among the benchmark's queries; history: item indices in time order, a list a query; target:
-    int64 [queries]; vectors: float32 [queries, dim], of unit length.
+    int64 [queries]; vectors: float32 [queries, dim], of unit length, which took so many seconds to make.
     """
 
     rows: slice | np.ndarray
     history: Ragged
     target: np.ndarray
     vectors: Tensor
+    seconds: float = 0.0
 
     def __len__(self) -> int:
         return len(self.target)
@@ -84,7 +86,7 @@ class Benchmark:
                 f"{self.dataset}: no query is left to evaluate ({queries.cold_start_skipped} without history or known "
                 f"target, {queries.seen_skipped} with a target seen before): check the split"
             )
-        largest = max(int(queries.target.max()), int(queries.items.max()))
+        largest = max(int(queries.target.max()), int(queries.items.max()), len(self.items.training_counts) - 1)
         if largest >= self.items.num_items:
             raise InputError(
                 f"{self.dataset}: an interaction names item_index {largest}, but there are {self.items.num_items:,} "
@@ -103,8 +105,10 @@ class Benchmark:
         for rows in query_blocks(lengths if order is None else lengths[order]):
             chosen = rows if order is None else order[rows]
             history = self.queries.history(chosen)
+            started = time.perf_counter()
             vectors = query_vectors(self.items.vectors, history, self.settings, self.items.normalize)
-            yield Block(chosen, history, self.queries.target[chosen], vectors)
+            seconds = time.perf_counter() - started
+            yield Block(chosen, history, self.queries.target[chosen], vectors, seconds)
 
     def query_block(self, block: Block) -> QueryBlock:
         """Return a block in the form that candidate strategies take.

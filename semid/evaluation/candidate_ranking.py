@@ -2,17 +2,21 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from semid.evaluation.benchmark import Benchmark, Block
+from semid.evaluation.costs import charge
 from semid.evaluation.ranked_lists import first_ranked
+from semid.evaluation.settings import EvaluationSettings
 from semid.evaluation.target_ranks import Ranking, Ranks, code_ranks
 from semid.progress import Progress
 from semid.retrieval.dense import PairScorer
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.strategies.candidates import Candidates, IndexedCodes
+from semid.retrieval.strategies.candidates import Candidates, IndexedCodes, QueryBlock
 from semid.retrieval.strategies.registry import strategy_named
 
 
@@ -46,12 +50,43 @@ def rank_by_codes(
     }
     with Progress(num_queries, f"evaluate {codes.name}", "queries") as progress:
         for block in benchmark.blocks():
-            query_block = benchmark.query_block(block)
-            for name, strategy in applied.items():
-                batches = strategy.search(codes, query_block, benchmark.settings)
-                filled = {key: ranked for key, ranked in ranks.items() if key.candidates == name}
-                rank_candidates(batches, block, scorers, filled, codes.index)
+            _rank_block(benchmark, block, codes, scorers, ranks)
             progress.update(len(block))
+    for ranking, ranked in ranks.items():
+        charge(ranked.items, benchmark, partial(_rank_alone, codes, scorers, ranking))
+    return ranks
+
+
+def _rank_block(
+    benchmark: Benchmark,
+    block: Block,
+    codes: IndexedCodes,
+    scorers: Mapping[str, PairScorer],
+    ranks: Mapping[Ranking, RankedTwice],
+) -> None:
+    """Fill the rows of a block in `ranks`; the budgets of a strategy share the search of the largest."""
+    query_block = benchmark.query_block(block)
+    for name in dict.fromkeys(ranking.candidates for ranking in ranks):
+        batches = _search(name, codes, query_block, benchmark.settings)
+        filled = {ranking: ranked for ranking, ranked in ranks.items() if ranking.candidates == name}
+        rank_candidates(batches, block, scorers, filled, codes.index)
+
+
+def _search(name: str, codes: IndexedCodes, queries: QueryBlock, settings: EvaluationSettings) -> Iterator[Candidates]:
+    """Search when the first candidates are asked for, so that all of it is timed."""
+    yield from strategy_named(name).search(codes, queries, settings)
+
+
+def _rank_alone(
+    codes: IndexedCodes, scorers: Mapping[str, PairScorer], ranking: Ranking, benchmark: Benchmark
+) -> Ranks:
+    """Rank by one strategy, budget and rerank alone, whose seconds are therefore its own."""
+    ranks = Ranks(len(benchmark.queries))
+    if ranking.budget:
+        benchmark = replace(benchmark, settings=replace(benchmark.settings, budgets=(ranking.budget,)))
+    for block in benchmark.blocks():
+        scorer = {ranking.rerank: scorers[ranking.rerank]}
+        _rank_block(benchmark, block, codes, scorer, {ranking: RankedTwice(ranks, None)})
     return ranks
 
 
@@ -65,12 +100,13 @@ def rank_candidates(
     """Fill the rows of a block of consecutive queries in `ranks` from batches of their candidates.
 
     With a budget, candidates come nearest first, and those beyond the budget are left out. `index` is needed only if
-    `ranks` ask for ranks among codes. The seconds that are counted exclude the making of lists.
+    `ranks` ask for ranks among codes. The seconds that are counted include the making of the queries' vectors, and
+    exclude that of lists.
     """
     assert isinstance(block.rows, slice)
     started = time.perf_counter()
     for queries, candidates in batches:
-        search_seconds = time.perf_counter() - started
+        search_seconds = time.perf_counter() - started + block.seconds * len(candidates) / len(block)
         rows = slice(block.rows.start + queries.start, block.rows.start + queries.stop)
         query, target = block.vectors[queries], block.target[queries]
         place = np.arange(len(candidates.values)) - np.repeat(candidates.offsets[:-1], candidates.lengths)
@@ -92,7 +128,7 @@ def rank_candidates(
                 )
                 ranked.found[rows] = np.bincount(owner[values == target[owner]], minlength=len(candidates)) > 0
                 ranked.size[rows] = np.bincount(owner, minlength=len(candidates))
-                # Scores are computed once for all budgets; each budget is charged for its own candidates.
+                # Scores are computed once for all budgets; each budget is charged for the scores of its own candidates.
                 ranked.seconds += search_seconds + scored * len(owner) + time.perf_counter() - started
                 if ranked.depth:
                     ranked.lists[rows] = first_ranked(owner, values, scores, len(candidates), ranked.depth)

@@ -1,30 +1,29 @@
 """Controls: rows of the table that need no tokenizer, and beside which a tokenizer can be judged."""
 
-import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import torch
 
-from semid.errors import InputError
 from semid.evaluation.benchmark import Benchmark, Row, query_blocks
 from semid.evaluation.candidate_ranking import count_scores, rank_by_codes
+from semid.evaluation.costs import charge
 from semid.evaluation.engine import open_engine
 from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation, EvaluationPaths, open_benchmark
-from semid.evaluation.ranked_lists import first_ranked, padded
+from semid.evaluation.ranked_lists import first_ranked, first_unseen_of_all, padded
 from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.evaluation.whole_catalogue import SearchEngine, rank_in_catalogue
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of, split_by_budget
-from semid.retrieval.seen import Seen, first_unseen
+from semid.retrieval.ragged import concatenated_ranges, offsets_of, split_by_budget
+from semid.retrieval.seen import Seen
 from semid.retrieval.strategies.candidates import PAIR_BUDGET, IndexedCodes
 from semid.retrieval.strategies.registry import strategies_for_control
 from semid.scorecard.categories import category_codes
 
 CONTROLS = "controls"
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +31,7 @@ class Cooccurrence:
     """How often items stood next to each other in training.
 
     The neighbours of item `i` are `items[offsets[i]:offsets[i + 1]]`, ascending; `counts` says how often each of them
-    stood beside it. All are int64: offsets [items + 1], items and counts [pairs].
+    stood beside it. offsets: int64 [items + 1]; items, counts: int32 [pairs].
     """
 
     offsets: np.ndarray
@@ -42,9 +41,19 @@ class Cooccurrence:
     @classmethod
     def build(cls, steps: np.ndarray, num_items: int) -> Self:
         """Count `steps`, integers [steps, 2] of different items, in both directions."""
-        forward, backward = steps[:, 0] * num_items + steps[:, 1], steps[:, 1] * num_items + steps[:, 0]
-        keys, counts = np.unique(np.concatenate([forward, backward]), return_counts=True)
-        return cls(offsets_of(np.bincount(keys // num_items, minlength=num_items)), keys % num_items, counts)
+        # Both directions of all steps, as numbers that are sorted where they are: 16 bytes a step.
+        keys = np.empty((2, len(steps)), np.int64)
+        for place, (left, right) in enumerate([(0, 1), (1, 0)]):
+            keys[place] = steps[:, left]
+            keys[place] *= num_items
+            keys[place] += steps[:, right]
+        keys = keys.ravel()
+        keys.sort()
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        counts = np.diff(first, append=len(keys)).astype(np.int32)
+        keys = keys[first]
+        offsets = offsets_of(np.bincount(keys // num_items, minlength=num_items))
+        return cls(offsets, (keys % num_items).astype(np.int32), counts)
 
 
 def evaluate_controls(
@@ -64,16 +73,14 @@ def evaluate_controls(
     Raises InputError for an engine of another catalogue.
     """
     items = benchmark.items
-    if engine is not None and engine.shape != tuple(items.vectors.shape):
-        raise InputError(
-            f"the faiss index of {benchmark.dataset} holds {engine.shape[0]:,} items of width {engine.shape[1]}, the "
-            f"embeddings {items.num_items:,} of width {items.vectors.shape[1]}: build the index again"
-        )
-    ranks = {
-        Ranking("all", 0, "exact" if engine is None else "faiss"): rank_in_catalogue(benchmark, engine),
-        Ranking("popularity", 0, "counts"): rank_by_popularity(benchmark),
-        Ranking("cooccurrence", 0, "counts"): rank_by_cooccurrence(benchmark, cooccurrence),
+    rankings: dict[Ranking, Callable[[Benchmark], Ranks]] = {
+        Ranking("all", 0, "exact" if engine is None else "faiss"): lambda part: rank_in_catalogue(part, engine),
+        Ranking("popularity", 0, "counts"): rank_by_popularity,
+        Ranking("cooccurrence", 0, "counts"): lambda part: rank_by_cooccurrence(part, cooccurrence),
     }
+    ranks = {strategy: rank(benchmark) for strategy, rank in rankings.items()}
+    for strategy, rank in rankings.items():
+        charge(ranks[strategy], benchmark, rank)
     if categories is not None:
         codes = IndexedCodes("categories", categories)
         scorers = {"exact": items.scorer()}
@@ -106,15 +113,8 @@ def rank_by_popularity(benchmark: Benchmark) -> Ranks:
         ranks.found[block] = True
         ranks.seconds += time.perf_counter() - started
         if by_popularity is not None:
-            ranks.lists[block] = padded(_first_unseen_of_all(by_popularity, seen, ranks.depth), ranks.depth)
+            ranks.lists[block] = padded(first_unseen_of_all(by_popularity, seen, ranks.depth), ranks.depth)
     return ranks
-
-
-def _first_unseen_of_all(items: np.ndarray, seen: Seen, depth: int) -> Ragged:
-    """Return the first `depth` of all items, int64 [n] in their order, that each query has not seen."""
-    needed = np.minimum(depth + seen.counts, len(items))
-    first = items[concatenated_ranges(np.zeros(len(needed), np.int64), needed)]
-    return first_unseen(np.repeat(np.arange(len(needed)), needed), first, seen, slice(0, len(needed)), depth)
 
 
 def rank_by_cooccurrence(benchmark: Benchmark, cooccurrence: Cooccurrence) -> Ranks:
@@ -151,15 +151,12 @@ def write_control_evaluation(
     `files.get("faiss")` are the files of an index, where there is one.
     """
     torch.set_num_threads(threads)
-    index_files = files.get("faiss")
-    if not index_files:
-        log.info("there is no FAISS index: the whole catalogue is searched by exact inner products")
     benchmark, interactions = open_benchmark(files, options)
     categories = category_codes(files.catalogue, core_only=True)
     evaluation = evaluate_controls(
         benchmark,
         Cooccurrence.build(interactions.training_steps(), benchmark.items.num_items),
-        open_engine(index_files or (), files.catalogue, threads),
+        open_engine(files.get("faiss") or (), files.catalogue, threads),
         InvertedIndex.build(categories) if categories.any() else None,
     )
     evaluation.write(paths)

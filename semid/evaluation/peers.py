@@ -1,19 +1,22 @@
 """Peers: indexes that need no semantic IDs, evaluated at the same numbers of candidates."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from semid.evaluation.benchmark import Benchmark, Row
+from semid.evaluation.benchmark import Benchmark, Block, Row
 from semid.evaluation.candidate_ranking import RankedTwice, rank_candidates
+from semid.evaluation.costs import charge
 from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, open_benchmark
 from semid.evaluation.table import write_table
-from semid.evaluation.target_ranks import Ranking
+from semid.evaluation.target_ranks import Ranking, Ranks
 from semid.progress import Progress
 from semid.retrieval import faiss_index
+from semid.retrieval.dense import PairScorer
 from semid.retrieval.ragged import Ragged, split_by_budget
 from semid.retrieval.seen import Seen, first_unseen
 from semid.retrieval.strategies.candidates import PAIR_BUDGET, Candidates
@@ -69,11 +72,31 @@ def evaluate_peers(benchmark: Benchmark, training_threads: int = 1, threads: int
                 index.probe(VISITED * budget)
                 strategy, ranked = Ranking(peer, budget, "exact"), RankedTwice(benchmark.empty_ranks(), None)
                 for block in benchmark.blocks():
-                    batches = _search_batches(index, block.vectors, block.history, budget)
-                    rank_candidates(batches, block, scorers, {strategy: ranked})
+                    _rank_block(index, block, scorers, strategy, ranked)
                     progress.update(len(block))
+                charge(ranked.items, benchmark, partial(_rank_alone, index, scorers, strategy))
                 rows.append({**benchmark.outcome_row(ranked.items), **columns, **strategy._asdict()})
     return rows
+
+
+def _rank_alone(
+    index: faiss_index.FaissIndex, scorers: Mapping[str, PairScorer], strategy: Ranking, benchmark: Benchmark
+) -> Ranks:
+    ranks = Ranks(len(benchmark.queries))
+    for block in benchmark.blocks():
+        _rank_block(index, block, scorers, strategy, RankedTwice(ranks, None))
+    return ranks
+
+
+def _rank_block(
+    index: faiss_index.FaissIndex,
+    block: Block,
+    scorers: Mapping[str, PairScorer],
+    strategy: Ranking,
+    ranked: RankedTwice,
+) -> None:
+    batches = _search_batches(index, block.vectors, block.history, strategy.budget)
+    rank_candidates(batches, block, scorers, {strategy: ranked})
 
 
 def _search_batches(

@@ -1,6 +1,7 @@
 """Queries: each evaluated interaction, and the history of its user before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -9,7 +10,10 @@ from semid.errors import InputError
 from semid.evaluation.settings import QUERIES, EvaluationSettings
 from semid.interactions import SPLITS, Interactions
 from semid.retrieval.dense import SCORE_BATCH, Vectors, float_rows, unit_rows
-from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of
+from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of, split_by_budget
+
+# Rows of whole users, about 50 bytes each, that are sorted by item at once.
+ROWS_AT_ONCE = 1 << 20
 
 # n equal vectors that are added in float32 are off by up to n / 2^26 of their sum.
 LONG_HISTORY = 2048
@@ -21,7 +25,7 @@ class Queries:
 
     user: int64 [queries]; target: int64 [queries], item indices; untied: bool [queries], whether the target and the
     most recent history item have different timestamps. The history of query `i` is `items[start[i]:stop[i]]`, item
-    indices in time order, the most recent last. Interactions that give no query are counted:
+    indices as integers in time order, the most recent last. Interactions that give no query are counted:
 
     - `no_history_skipped`: the user has no history;
     - `unknown_target_skipped`: the user has a history, but the target is not in items.parquet;
@@ -51,10 +55,15 @@ class Queries:
         """Number of distinct users."""
         return len(np.unique(self.user))
 
+    def of(self, rows: np.ndarray) -> Self:
+        """Return some of the queries; rows: integers [n]. Skipped interactions are counted as before."""
+        kept = {name: getattr(self, name)[rows] for name in ("user", "target", "untied", "start", "stop")}
+        return replace(self, **kept)
+
     def history(self, rows: slice | np.ndarray) -> Ragged:
         """Return the histories of some queries as item indices."""
         start, stop = self.start[rows], self.stop[rows]
-        return Ragged(self.items[concatenated_ranges(start, stop)], offsets_of(stop - start))
+        return Ragged(self.items[concatenated_ranges(start, stop)].astype(np.int64), offsets_of(stop - start))
 
 
 def build_queries(interactions: Interactions, split: str = "test", max_users: int = 0, seed: int = 0) -> Queries:
@@ -67,16 +76,18 @@ def build_queries(interactions: Interactions, split: str = "test", max_users: in
     if split not in SPLITS[1:]:
         raise InputError(f"the evaluation split is {split!r}, expected one of {', '.join(SPLITS[1:])}")
     wanted = SPLITS.index(split)
-    rows = np.flatnonzero(interactions.split <= wanted)
+    users = np.unique(interactions.user[interactions.split == wanted])
+    if 0 < max_users < len(users):
+        users = np.random.default_rng(seed).choice(users, max_users, replace=False)
+    # Only users who ask a query have a history that counts.
+    asks = np.zeros(int(interactions.user.max(initial=-1)) + 1, bool)
+    asks[users] = True
+    rows = np.flatnonzero((interactions.split <= wanted) & asks[interactions.user])
     # Lexsort is stable: within a user and a split the rows stay in the order of time.
     rows = rows[np.lexsort((interactions.split[rows], interactions.user[rows]))]
     user, item, timestamp = interactions.user[rows], interactions.item[rows], interactions.timestamp[rows]
-
     targets = np.flatnonzero(interactions.split[rows] == wanted)
-    users = np.unique(user[targets])
-    if 0 < max_users < len(users):
-        chosen = np.random.default_rng(seed).choice(users, max_users, replace=False)
-        targets = targets[np.isin(user[targets], chosen)]
+    del rows
 
     usable = item >= 0
     usable_before = offsets_of(usable)
@@ -84,12 +95,12 @@ def build_queries(interactions: Interactions, split: str = "test", max_users: in
     stop = usable_before[targets]
     has_history = stop > start
     known = has_history & (item[targets] >= 0)
-    seen = known & (_first_row_of_pair(user, item)[targets] < targets)
+    seen = known & _met_before(user, item)[targets]
     kept = known & ~seen
     targets, start, stop = targets[kept], start[kept], stop[kept]
     return Queries(
-        user=user[targets],
-        target=item[targets],
+        user=user[targets].astype(np.int64),
+        target=item[targets].astype(np.int64),
         untied=timestamp[targets] != timestamp[usable][stop - 1],
         items=item[usable],
         start=start,
@@ -100,13 +111,19 @@ def build_queries(interactions: Interactions, split: str = "test", max_users: in
     )
 
 
-def _first_row_of_pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    order = np.lexsort((item, user))
-    new = np.ones(len(order), bool)
-    new[1:] = (np.diff(user[order]) != 0) | (np.diff(item[order]) != 0)
-    first = np.empty(len(order), np.int64)
-    first[order] = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
-    return first
+def _met_before(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Return bool [rows]: whether an earlier row has the same user and item; rows are sorted by user."""
+    met = np.empty(len(user), bool)
+    first_of_user = np.append(np.flatnonzero(np.diff(user, prepend=-1)), len(user))
+    for users in split_by_budget(np.diff(first_of_user), ROWS_AT_ONCE):
+        rows = slice(first_of_user[users.start], first_of_user[users.stop])
+        order = np.lexsort((item[rows], user[rows]))
+        met_of_rows = np.zeros(len(order), bool)
+        is_same = (np.diff(user[rows][order]) == 0) & (np.diff(item[rows][order]) == 0)
+        # Lexsort is stable: of equal rows the first stays first.
+        met_of_rows[order[1:][is_same]] = True
+        met[rows] = met_of_rows
+    return met
 
 
 def query_vectors(

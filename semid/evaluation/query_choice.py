@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from semid.evaluation.benchmark import Benchmark, Row
+from semid.evaluation.engine import open_engine
 from semid.evaluation.files import CHOICE, BenchmarkFiles, BenchmarkOptions, open_benchmark
 from semid.evaluation.settings import EvaluationSettings
-from semid.evaluation.whole_catalogue import rank_in_catalogue
+from semid.evaluation.whole_catalogue import SearchEngine, rank_in_catalogue
 from semid.files import write_json
 
 # The choice is made with at most this many users, drawn with the seed.
@@ -26,16 +27,17 @@ def query_grid() -> list[EvaluationSettings]:
     return grid + [replace(decayed, decay=decay, history=history) for decay in DECAYS for history in HISTORIES]
 
 
-def fit_query(benchmark: Benchmark) -> dict[str, object]:
+def fit_query(benchmark: Benchmark, engine: SearchEngine | None = None) -> dict[str, object]:
     """Rank the targets of the validation split among all unseen items under every query of :func:`query_grid`.
 
-    The benchmark has queries of the split `valid`. Returns what `query.json` holds: the best `query` by Recall@10, then
+    The benchmark has queries of the split `valid`. `engine` fetches items, as in :func:`rank_in_catalogue`; without one
+    the exact search does. Returns what `query.json` holds: the best `query` by Recall@10, then
     by NDCG@10, then by its place in the grid, with its `decay` and `history`, and under `grid` the figures of all.
     """
     queries = benchmark.queries
     grid: list[Row] = []
     for settings in query_grid():
-        ranks = rank_in_catalogue(replace(benchmark, settings=settings), with_lists=False)
+        ranks = rank_in_catalogue(replace(benchmark, settings=settings), engine, with_lists=False)
         figures = {metric: float(ranks.metric(metric).mean()) for metric in FITTED_METRICS}
         choice: Row = {key: getattr(settings, key) for key in CHOICE}
         grid.append({**choice, "name": settings.query_name, **figures})
@@ -50,8 +52,11 @@ def fit_query(benchmark: Benchmark) -> dict[str, object]:
 
 
 def write_query_choice(files: BenchmarkFiles, options: BenchmarkOptions, path: str | Path, threads: int = 1) -> None:
-    """Choose the query of a dataset and write `query.json`; of the settings in `options` the seed counts."""
+    """Choose the query of a dataset and write `query.json`; of the settings in `options` the seed counts.
+
+    `files.get("faiss")` are the files of an index, where there is one; the exact search takes its place.
+    """
     torch.set_num_threads(threads)
     settings = {"split": "valid", "max_users": MAX_USERS, "seed": options.settings["seed"]}
     benchmark, _ = open_benchmark(files, replace(options, settings=settings))
-    write_json(path, fit_query(benchmark))
+    write_json(path, fit_query(benchmark, open_engine(files.get("faiss") or (), files.catalogue, threads)))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from semid.retrieval.ragged import Ragged, offsets_of
+from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of
+from semid.retrieval.seen import Seen, first_unseen
 
 
 def first_places(owner: np.ndarray, items: np.ndarray, scores: np.ndarray, depth: int) -> np.ndarray:
@@ -37,6 +38,13 @@ def padded(lists: Ragged, depth: int) -> np.ndarray:
     place = np.arange(len(lists.values)) - np.repeat(lists.offsets[:-1], lists.lengths)
     table[lists.owner, place] = lists.values
     return table
+
+
+def first_unseen_of_all(items: np.ndarray, seen: Seen, depth: int) -> Ragged:
+    """Return the first `depth` of all items, int64 [n] in their order, that each query has not seen."""
+    needed = np.minimum(depth + seen.counts, len(items))
+    first = items[concatenated_ranges(np.zeros(len(needed), np.int64), needed)]
+    return first_unseen(np.repeat(np.arange(len(needed)), needed), first, seen, slice(0, len(needed)), depth)
 
 
 def _descending(scores: np.ndarray) -> np.ndarray:

@@ -15,11 +15,12 @@ RANDOM = "random:"
 
 @dataclass(eq=False)
 class Ranks:
-    """Where each query's target stands among its unseen candidates, and how long the search took.
+    """Where each query's target stands among its unseen candidates, and how many seconds all queries take.
 
     greater, equal, found: as in :func:`semid.evaluation.metrics.expected_metric`; size: int64 [queries], the number of
     unseen candidates; lists: int32 [queries, depth], the first unseen candidates from the best on, candidates of one
-    score by ascending index, -1 where there are fewer. The file of ranks does not keep the lists.
+    score by ascending index, -1 where there are fewer. The file of ranks does not keep the lists. seconds: what ranking
+    takes, in whose place :func:`semid.evaluation.costs.charge` puts what a ranking takes alone.
     """
 
     num_queries: int

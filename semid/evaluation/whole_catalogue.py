@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semid.errors import InputError
 from semid.evaluation.benchmark import Benchmark
 from semid.evaluation.candidate_ranking import count_scores
 from semid.evaluation.metrics import MAX_CUTOFF
-from semid.evaluation.ranked_lists import first_places, first_ranked
+from semid.evaluation.ranked_lists import first_places, first_ranked, first_unseen_of_all, padded
 from semid.evaluation.target_ranks import Ranks
 from semid.progress import Progress
 from semid.retrieval.dense import PairScorer, top_items
@@ -88,6 +89,17 @@ class Groups:
 
     def count_all(self, query: Tensor, target_scores: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
         """Count scores over all unseen items, as :func:`semid.evaluation.candidate_ranking.count_scores` does."""
+        # Every score of the zero vector is 0, so that all unseen items tie.
+        greater, equal = np.zeros(len(query), np.int64), self.sizes.sum() - seen.counts
+        scored = _is_not_zero(query)
+        if scored.any():
+            greater[scored], equal[scored] = self._count_scored(
+                query[torch.from_numpy(scored)], target_scores[scored], seen.of_queries(scored)
+            )
+        return greater, equal
+
+    def _count_scored(self, query: Tensor, target_scores: np.ndarray, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
+        """Count as :meth:`count_all` does, pair by pair."""
         greater, equal = np.zeros((2, len(query)), np.int64)
         for owner, group, scores in self.score_all(query):
             counts = count_scores(owner, scores, target_scores, self.sizes[group])
@@ -112,6 +124,18 @@ class Groups:
 
     def first_of_all(self, query: Tensor, seen: Seen, depth: int) -> np.ndarray:
         """Return int32 [queries, depth]: the first unseen items of the whole catalogue, -1 where there are fewer."""
+        # Items of one score are listed by index, and every score of the zero vector is 0.
+        scored = _is_not_zero(query)
+        lists = np.empty((len(query), depth), np.int32)
+        if scored.any():
+            lists[scored] = self._first_scored(query[torch.from_numpy(scored)], seen.of_queries(scored), depth)
+        if not scored.all():
+            items = np.sort(self.members)
+            lists[~scored] = padded(first_unseen_of_all(items, seen.of_queries(~scored), depth), depth)
+        return lists
+
+    def _first_scored(self, query: Tensor, seen: Seen, depth: int) -> np.ndarray:
+        """Return what :meth:`first_of_all` does, pair by pair."""
         best: tuple[np.ndarray, ...] = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
         for owner, group, scores in self.score_all(query):
             scored = Scored(owner, group, scores, self.seen_members(owner, group, seen))
@@ -134,9 +158,12 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
     """Rank each target among all unseen items; ranks are exact as far down as a metric looks.
 
     The engine only fetches items. Fetched items become groups of identical vectors, which are scored once and counted
-    with all their unseen members, so that the result is the same if only some of identical items were fetched.
+    with all their unseen members, so that the result is the same if only some of identical items were fetched. An
+    engine that searches all vectors, such as `Flat`, gives the result of the exact search; an approximate one misses
+    items. Raises InputError for an engine of another catalogue.
     """
     queries, items = benchmark.queries, benchmark.items
+    _check_engine(engine, benchmark)
     scorer, n = items.scorer(), items.num_items
     groups = Groups.build(scorer)
     ranks = benchmark.empty_ranks() if with_lists else Ranks(len(queries))
@@ -171,7 +198,7 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
             ranks.greater[rows], ranks.equal[rows] = greater, equal
             ranks.found[rows] = True
             ranks.size[rows] = n - seen.counts
-            ranks.seconds += time.perf_counter() - started
+            ranks.seconds += block.seconds + time.perf_counter() - started
             if ranks.depth:
                 # Every target was added above; one that was not fetched would be favoured in the lists.
                 by_engine = scored.of((group != target_group[owner]) | fetched[owner])
@@ -185,6 +212,20 @@ def rank_in_catalogue(benchmark: Benchmark, engine: SearchEngine | None = None, 
                 ranks.lists[rows] = lists
             progress.update(size)
     return ranks
+
+
+def _check_engine(engine: SearchEngine | None, benchmark: Benchmark) -> None:
+    items = benchmark.items
+    if engine is not None and engine.shape != tuple(items.vectors.shape):
+        raise InputError(
+            f"the faiss index of {benchmark.dataset} holds {engine.shape[0]:,} items of width {engine.shape[1]}, the "
+            f"embeddings {items.num_items:,} of width {items.vectors.shape[1]}: build the index again"
+        )
+
+
+def _is_not_zero(query: Tensor) -> np.ndarray:
+    """Return bool [queries]: whether a query has a value that is not 0."""
+    return (query != 0).any(dim=1).numpy()
 
 
 def _lowest(scored: Scored, num_queries: int) -> np.ndarray:

@@ -4,10 +4,14 @@ A search engine (FAISS, or `top_items` here) only fetches ids. Scores and order 
 numbers do not depend on the engine, nor on how the pairs were batched.
 """
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 import torch
 
 from semid.embeddings.store import Vectors, block_rows
+from semid.progress import Progress
 
 SCORE_BATCH = 1 << 16
 # One operation has at most this many values. Up to torch's grain size it stays on one thread: no sum is split between
@@ -84,21 +88,72 @@ def _row_products(left: torch.Tensor, left_rows: np.ndarray, right: torch.Tensor
     return torch.cat([left.index_select(0, i).mul_(right.index_select(0, j)).sum(dim=1) for i, j in chunks]).numpy()
 
 
-def top_items(vectors: Vectors, queries: torch.Tensor, k: int, normalize: bool = False) -> np.ndarray:
-    """Return int64 [queries, min(k, n)]: the rows of the largest inner products, best first.
+class RowReader(Protocol):
+    """Takes the rows of a table in their order, `step` at a time."""
 
-    The search is exact up to float32 rounding. It reads blocks of rows, and memory holds the products of one block and
-    `k` rows a query.
+    step: int
+
+    def take(self, start: int, rows: np.ndarray) -> None:
+        """Take `step` rows as they are stored, of which the first is row `start`; the last may be fewer."""
+
+
+def read_once(vectors: Vectors, readers: Sequence[RowReader], what: str = "rows") -> None:
+    """Give the rows of `vectors` [n, dim] to all readers, in a single pass over them.
+
+    A reader gets the blocks that it would get alone, whatever the steps of the others. Memory holds as many rows as the
+    two largest steps.
     """
     n = vectors.shape[0]
-    step = max(1, min(block_rows(vectors.shape[1]), SEARCH_PRODUCTS // max(len(queries), 1)))
-    best_scores = torch.empty(len(queries), 0)
-    best_rows = torch.empty(len(queries), 0, dtype=torch.int64)
-    for start in range(0, n, step):
-        products = queries @ float_rows(vectors, slice(start, start + step), normalize).T
-        scores, rows = products.topk(min(k, products.shape[1]), dim=1)
-        best_scores = torch.cat([best_scores, scores], dim=1)
-        best_rows = torch.cat([best_rows, rows + start], dim=1)
-        best_scores, kept = best_scores.topk(min(k, best_scores.shape[1]), dim=1)
-        best_rows = best_rows.gather(1, kept)
-    return best_rows.numpy()
+    step = max(reader.step for reader in readers)
+    taken = [0] * len(readers)
+    held, first = np.empty((0, vectors.shape[1]), np.float32), 0
+    with Progress(n, what) as progress:
+        for start in range(0, n, step):
+            stop = min(start + step, n)
+            block = vectors[start:stop]
+            held = np.concatenate([held, block]) if len(held) else block
+            for number, reader in enumerate(readers):
+                while taken[number] < n and min(taken[number] + reader.step, n) <= stop:
+                    end = min(taken[number] + reader.step, n)
+                    reader.take(taken[number], held[taken[number] - first : end - first])
+                    taken[number] = end
+            held, first = held[min(taken) - first :], min(taken)
+            progress.update(stop - start)
+
+
+class TopRows:
+    """A reader that keeps the `k` rows of the largest inner products with each of some queries.
+
+    queries: float32 [queries, dim]. The search is exact up to float32 rounding. Memory holds the products of one block
+    and `k` rows a query. `rows`, int64 [queries, min(k, n)], are the best, best first, when all have been read.
+    """
+
+    def __init__(self, queries: torch.Tensor, k: int, normalize: bool = False) -> None:
+        self._queries, self._k, self._normalize = queries, k, normalize
+        self.step = max(1, min(block_rows(queries.shape[1]), SEARCH_PRODUCTS // max(len(queries), 1)))
+        self._scores = torch.empty(len(queries), 0)
+        self._rows = torch.empty(len(queries), 0, dtype=torch.int64)
+
+    def take(self, start: int, rows: np.ndarray) -> None:
+        """Keep the best of these rows and of those before."""
+        products = self._queries @ float_rows(rows, slice(None), self._normalize).T
+        scores, places = products.topk(min(self._k, products.shape[1]), dim=1)
+        scores = torch.cat([self._scores, scores], dim=1)
+        self._scores, kept = scores.topk(min(self._k, scores.shape[1]), dim=1)
+        self._rows = torch.cat([self._rows, places + start], dim=1).gather(1, kept)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """int64 [queries, min(k, n)]: the rows of the largest products so far, best first."""
+        return self._rows.numpy()
+
+
+def top_items(vectors: Vectors, queries: torch.Tensor, k: int, normalize: bool = False) -> np.ndarray:
+    """Return int64 [queries, min(k, n)]: the rows of the largest inner products, best first, as :class:`TopRows` does.
+
+    It reads blocks of rows.
+    """
+    best = TopRows(queries, k, normalize)
+    for start in range(0, vectors.shape[0], best.step):
+        best.take(start, vectors[start : start + best.step])
+    return best.rows

@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.ragged import concatenated_ranges
+from semid.retrieval.ragged import concatenated_ranges, split_by_budget
 
 # A depth of at most this many nodes is compared with every query; below it only children of the nearest nodes are.
 NODES_AT_ONCE = 1 << 16
 # So many scores, floats, are held at once.
 SCORES_AT_ONCE = 1 << 23
+# So many products of queries and codewords, floats, are held at once.
+PRODUCTS_AT_ONCE = 1 << 25
+# So many children of prefixes, about 80 bytes each, are scored at once.
+CHILDREN_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,18 +51,22 @@ class CodeTree:
         """Yield (slice of queries, int64 [queries, ≤ count] buckets, nearest first; −1 where there are no more).
 
         latent: queries float32 [n, d'] in the space of the codebooks. Exact where the buckets are few enough to be
-        compared with every query; else the `count` nearest prefixes are kept at every depth.
+        compared with every query; else the `count` nearest prefixes are kept at every depth. Memory holds
+        SCORES_AT_ONCE scores, as many products of queries and codewords, and CHILDREN_AT_ONCE children of prefixes,
+        or what a single query needs where that is more.
         """
         depth = max([d for d, codes in enumerate(self.codes, start=1) if len(codes) <= NODES_AT_ONCE], default=1)
-        step = max(1, SCORES_AT_ONCE // len(self.codes[depth - 1]))
-        for start in range(0, len(latent), step):
-            rows = slice(start, min(start + step, len(latent)))
+        codewords = self.codebooks.shape[0] * self.codebooks.shape[1]
+        step = min(SCORES_AT_ONCE // len(self.codes[depth - 1]), PRODUCTS_AT_ONCE // codewords)
+        for rows in _slices(len(latent), step):
             # −2⟨z, c⟩ of every codeword, [L · K, queries]
             products = (self.codebooks.flatten(0, 1) @ latent[rows].t()).mul_(-2)
-            nodes, scores = self._nearest_of_all(products, depth, count)
-            for deeper in range(depth + 1, len(self.codes) + 1):
-                nodes, scores = self._nearest_children(products, nodes, scores, deeper, count)
-            yield rows, nodes.numpy()
+            for part in _slices(rows.stop - rows.start, SCORES_AT_ONCE // min(count, len(self.codes[-1]))):
+                of_part = products[:, part].contiguous()
+                nodes, scores = self._nearest_of_all(of_part, depth, count)
+                for deeper in range(depth + 1, len(self.codes) + 1):
+                    nodes, scores = self._nearest_children(of_part, nodes, scores, deeper, count)
+                yield slice(rows.start + part.start, rows.start + part.stop), nodes.numpy()
 
     def _entries(self, codes: Tensor) -> Tensor:
         """Return the rows of the flattened codebooks that codes [n, d] name."""
@@ -74,26 +82,65 @@ class CodeTree:
         self, products: Tensor, nodes: Tensor, scores: Tensor, depth: int, count: int
     ) -> tuple[Tensor, Tensor]:
         """Return the nearest nodes of `depth` below nodes [n, m] of the depth before (−1: none), and their scores."""
-        n = len(nodes)
-        parents, kept = nodes.numpy(), nodes.numpy() >= 0
-        first = self.first_child[depth - 2]
-        starts, stops = first[parents[kept]], first[parents[kept] + 1]
-        children = torch.from_numpy(concatenated_ranges(starts, stops))
-        owner = torch.from_numpy(np.repeat(np.nonzero(kept)[0], stops - starts))
-        # The score of a child is that of its parent, less the parent's norm, plus its own norm and the product of its
-        # last code.
-        carried = scores[nodes >= 0] - self.norms[depth - 2][nodes[nodes >= 0]]
-        last = self.codes[depth - 1][children, -1] + (depth - 1) * self.codebooks.shape[1]
-        child_scores = carried.repeat_interleave(torch.from_numpy(stops - starts))
-        child_scores += self.norms[depth - 1][children] + products[last, owner]
-        lengths = torch.bincount(owner, minlength=n)
-        place = torch.arange(len(owner)) - (lengths.cumsum(0) - lengths)[owner]
-        table = torch.full((n, int(lengths.max())), float("inf"))
-        table[owner, place] = child_scores
-        numbers = torch.full(table.shape, -1)
-        numbers[owner, place] = children
-        values, position = table.topk(min(count, table.shape[1]), dim=1, largest=False)
-        return numbers.gather(1, position), values
+        # A parent has a child at least, so that no query has more parents than `width`.
+        width = max(
+            int(self._children(nodes[rows], scores[rows], depth).lengths.sum(axis=1).max())
+            for rows in _slices(len(nodes), CHILDREN_AT_ONCE // nodes.shape[1])
+        )
+        kept = min(count, width)
+        nearest, values = torch.empty(len(nodes), kept, dtype=torch.int64), torch.empty(len(nodes), kept)
+        for rows in _slices(len(nodes), CHILDREN_AT_ONCE // width):
+            children = self._children(nodes[rows], scores[rows], depth)
+            # All tables are equally wide, because which of equal scores topk takes depends on the width.
+            table = self._child_scores(products[:, rows], children, depth, width)
+            values[rows], place = table.topk(kept, dim=1, largest=False)
+            nearest[rows] = children.at(place)
+        return nearest, values
+
+    def _children(self, nodes: Tensor, scores: Tensor, depth: int) -> "Children":
+        """Return the nodes of `depth` below nodes [n, m] of the depth before (−1: none) that have these scores."""
+        parents, first_child = nodes.numpy(), self.first_child[depth - 2]
+        starts = first_child[parents]
+        lengths = np.where(parents >= 0, first_child[parents + 1] - starts, 0)
+        return Children(starts, lengths, scores - self.norms[depth - 2][nodes])
+
+    def _child_scores(self, products: Tensor, children: "Children", depth: int, width: int) -> Tensor:
+        """Return float32 [n, width]: the scores of the children of each query, infinity where there are no more."""
+        table = torch.full((len(children.starts), width), float("inf"))
+        query, place = np.nonzero(children.lengths)
+        lengths, nodes = children.lengths[query, place], children.starts[query, place]
+        columns = (np.cumsum(children.lengths, axis=1) - children.lengths)[query, place]
+        carried = children.carried[torch.from_numpy(query), torch.from_numpy(place)]
+        for parents in split_by_budget(lengths, CHILDREN_AT_ONCE):
+            length = lengths[parents]
+            node = torch.from_numpy(concatenated_ranges(nodes[parents], nodes[parents] + length))
+            column = torch.from_numpy(concatenated_ranges(columns[parents], columns[parents] + length))
+            owner = torch.from_numpy(np.repeat(query[parents], length))
+            last = self.codes[depth - 1][node, -1] + (depth - 1) * self.codebooks.shape[1]
+            scores = carried[parents].repeat_interleave(torch.from_numpy(length))
+            scores += self.norms[depth - 1][node] + products[last, owner]
+            table[owner, column] = scores
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class Children:
+    """What is below the nodes that each of n queries keeps: m runs of consecutive nodes of the next depth.
+
+    starts, lengths: int64 [n, m], the first child of every node, and how many it has; carried: float32 [n, m], what
+    the score of a node adds to the scores of its children.
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    carried: Tensor
+
+    def at(self, place: Tensor) -> Tensor:
+        """Return the children at `place` int64 [n, k], counted over all runs of a query; −1 beyond the last of them."""
+        ends, lengths = torch.from_numpy(np.cumsum(self.lengths, axis=1)), torch.from_numpy(self.lengths)
+        run = torch.searchsorted(ends, place, right=True).clamp_(max=ends.shape[1] - 1)
+        child = torch.from_numpy(self.starts).gather(1, run) + place - (ends - lengths).gather(1, run)
+        return child.where(place < ends[:, -1:], torch.tensor(-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +153,12 @@ class CodeSpace:
 
     tree: CodeTree
     latent: Callable[[Tensor], Tensor]
+
+
+def _slices(n: int, step: int) -> Iterator[slice]:
+    """Yield slices of `n` rows, `step` at a time, or one at a time where `step` is 0."""
+    for start in range(0, n, max(1, step)):
+        yield slice(start, min(start + max(1, step), n))
 
 
 def _squared_sums(codebooks: Tensor, codes: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Needs SciPy and scikit-learn, and is imported only where it is used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,9 +15,8 @@ from sklearn.metrics import adjusted_mutual_info_score
 from semid.embeddings import Rows
 from semid.errors import InputError
 from semid.interactions import Interactions
-from semid.progress import Progress
 from semid.quantizers import DecodedVectors, Decoder
-from semid.retrieval.dense import PairScorer, Vectors, block_rows, float_rows, top_items
+from semid.retrieval.dense import PairScorer, RowReader, TopRows, Vectors, block_rows, float_rows, read_once
 from semid.retrieval.inverted import InvertedIndex
 from semid.scorecard.card import Structure
 from semid.statistics.entropy import entropy_bits
@@ -126,19 +125,24 @@ def structure_figures(
     # The figures share one random generator: in another order they would draw other samples.
     random = np.random.default_rng(seed)
     agreement = category_agreement(codes[:, 0], categories, random)
-    embeddings = distinct_embeddings(vectors, first_of_identical)
     figures = Structure(category_level=agreement.level, category_ami=agreement.ami)
-    if len(embeddings.sizes) > 1:
-        neighbours = neighbour_figures(codes[np.unique(first_of_identical)], embeddings.vectors, random)
-        figures = replace(figures, **vars(neighbours))
+    embeddings = distinct_embeddings(vectors, first_of_identical)
+    pairs = draw_neighbour_pairs(len(embeddings.sizes), random) if len(embeddings.sizes) > 1 else None
     steps = np.empty((0, 2), np.int64) if interactions is None else interactions.training_steps()
+    sample = steps[np.sort(random.choice(len(steps), min(SAMPLE, len(steps)), replace=False))]
+    # Neighbours and hits are found in one pass over the embeddings.
+    hits = [HitCount(embeddings, sample)] if len(steps) else []
+    if pairs is not None:
+        neighbours = neighbour_figures(codes[np.unique(first_of_identical)], embeddings.vectors, pairs, hits)
+        figures = replace(figures, **vars(neighbours))
+    elif hits:
+        read_once(embeddings.vectors, hits)
     if not len(steps):
         return figures
-    sample = steps[np.sort(random.choice(len(steps), min(SAMPLE, len(steps)), replace=False))]
     return replace(
         figures,
         cooccurrence=tuple((shared_prefixes(codes, steps) / len(steps)).tolist()),
-        embedding_hitrate_100=hit_rate(embeddings, sample, HITS_AMONG),
+        embedding_hitrate_100=hits[0].rate(HITS_AMONG),
         decoded_hitrate_100=hit_rate(distinct_codes(tokenizer, codes), sample, HITS_AMONG),
     )
 
@@ -160,31 +164,49 @@ def category_agreement(level1: np.ndarray, categories: np.ndarray, random: np.ra
     return CategoryAgreement(None, None)
 
 
-def nearest_others(vectors: Vectors, rows: np.ndarray, k: int) -> np.ndarray:
+def nearest_others(vectors: Vectors, rows: np.ndarray, k: int, beside: Sequence[RowReader] = ()) -> np.ndarray:
     """Return int64 [rows, min(k, m - 1)]: the rows of `vectors` [m, dim] of largest cosine with each of `rows`.
 
-    A row is not its own neighbour.
+    A row is not its own neighbour. Readers `beside` take all vectors in the same pass over them.
     """
+    blocks = np.array_split(rows, range(SEARCHED_AT_ONCE, len(rows), SEARCHED_AT_ONCE))
+    best = [TopRows(float_rows(vectors, block, normalize=True), k + 1, normalize=True) for block in blocks]
+    read_once(vectors, [*best, *beside], "nearest neighbours")
     neighbours = []
-    with Progress(len(rows), "nearest neighbours", "items") as progress:
-        for block in np.array_split(rows, range(SEARCHED_AT_ONCE, len(rows), SEARCHED_AT_ONCE)):
-            nearest = top_items(vectors, float_rows(vectors, block, normalize=True), k + 1, normalize=True)
-            # Among rows that point the same way the row itself may not have come first.
-            place = np.argsort(nearest == block[:, None], axis=1, kind="stable")[:, :-1]
-            neighbours.append(np.take_along_axis(nearest, place, axis=1))
-            progress.update(len(block))
+    for block, of_block in zip(blocks, best, strict=True):
+        nearest = of_block.rows
+        # Among rows that point the same way the row itself may not have come first.
+        place = np.argsort(nearest == block[:, None], axis=1, kind="stable")[:, :-1]
+        neighbours.append(np.take_along_axis(nearest, place, axis=1))
     return np.concatenate(neighbours)
 
 
-def neighbour_figures(codes: np.ndarray, vectors: Vectors, random: np.random.Generator) -> NeighbourFigures:
-    """Compute the figures of neighbours of `codes` [m, L] and `vectors` [m, dim]; m > 1."""
-    m = len(codes)
+class NeighbourPairs(NamedTuple):
+    """The rows whose neighbours are sought, int64 [rows], and random other rows for each, int64 [rows, neighbours]."""
+
+    rows: np.ndarray
+    others: np.ndarray
+
+
+def draw_neighbour_pairs(m: int, random: np.random.Generator) -> NeighbourPairs:
+    """Draw a sample of `m` rows, and as many random others for each as it has neighbours; m > 1."""
     sample = np.sort(random.choice(m, min(SAMPLE, m), replace=False))
-    nearest = nearest_others(vectors, sample, NEIGHBOURS)
     # An offset from 1 to m - 1 never leads back to the item itself.
-    others = (sample[:, None] + random.integers(1, m, nearest.shape)) % m
+    others = (sample[:, None] + random.integers(1, m, (len(sample), min(NEIGHBOURS, m - 1)))) % m
+    return NeighbourPairs(sample, others)
+
+
+def neighbour_figures(
+    codes: np.ndarray, vectors: Vectors, pairs: NeighbourPairs, beside: Sequence[RowReader] = ()
+) -> NeighbourFigures:
+    """Compute the figures of neighbours of `codes` [m, L] and `vectors` [m, dim]; m > 1.
+
+    Readers `beside` take all vectors, as :func:`nearest_others` says.
+    """
+    sample, others = pairs
+    nearest = nearest_others(vectors, sample, NEIGHBOURS, beside)
     owner = np.repeat(np.arange(len(sample)), nearest.shape[1])
-    scorer = PairScorer(vectors, np.arange(m), normalize=True)
+    scorer = PairScorer(vectors, np.arange(len(codes)), normalize=True)
     queries = float_rows(vectors, sample, normalize=True)
     depths, cosines = [], []
     for partner in (nearest.ravel(), others.ravel()):
@@ -226,26 +248,40 @@ def hit_rate(distinct: Distinct, pairs: np.ndarray, k: int) -> float:
     item of a history retrieves, and here the last one does. Items of one vector are equally near. A target among such
     items counts with the probability that a random order of them puts it among the `k`.
     """
-    vectors, sizes = distinct.vectors, distinct.sizes
-    source, target = distinct.group_of_item[pairs].T
-    queries = float_rows(vectors, source, normalize=True)
-    cosine = (queries * float_rows(vectors, target, normalize=True)).sum(dim=1, keepdim=True)
-    # Nothing is nearer than an identical item, and items identical to the source are nearer than any other target.
-    nearer = np.where(source == target, 0, sizes[source] - 1)
-    m = vectors.shape[0]
-    step = max(1, min(block_rows(vectors.shape[1]), COMPARED_PRODUCTS // len(pairs)))
-    with Progress(m, "hit rate") as progress:
-        for start in range(0, m, step):
-            block = float_rows(vectors, slice(start, start + step), normalize=True)
-            above = queries @ block.T > cosine
-            for group in (source, target):
-                inside = np.flatnonzero((group >= start) & (group < start + len(block)))
-                above[torch.from_numpy(inside), torch.from_numpy(group[inside] - start).long()] = False
-            weights = torch.from_numpy(sizes[start : start + step]).float()
-            # These are sums of whole numbers, which float32 holds exactly up to 2^24, far beyond k.
-            nearer = nearer + (above.float() @ weights).numpy().astype(np.int64)
-            progress.update(len(block))
-    # The products of identical vectors may round otherwise, but nothing is nearer than an identical item.
-    nearer[source == target] = 0
-    tied = sizes[target] - (source == target)
-    return float(np.clip((k - nearer) / tied, 0, 1).mean())
+    hits = HitCount(distinct, pairs)
+    read_once(distinct.vectors, [hits], "hit rate")
+    return hits.rate(k)
+
+
+class HitCount:
+    """A reader of the vectors of `distinct` that counts, for pairs of items [pairs, 2], what is nearer than the second.
+
+    :func:`hit_rate` says what is counted.
+    """
+
+    def __init__(self, distinct: Distinct, pairs: np.ndarray) -> None:
+        vectors, self._sizes = distinct.vectors, distinct.sizes
+        self._source, self._target = distinct.group_of_item[pairs].T
+        self._queries = float_rows(vectors, self._source, normalize=True)
+        self._cosine = (self._queries * float_rows(vectors, self._target, normalize=True)).sum(dim=1, keepdim=True)
+        # Nothing is nearer than an identical item, and items identical to the source are nearer than any other target.
+        self._nearer = np.where(self._source == self._target, 0, self._sizes[self._source] - 1)
+        self.step = max(1, min(block_rows(vectors.shape[1]), COMPARED_PRODUCTS // len(pairs)))
+
+    def take(self, start: int, rows: np.ndarray) -> None:
+        """Count the items of these rows that are nearer than the target of a pair."""
+        above = self._queries @ float_rows(rows, slice(None), normalize=True).T > self._cosine
+        for group in (self._source, self._target):
+            inside = np.flatnonzero((group >= start) & (group < start + len(rows)))
+            above[torch.from_numpy(inside), torch.from_numpy(group[inside] - start).long()] = False
+        weights = torch.from_numpy(self._sizes[start : start + len(rows)]).float()
+        # These are sums of whole numbers, which float32 holds exactly up to 2^24, far beyond k.
+        self._nearer = self._nearer + (above.float() @ weights).numpy().astype(np.int64)
+
+    def rate(self, k: int) -> float:
+        """Return the share of pairs whose second item is among the `k` nearest, when all vectors have been read."""
+        is_same = self._source == self._target
+        # The products of identical vectors may round otherwise, but nothing is nearer than an identical item.
+        nearer = np.where(is_same, 0, self._nearer)
+        tied = self._sizes[self._target] - is_same
+        return float(np.clip((k - nearer) / tied, 0, 1).mean())

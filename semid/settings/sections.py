@@ -91,7 +91,7 @@ class DatasetSettings:
 
 @dataclass(frozen=True)
 class FaissSettings:
-    """Search of the whole catalogue for the row `all`.
+    """Search of the whole catalogue for the row `all`, and for the choice of the query.
 
     `faiss: false` searches by exact inner products, with the same numbers; so does a machine without FAISS.
     """
@@ -107,10 +107,11 @@ class FaissSettings:
         doc(
             "An index factory string of FAISS. `Flat` holds every vector in memory as float32 (1.5 GB a million of "
             "384); `SQfp16` halves that; one that is approximate (`IVF256,SQ8` or `IVF65536_HNSW32,PQ64np`) lowers "
-            "`all`. `faiss: false` needs no memory for it and more time. The index is trained on a sample, filled by "
-            "shard and merged: it is the same for any number of shards, except that a rotation in front (OPQ, PCA) "
-            "rounds the last bits otherwise. What FAISS cannot merge (HNSW, NSG, RFlat) needs `shards: 1`. `np` after "
-            "PQ leaves out minutes of training that this search makes no use of."
+            "`all`, and may choose another query where `query: fit` asks for one. `faiss: false` needs no memory for "
+            "it and more time. The index is trained on a sample, filled by shard and merged: it is the same for any "
+            "number of shards, except that a rotation in front (OPQ, PCA) rounds the last bits otherwise. What FAISS "
+            "cannot merge (HNSW, NSG, RFlat) needs `shards: 1`. `np` after PQ leaves out minutes of training that this "
+            "search makes no use of."
         ),
     ] = "Flat"
     on_disk: Annotated[

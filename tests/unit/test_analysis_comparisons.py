@@ -193,3 +193,19 @@ def test_pairs_are_formed_where_both_exist_and_corrected_within_their_family(fil
     for family in (rows[2:5], rows[5:]):
         np.testing.assert_allclose([row["p_holm"] for row in family], holm(np.array([row["p"] for row in family])))
     assert rows == comparison_rows("beauty", tokenizers, queries, EvaluationSettings(permutations=999))
+
+
+@pytest.mark.parametrize("at_once", [30, 64, 1024])
+def test_signs_are_those_of_one_stream_of_random_numbers(monkeypatch, at_once):
+    monkeypatch.setattr(paired_tests, "FLIPS_AT_ONCE", at_once)
+    values = np.random.default_rng(11).random((1000, 3))
+    values[::7] = 0
+    rng = np.random.default_rng(4)
+    kept, sums = values[values.any(axis=1)], np.zeros((100, 3))
+    for start in range(0, len(kept), paired_tests.USERS_AT_ONCE):
+        block = kept[start : start + paired_tests.USERS_AT_ONCE]
+        bits = rng.integers(256, size=(100, paired_tests.USERS_AT_ONCE // 8), dtype=np.uint8)
+        sums += (2.0 * np.unpackbits(bits, axis=1, count=len(block)) - 1) @ block
+    blocks = list(paired_tests._flipped_sums(values, 100, seed=4))
+    assert max(map(len, blocks)) <= at_once
+    np.testing.assert_allclose(np.concatenate(blocks), sums, atol=1e-12)

@@ -175,3 +175,53 @@ def test_an_unknown_query_and_one_that_has_yet_to_be_chosen_are_refused():
         EvaluationSettings(query="first")
     with pytest.raises(InputError, match="'fit', expected one of last, mean, decay"):
         query_vectors(np.ones((1, 2)), Ragged(np.array([0]), np.array([0, 1])), EvaluationSettings(query="fit"))
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1 << 20])
+def test_users_are_numbered_by_first_appearance_whatever_is_read_at_once(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr("semid.interactions.NAMES_AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    users = [f"u{number}" for number in rng.integers(0, 25, 90)]
+    items, times = rng.integers(-1, 9, 90), rng.integers(0, 2**40, 90)
+    for split, rows in (("train", slice(0, 50)), ("valid", slice(50, 50)), ("test", slice(50, 90))):
+        columns = {"user_id": users[rows], "item_index": items[rows].astype("int32"), "timestamp": times[rows]}
+        pd.DataFrame(columns).astype({"user_id": str}).to_parquet(tmp_path / f"{split}.parquet", row_group_size=7)
+    found = read_interactions(tmp_path)
+    order = list(dict.fromkeys(users))
+    assert found.user.tolist() == [order.index(user) for user in users]
+    assert (found.item == items).all()
+    assert (found.timestamp == times).all()
+    assert found.split.tolist() == [0] * 50 + [2] * 40
+    assert (found.user.dtype, found.item.dtype) == (np.int32, np.int32)
+
+
+@pytest.mark.parametrize("at_once", [1, 10, 1 << 20])
+def test_a_target_is_seen_where_an_earlier_row_of_the_user_has_it(monkeypatch, at_once):
+    monkeypatch.setattr("semid.evaluation.queries.ROWS_AT_ONCE", at_once)
+    rng = np.random.default_rng(1)
+    user, item, split = rng.integers(0, 12, 200), rng.integers(-1, 6, 200), rng.integers(0, 3, 200).astype(np.int8)
+    queries = build_queries(Interactions(user, item, np.arange(200), split))
+    order = np.lexsort((split, user))
+    told, seen_skipped = [], 0
+    for place, row in enumerate(order):
+        history = [item[before] for before in order[:place] if user[before] == user[row] and item[before] >= 0]
+        if split[row] == 2 and history and item[row] >= 0:
+            seen_skipped += item[row] in history
+            told += [] if item[row] in history else [(user[row], item[row], history)]
+    histories = queries.history(np.arange(len(queries)))
+    assert queries.seen_skipped == seen_skipped > 0
+    assert [
+        (user, target, histories.values[a:b].tolist())
+        for user, target, a, b in zip(
+            queries.user, queries.target, histories.offsets[:-1], histories.offsets[1:], strict=True
+        )
+    ] == told
+
+
+def test_an_item_beyond_the_catalogue_in_training_is_named():
+    from semid.evaluation import Benchmark, Catalogue
+
+    interactions = Interactions(np.array([0, 0, 1]), np.array([1, 2, 9]), np.arange(3), np.array([0, 2, 0], np.int8))
+    items = Catalogue(np.ones((5, 2), np.float32), np.zeros(5, int), interactions.training_counts(5))
+    with pytest.raises(InputError, match="names item_index 9, but there are 5 embeddings"):
+        Benchmark("tiny", build_queries(interactions), items, EvaluationSettings())

@@ -87,3 +87,32 @@ def test_rows_are_unit_length_whatever_their_scale(scale: float):
 def test_unit_rows_of_usual_length_are_those_of_torch():
     rows = torch.randn(1000, 7, generator=torch.Generator().manual_seed(0))
     assert torch.equal(unit_rows(rows), torch.nn.functional.normalize(rows, dim=1))
+
+
+@pytest.mark.parametrize("steps", [(1,), (7,), (100,), (3, 8), (40, 16, 5), (90, 1)])
+def test_readers_get_the_blocks_that_they_would_get_alone_in_one_pass(steps):
+    vectors = np.random.default_rng(0).standard_normal((41, 3)).astype(np.float16)
+    read: list[tuple[int, int]] = []
+
+    class Table:
+        shape = (41, 3)
+
+        def __getitem__(self, rows: slice) -> np.ndarray:
+            read.append((rows.start, rows.stop))
+            return vectors[rows]
+
+    class Reader:
+        def __init__(self, step: int) -> None:
+            self.step = step
+            self.blocks: list[tuple[int, list]] = []
+
+        def take(self, start: int, rows: np.ndarray) -> None:
+            assert rows.dtype == np.float16
+            self.blocks.append((start, rows.tolist()))
+
+    readers = [Reader(step) for step in steps]
+    dense.read_once(Table(), readers)
+    for reader in readers:
+        starts = range(0, 41, reader.step)
+        assert reader.blocks == [(start, vectors[start : start + reader.step].tolist()) for start in starts]
+    assert [row for rows in read for row in range(*rows)] == list(range(41))

@@ -10,6 +10,7 @@ from semid.errors import InputError
 from semid.retrieval import tree
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import Ragged, offsets_of
+from semid.retrieval.strategies import probe
 from semid.retrieval.strategies.candidates import IndexedCodes, QueryBlock
 from semid.retrieval.strategies.probe import find_probe, probe_batches
 from semid.retrieval.tree import CodeSpace, CodeTree
@@ -113,3 +114,29 @@ def test_codes_without_codebooks_cannot_be_probed():
     space = CodeSpace(CodeTree.build(index, codebooks), lambda rows: rows)
     with pytest.raises(InputError, match="ours: candidates probe needs the codebooks"):
         find_probe(IndexedCodes("ours", index, space), QueryBlock(history), budgets=(3,))
+
+
+@settings(deadline=None, max_examples=60)
+@given(*shapes, st.integers(1, 70), st.integers(1, 40))
+def test_the_same_is_found_however_few_children_and_pairs_are_held(items, levels, size, queries, seed, budget, held):
+    codes, codebooks, latent, history = problem(items, levels, size, queries, seed)
+    # whole numbers, and codewords that repeat: many buckets are equally far
+    codebooks = codebooks.round()
+    codebooks[:, size // 2 :] = codebooks[:, : size - size // 2].clone()
+    index = InvertedIndex.build(codes)
+
+    def found() -> list[list[int]]:
+        batches = list(probe_batches(index, CodeTree.build(index, codebooks), latent, history, budget))
+        assert [query for rows, _ in batches for query in range(rows.start, rows.stop)] == list(range(queries))
+        return [
+            part.values[start:stop].tolist()
+            for _, part in batches
+            for start, stop in zip(part.offsets[:-1], part.offsets[1:], strict=True)
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "NODES_AT_ONCE", 3)
+        whole = found()
+        patch.setattr(tree, "CHILDREN_AT_ONCE", held)
+        patch.setattr(probe, "PAIR_BUDGET", held)
+        assert found() == whole

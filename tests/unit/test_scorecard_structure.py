@@ -22,6 +22,7 @@ from semid.scorecard.structure import (
     category_agreement,
     distinct_codes,
     distinct_embeddings,
+    draw_neighbour_pairs,
     hit_rate,
     nearest_others,
     neighbour_figures,
@@ -105,7 +106,7 @@ def test_an_item_is_not_its_own_neighbour_among_vectors_of_one_direction() -> No
 def test_neighbour_figures_equal_loops(vectors: np.ndarray) -> None:
     distinct = np.unique(vectors, axis=0)
     codes = fitted(distinct).encode(distinct)
-    found = neighbour_figures(codes, distinct, np.random.default_rng(0))
+    found = neighbour_figures(codes, distinct, draw_neighbour_pairs(31, np.random.default_rng(0)))
     depths: list[int] = []
     cosines: list[float] = []
     for row in range(31):
@@ -131,7 +132,7 @@ def test_codes_that_follow_the_vectors_beat_shuffled_ones() -> None:
     vectors = (random.normal(size=(8, 16))[:, None] + 0.3 * random.normal(size=(8, 40, 16))).reshape(320, 16)
     codes = np.stack([np.arange(320) // 40, random.integers(0, 4, 320)], axis=1)
     found, shuffled = (
-        neighbour_figures(these, vectors.astype(np.float32), np.random.default_rng(0))
+        neighbour_figures(these, vectors.astype(np.float32), draw_neighbour_pairs(320, np.random.default_rng(0)))
         for these in (codes, random.permutation(codes))
     )
     assert found.neighbours_same_level1 > 0.95
@@ -142,7 +143,8 @@ def test_codes_that_follow_the_vectors_beat_shuffled_ones() -> None:
 
 def test_constants_have_no_rank_correlation() -> None:
     vectors = np.eye(5, dtype=np.float32)
-    assert neighbour_figures(np.zeros((5, 2), int), vectors, np.random.default_rng(0)) == NeighbourFigures(
+    pairs = draw_neighbour_pairs(5, np.random.default_rng(0))
+    assert neighbour_figures(np.zeros((5, 2), int), vectors, pairs) == NeighbourFigures(
         cosine_prefix_spearman=None,
         neighbours_same_level1=1.0,
         neighbours_same_code=1.0,
@@ -257,7 +259,8 @@ def test_all_figures_at_once(vectors: np.ndarray) -> None:
     depths = [depth_of(codes[a].tolist(), codes[b].tolist()) for a, b in pairs]
     assert found.cooccurrence == pytest.approx([np.mean([d >= 1 for d in depths]), np.mean([d == 2 for d in depths])])
     representatives = np.unique(first)
-    alone = neighbour_figures(codes[representatives], vectors[representatives], np.random.default_rng(0))
+    pairs_alone = draw_neighbour_pairs(len(representatives), np.random.default_rng(0))
+    alone = neighbour_figures(codes[representatives], vectors[representatives], pairs_alone)
     assert NeighbourFigures(**{name: getattr(found, name) for name in vars(alone)}) == alone
     for name, distinct in (
         ("embedding", distinct_embeddings(vectors, first)),
@@ -275,9 +278,9 @@ def test_samples_are_the_same_for_every_tokenizer(vectors: np.ndarray, monkeypat
     monkeypatch.setattr(structure, "SAMPLE", 5)
     asked: list[list[int]] = []
 
-    def spy(vectors: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    def spy(vectors: np.ndarray, rows: np.ndarray, k: int, beside: list) -> np.ndarray:
         asked.append(rows.tolist())
-        return nearest_others(vectors, rows, k)
+        return nearest_others(vectors, rows, k, beside)
 
     monkeypatch.setattr(structure, "nearest_others", spy)
     first = first_of_identical(vectors)
@@ -323,3 +326,30 @@ def test_codes_of_other_items_are_refused(vectors: np.ndarray) -> None:
             tokenizer,
             DescribedItems(vectors, first_of_identical(vectors), np.zeros((40, 1), int)),
         )
+
+
+def test_the_embeddings_are_read_once_for_neighbours_and_hits_together(
+    vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(structure, "SAMPLE", 2)
+    monkeypatch.setattr(structure, "SEARCHED_AT_ONCE", 1)
+    monkeypatch.setattr(structure, "COMPARED_PRODUCTS", 12)
+    distinct = np.unique(vectors, axis=0)
+    reads: list[int] = []
+
+    class Read:
+        shape, dtype = distinct.shape, distinct.dtype
+
+        def __len__(self) -> int:
+            return len(distinct)
+
+        def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+            reads.append(len(rows))
+            return distinct[rows]
+
+    tokenizer = fitted(distinct)
+    items = DescribedItems(Read(), np.arange(31), np.zeros((31, 1), int))
+    found = structure_figures(tokenizer.encode(distinct), tokenizer, items, interactions_of([[0, 7, 2, 9]], [3]))
+    assert found.embedding_hitrate_100 is not None
+    # two items, their twenty neighbours and twenty random others are fewer than all
+    assert [rows for rows in reads if rows > 20] == [31]

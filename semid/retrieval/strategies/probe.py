@@ -11,9 +11,9 @@ from torch import Tensor
 
 from semid.errors import InputError
 from semid.retrieval.inverted import InvertedIndex
-from semid.retrieval.ragged import Ragged, concatenated_ranges
+from semid.retrieval.ragged import Ragged, concatenated_ranges, split_by_budget
 from semid.retrieval.seen import Seen, first_unseen
-from semid.retrieval.strategies.candidates import Candidates, IndexedCodes, QueryBlock
+from semid.retrieval.strategies.candidates import PAIR_BUDGET, Candidates, IndexedCodes, QueryBlock
 from semid.retrieval.tree import CodeTree
 
 
@@ -35,21 +35,28 @@ def probe_batches(
     """Yield (slice of queries, their candidates): at most `budget` unseen items, of the nearest buckets first.
 
     latent: queries float32 [n, d'] in the space of the codebooks; history: the items a query has seen, left out. The
-    bucket in which the budget ends gives its items in their order.
+    bucket in which the budget ends gives its items in their order. A batch holds at most PAIR_BUDGET (query, item)
+    pairs, or one query with more.
     """
     seen = Seen.of(history, index.num_items)
     # Seen items use up places, so that many more buckets may be needed; each bucket holds at least one item.
     wanted = budget + int(seen.counts.max(initial=0))
-    for rows, buckets in tree.nearest_buckets(latent, wanted):
-        query, place = np.nonzero(buckets >= 0)
-        bucket = buckets[query, place]
-        start, stop = index.offsets[bucket], index.offsets[bucket + 1]
-        # No query needs more than its first `wanted` items.
-        before = np.cumsum(stop - start) - (stop - start)
-        first_of_query = np.searchsorted(query, np.arange(rows.stop - rows.start))
-        before -= before[np.minimum(first_of_query, len(before) - 1)][query]
-        kept = before < wanted
-        query, start, stop = query[kept], start[kept], stop[kept]
-        items = index.items[concatenated_ranges(start, stop)].astype(np.int64)
-        query = np.repeat(query, stop - start)
-        yield rows, first_unseen(query, items, seen, rows, budget)
+    for queries, buckets in tree.nearest_buckets(latent, wanted):
+        for rows in split_by_budget(np.full(len(buckets), wanted), PAIR_BUDGET):
+            batch = slice(queries.start + rows.start, queries.start + rows.stop)
+            query, items = _first_items(index, buckets[rows], budget + seen.counts[batch])
+            yield batch, first_unseen(query, items, seen, batch, budget)
+
+
+def _first_items(index: InvertedIndex, buckets: np.ndarray, needed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (query, item), int64 [pairs]: the first `needed` [queries] items of `buckets` [queries, m], in order.
+
+    Only items that are needed are read of a bucket, however large it is; a bucket of −1 is none.
+    """
+    sizes = np.where(buckets >= 0, index.bucket_sizes[buckets], 0)
+    before = np.cumsum(sizes, axis=1) - sizes
+    taken = np.clip(needed[:, None] - before, 0, sizes)
+    query, place = np.nonzero(taken)
+    start, lengths = index.offsets[buckets[query, place]], taken[query, place]
+    items = index.items[concatenated_ranges(start, start + lengths)].astype(np.int64)
+    return np.repeat(query, lengths), items
