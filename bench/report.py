@@ -93,6 +93,15 @@ def as_csv(rows: Sequence[Row]) -> str:
     return out.getvalue()
 
 
+def failures_of_semid(rows: Sequence[Row]) -> list[str]:
+    """What each run of semid that failed said, a line each."""
+    return [
+        f"{row['task']}: {row['method']}: {row['failed']}"
+        for row in rows
+        if row["failed"] and row["method"].startswith("semid")
+    ]
+
+
 @dataclass(frozen=True)
 class Bar:
     """A number that the project means to hold.

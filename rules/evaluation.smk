@@ -118,7 +118,7 @@ rule fit_query:
     """Choose the query of a dataset on its validation split."""
     input:
         # never the test split
-        splits=lambda wildcards: explained(datasets.split_files, wildcards.dataset)[:-1],
+        splits=asked(datasets.query_split_files),
         parts=asked(datasets.embedding_parts),
         manifest="results/{dataset}/embeddings/manifest.json",
         representatives="results/{dataset}/embeddings/first_of_identical.npy",

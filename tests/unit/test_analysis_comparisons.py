@@ -143,7 +143,7 @@ def test_seeds_of_a_tokenizer_are_one_group():
         "vqvae_64": ["vqvae_64"],
         "rqvae_4x256-tiger": ["rqvae_4x256-tiger-s2"],
     }
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="'rqvae' is no tokenizer name"):
         group_seeds(["rqvae"])
 
 

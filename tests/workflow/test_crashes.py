@@ -4,16 +4,14 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from processes import PATIENCE, ended, until
 from snake import Run, call_snakemake, overlay, start_snakemake
 from stages import WAVES, Stage, differs, hidden_files, without
 
@@ -21,15 +19,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="wa
 
 # enough for all jobs of a wave to stand still at once
 CORES = 32
-# a machine that does other work too is slow
-PATIENCE = 600
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
-        time.sleep(0.05)
 
 
 def is_running(process: int) -> bool:
@@ -54,17 +43,6 @@ def struck(folder: Path, stages: tuple[Stage, ...]) -> list[int]:
     """The jobs that were struck so far."""
     records = [folder / stage.moment.replace("/", ":") for stage in stages]
     return [int(text) for record in records if record.exists() and (text := record.read_text())]
-
-
-@contextmanager
-def ended(process: subprocess.Popen) -> Iterator[None]:
-    """End the process and its jobs, whatever the test makes of it."""
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def kill(killed: str, stages: tuple[Stage, ...], records: Path, directory: Path, *arguments: str | Path) -> None:
