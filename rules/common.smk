@@ -34,12 +34,12 @@ from semid.planning import Datasets, Tokenizers, check_address, is_address, prep
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 STARTED = time.time()
-# of functions of wildcards, said beforehand: Snakemake asks for it thousands of times
+# Snakemake inspects the signature of every function of wildcards thousands of times: a ready one is found at once
 SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
 def explained(question, *arguments, **named):
-    """The answer to a question; what is wrong with the input is said without a traceback."""
+    """Call `question`; an InputError becomes a WorkflowError, which Snakemake shows without a traceback."""
     try:
         return question(*arguments, **named)
     except InputError as error:
@@ -47,9 +47,13 @@ def explained(question, *arguments, **named):
 
 
 def asked(question, **fixed):
-    """A function of wildcards, for inputs and params: the answer to `question`, whose parameters name wildcards."""
+    """Return a function of wildcards, for inputs and params: it calls `question`, whose parameters name wildcards."""
     parameters = inspect.signature(question).parameters.values()
-    names = [each.name for each in parameters if each.name not in fixed and each.default is each.empty]
+    names = [
+        parameter.name
+        for parameter in parameters
+        if parameter.name not in fixed and parameter.default is parameter.empty
+    ]
 
     def answer(wildcards):
         return explained(question, **{name: wildcards[name] for name in names}, **fixed)
@@ -59,8 +63,10 @@ def asked(question, **fixed):
 
 
 def given(paths):
-    """A path that the config names, or a list of them, as an input: it starts at the working directory whatever prefix
-    a module has, and an address is fetched by one of Snakemake's storage plugins.
+    """Return a path that the config names, or a list of them, as an input of a rule.
+
+    It starts at the working directory whatever prefix a module has. An address is fetched by one of Snakemake's storage
+    plugins.
     """
     if not isinstance(paths, str):
         return [given(path) for path in paths]
@@ -73,12 +79,12 @@ def given(paths):
 
 @cache
 def code(script, *implementations):
-    """Digest of what a script runs: in params, an edit of it reruns the script's rule, and nothing else does."""
+    """Return the digest of the code that a script runs: as a param it makes an edit of that code rerun the rule."""
     return code_digest(ROOT / "workflow_scripts" / script, *implementations)
 
 
 def code_of(script, *questions):
-    """As `code`, a function of wildcards: each question gives import strings of what the script runs for these."""
+    """Return `code` as a function of wildcards: each question gives import strings of what the script runs for them."""
     answers = [asked(question) for question in questions]
 
     def digest(wildcards):

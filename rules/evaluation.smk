@@ -107,7 +107,7 @@ rule evaluate_peers:
         code=code("evaluate_peers.py"),
         settings=asked(datasets.evaluation, keys=(*ASKING_KEYS, "budgets")),
         normalize=datasets.faiss["normalize"],
-        # the same indexes whatever --cores: Snakemake caps `threads`, not this
+        # not `threads`, which --cores caps: indexes would depend on it
         training_threads=COMPUTE["training_threads"],
         note=asked(datasets.note),
     script:
