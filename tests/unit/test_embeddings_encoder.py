@@ -119,7 +119,7 @@ def test_similar_sentences_are_closer(bundled: TransformerEncoder) -> None:
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.3
 
 
-def test_no_texts_no_vectors(bundled: TransformerEncoder) -> None:
+def test_no_texts_give_no_vectors(bundled: TransformerEncoder) -> None:
     assert bundled.encode([]).shape == (0, 384)
 
 

@@ -121,7 +121,7 @@ def test_vectors_of_any_number_type_and_shards(tmp_path: Path, shards: int, dtyp
     ids=str,
 )
 @pytest.mark.parametrize("shards", [1, 3])
-def test_vector_columns_of_a_table(tmp_path: Path, kind: pa.DataType, shards: int) -> None:
+def test_columns_of_lists_of_numbers_are_vectors(tmp_path: Path, kind: pa.DataType, shards: int) -> None:
     rows = [[np.float16(x) for x in row] for row in VECTORS] if pa.types.is_float16(kind.value_type) else None
     settings = OwnVectors(table=write_table(tmp_path, kind, rows))
     assert read_ids(settings) == IDS
@@ -212,7 +212,7 @@ def test_repeated_ids_are_named(tmp_path: Path, form: str, at_once: int, monkeyp
 
 
 @pytest.mark.parametrize("count", [4, 6])
-def test_as_many_ids_as_vectors(tmp_path: Path, count: int) -> None:
+def test_another_number_of_ids_than_vectors_is_refused_with_both(tmp_path: Path, count: int) -> None:
     ids = write_ids(tmp_path, "txt", [*IDS, "500"][:count])
     with pytest.raises(InputError, match=rf"vectors\.npy: 5 vectors, but .*ids\.txt holds {count} ids"):
         embed(tmp_path, OwnVectors(vectors=write_vectors(tmp_path), ids=ids))

@@ -194,7 +194,7 @@ def test_a_broken_manifest_is_named(tmp_path: Path, content: str) -> None:
         EmbeddingStore.open(tmp_path / "manifest.json")
 
 
-def test_no_manifest_no_store(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are no embeddings"):
         EmbeddingStore.open(tmp_path / "manifest.json")
 

@@ -32,6 +32,11 @@ class Run:
     text: str
 
     @property
+    def finds_all_made(self) -> bool:
+        """Whether the call succeeded because every target was there already."""
+        return self.ok and "Nothing to be done" in self.text
+
+    @property
     def rules(self) -> dict[str, int]:
         """Jobs a rule, from the job statistics."""
         _, _, table = self.text.partition("Job stats:")

@@ -75,18 +75,21 @@ def test_the_same_command_completes_what_kill_9_stopped(wave: str, tiny_run: tup
     finished, _ = tiny_run
     arguments = without(stages, finished, directory)
     outputs = [output for stage in stages for output in stage.outputs]
+    checkpoints = [stage.moment for stage in stages if "checkpoint" in stage.moment]
     for killed in ("jobs", "snakemake"):
         kill(killed, stages, tmp_path / killed, directory, *arguments)
         there = [output for output in outputs if (directory / output).exists()]
         assert not {stage.moment for stage in stages} & set(there)
         assert not [output for output in there if differs(output, finished, directory)]
+        assert all((directory / checkpoint).exists() for checkpoint in checkpoints)
 
     assert call_snakemake(directory, "--unlock", *arguments).ok
     run = call_snakemake(directory, *arguments)
     assert run.ok, run.text
     assert not [output for output in outputs if differs(output, finished, directory)]
     assert hidden_files(directory) == []
-    if any("checkpoint" in stage.moment for stage in stages):
+    if checkpoints:
+        assert not (directory / checkpoints[0]).parent.exists()
         assert "training continues after epoch" in (directory / "logs/tiny/vqvae_32/train.log").read_text()
 
 

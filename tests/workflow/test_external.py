@@ -35,10 +35,9 @@ def test_the_published_ids_of_minionerec_beside_ours(tmp_path: Path, shared_data
     config["run"] |= {"tokenizers": [NAME], "seeds": [0, 1]}
     configs = ("--configfile", overlay(tmp_path / "given.yaml", config))
     folder = Path("results/industrial") / NAME
-    run = call_snakemake(
-        *(tmp_path, *configs, "--", folder / "items.parquet", folder / "model.safetensors"),
-        "results/industrial/external_numbered/items.parquet",
-    )
+    numbered = "results/industrial/external_numbered/items.parquet"
+    targets = [folder / "items.parquet", folder / "model.safetensors", numbered]
+    run = call_snakemake(tmp_path, *configs, "--", *targets)
     assert run.ok, run.text
     assert not {"encode", "train_rqkmeans", "train_rqvae", "train_vqvae"} & run.rules.keys()
 
@@ -46,7 +45,7 @@ def test_the_published_ids_of_minionerec_beside_ours(tmp_path: Path, shared_data
     published = {str(item["item_id"]): item["minionerec_sid"] for item in items}
     rows = table.to_pylist()
     assert {row["item_id"]: [f"<a_{row['c1']}>", f"<b_{row['c2']}>", f"<c_{row['c3']}>"] for row in rows} == published
-    assert table.equals(pq.read_table(tmp_path / "results/industrial/external_numbered/items.parquet"))
+    assert table.equals(pq.read_table(tmp_path / numbered))
 
     tokenizer = Decoder.from_pretrained(tmp_path / folder)
     assert isinstance(tokenizer, ExternalCodes)

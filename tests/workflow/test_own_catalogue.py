@@ -113,10 +113,8 @@ def test_a_truncated_file_ends_in_one_message_and_no_output(tmp_path: Path) -> N
 
 
 def test_config_overlays_work_by_either_option(tiny_run: tuple[Path, Run]) -> None:
-    plan = call_snakemake(
-        *(tiny_run[0], "-n", "--configfile", TINY, "--config", 'run={"tokenizers": ["vqvae_16"]}'),
-        *("--", "results/tokenizers.csv"),
-    )
+    configs = ["--configfile", TINY, "--config", 'run={"tokenizers": ["vqvae_16"]}']
+    plan = call_snakemake(tiny_run[0], "-n", *configs, "--", "results/tokenizers.csv")
     assert plan.ok, plan.text
     assert plan.rules["train_vqvae"] == 1
     assert plan.rules["score"] == 1
