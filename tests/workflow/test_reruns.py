@@ -30,7 +30,7 @@ SEARCHED = {"evaluate_controls", "collect_evaluations", "collect_slices", "proxi
 ASKED = {*QUERIED, *COMPARED}
 NOTHING: set[str] = set()
 
-ENCODER_KEYS = ("revision", "pooling", "normalize", "max_tokens", "precision")
+ENCODER_KEYS = ("revision", "pooling", "prompt", "normalize", "max_tokens", "precision")
 
 RQVAE = {"train_rqvae", *ENCODED}
 VQVAE = {"train_vqvae", *ENCODED}
