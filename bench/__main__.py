@@ -14,7 +14,7 @@ import torch
 from bench import encode, kmeans, machine, memory, opq, training
 from bench.data import vectors_for
 from bench.methods import Case
-from bench.report import Row, add_ratios, as_csv, as_markdown, rows_of
+from bench.report import Row, add_ratios, as_csv, as_markdown, failures_of_semid, rows_of
 from bench.tasks import NAMES
 from semid.errors import InputError
 from semid.files import write_text
@@ -208,18 +208,23 @@ def main() -> None:
     sizes = replace(sizes, training_rows=min(sizes.training_rows, sizes.rows))
     out = arguments.out or Path("results/bench/quick" if arguments.quick else "results/bench")
     try:
-        page = write_bench(arguments.task or NAMES, sizes, arguments.threads, arguments.vectors, out, arguments.quick)
+        page, rows = write_bench(
+            arguments.task or NAMES, sizes, arguments.threads, arguments.vectors, out, arguments.quick
+        )
     except InputError as error:
         sys.exit(f"bench: {error}")
     print(page)
+    sys.exit("\n".join(failures_of_semid(rows)) or 0)
 
 
-def write_bench(tasks: Sequence[str], sizes: Sizes, threads: int, own: Path | None, out: Path, quick: bool) -> str:
-    """Measure, write a CSV file a task as each ends, and at last the page, which is returned."""
+def write_bench(
+    tasks: Sequence[str], sizes: Sizes, threads: int, vectors_file: Path | None, out: Path, quick: bool
+) -> tuple[str, list[Row]]:
+    """Measure, and write a CSV file a task and the page as each task ends. Return the page and all rows."""
     torch.set_num_threads(threads)
     described = machine.describe(threads)
-    vectors, what = vectors_for(own, sizes.rows)
-    trained, trained_what = vectors_for(own, sizes.training_rows)
+    vectors, what = vectors_for(vectors_file, sizes.rows)
+    trained, trained_what = vectors_for(vectors_file, sizes.training_rows)
     described += [what, f"training on {trained_what}"]
     if quick:
         described.append("small sizes, to try it out: ranks nothing")
@@ -232,13 +237,14 @@ def write_bench(tasks: Sequence[str], sizes: Sizes, threads: int, own: Path | No
         del vectors, trained
         bench = Bench(sizes, threads, folder / "rows.npy", folder / "training_rows.npy", folder, dim)
         for task in tasks:
-            found = getattr(bench, task)()
-            add_ratios(found)
-            write_text(out / f"{task}.csv", as_csv(found))
-            rows += found
-    page = as_markdown(described, rows)
-    write_text(out / "bench.md", page)
-    return page
+            measured = getattr(bench, task)()
+            add_ratios(measured)
+            write_text(out / f"{task}.csv", as_csv(measured))
+            rows += measured
+            # what was measured so far stays where a later task fails
+            page = as_markdown(described, rows)
+            write_text(out / "bench.md", page)
+    return page, rows
 
 
 if __name__ == "__main__":

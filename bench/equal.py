@@ -2,10 +2,11 @@
 
 Arrays and files of bytes must be the same bytes, tables the same cells in the same rows, whatever the order of their
 columns; a column that only one of the tables has is named. Left out are models (their codes tell), manifests and what
-depends on the clock: `query_us`, `seconds` and what `pareto.csv` makes of them. Ends with status 1 where anything
-differs.
+depends on the clock: `query_us`, `seconds` and what `pareto.csv` makes of them. The call ends with status 1 where
+anything differs.
 """
 
+import argparse
 import csv
 import json
 import sys
@@ -13,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 TIMED = {"query_us", "seconds", "on_time_front"}
-# files whose content is compared as it is; of JSON files what they say
+# files compared byte by byte; JSON files are compared as values
 BYTES = {".npy", ".parquet", ".md"}
 JSON = {"scorecard.json", "query.json", "stats.json"}
 
@@ -31,7 +32,8 @@ def differences(before: Path, after: Path) -> list[str]:
         if name.suffix == ".csv":
             found += [f"{name}: {fault}" for fault in _table_differences(path, other)]
         elif name.suffix == ".json":
-            found += [f"{name}: says something else"] * (json.loads(path.read_text()) != json.loads(other.read_text()))
+            if json.loads(path.read_text()) != json.loads(other.read_text()):
+                found.append(f"{name}: says something else")
         elif path.read_bytes() != other.read_bytes():
             found.append(f"{name}: other bytes")
     print(", ".join(f"{count} {suffix[1:]} files" for suffix, count in sorted(compared.items())), "compared")
@@ -67,9 +69,13 @@ def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def main() -> None:
-    found = differences(*map(Path, sys.argv[1:3]))
-    print("\n".join(found) or "equal")
-    sys.exit(bool(found))
+    parser = argparse.ArgumentParser(prog="python -m bench.equal", description=__doc__)
+    parser.add_argument("before", type=Path, help="the working directory of one run")
+    parser.add_argument("after", type=Path, help="the working directory of another")
+    arguments = parser.parse_args()
+    faults = differences(arguments.before, arguments.after)
+    print("\n".join(faults) or "equal")
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ def semid(case: Case, share: float = 1.0) -> Run:
     iterations = max(1, round(share * case.iterations))
 
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        found = kmeans(torch.from_numpy(rows), case.k, iterations=iterations, tolerance=0.0, seed=seed)
-        return {"centroids": found.centroids.numpy()}
+        clustering = kmeans(torch.from_numpy(rows), case.k, iterations=iterations, tolerance=0.0, seed=seed)
+        return {"centroids": clustering.centroids.numpy()}
 
     return run
 
@@ -70,9 +70,9 @@ def faiss_kmeans(case: Case, kind: str) -> Run:
 
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
         settings = {"niter": case.iterations, "seed": seed + 1, "max_points_per_centroid": len(rows)}
-        found = getattr(faiss, kind)(rows.shape[1], case.k, min_points_per_centroid=1, **settings)
-        found.train(rows)
-        return {"centroids": found.centroids}
+        model = getattr(faiss, kind)(rows.shape[1], case.k, min_points_per_centroid=1, **settings)
+        model.train(rows)
+        return {"centroids": model.centroids}
 
     return run
 
@@ -82,7 +82,7 @@ def superkmeans(case: Case) -> Run:
     from superkmeans import SuperKMeans
 
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        found = SuperKMeans(
+        model = SuperKMeans(
             case.k,
             rows.shape[1],
             hierarchical=False,
@@ -93,7 +93,7 @@ def superkmeans(case: Case) -> Run:
             n_threads=case.threads,
             seed=seed,
         )
-        return {"centroids": np.array(found.train(rows))}
+        return {"centroids": np.array(model.train(rows))}
 
     return run
 
@@ -108,13 +108,13 @@ def sklearn_kmeans(case: Case, algorithm: str) -> Run:
     from sklearn.cluster import KMeans
 
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        found = KMeans(
+        model = KMeans(
             case.k,
             **_sklearn_settings(case),
             algorithm=algorithm,
             random_state=seed,
         ).fit(rows)
-        return {"centroids": found.cluster_centers_}
+        return {"centroids": model.cluster_centers_}
 
     return run
 
@@ -124,14 +124,14 @@ def sklearn_minibatch(case: Case) -> Run:
     from sklearn.cluster import MiniBatchKMeans
 
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        found = MiniBatchKMeans(
+        model = MiniBatchKMeans(
             case.k,
             **_sklearn_settings(case),
             batch_size=4096,
             max_no_improvement=None,
             random_state=seed,
         ).fit(rows)
-        return {"centroids": found.cluster_centers_}
+        return {"centroids": model.cluster_centers_}
 
     return run
 
@@ -142,8 +142,8 @@ def semantic_id(case: Case) -> Run:
     from semantic_id.utils.clustering import kmeans_torch
 
     def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-        found = kmeans_torch(torch.from_numpy(rows), case.k, max_iter=case.iterations, tol=0.0, seed=seed)
-        return {"centroids": found.numpy()}
+        centroids = kmeans_torch(torch.from_numpy(rows), case.k, max_iter=case.iterations, tol=0.0, seed=seed)
+        return {"centroids": centroids.numpy()}
 
     return run
 

@@ -20,14 +20,14 @@ def semid(case: Case) -> Run:
 def faiss_opq(rows: np.ndarray, levels: int, k: int, seed: int = 0) -> np.ndarray:
     """What rows [n, dim] are decoded to, [n, dim], by a faiss.OPQMatrix and a faiss.ProductQuantizer trained on them.
 
-    At their defaults, the 50 updates of the rotation among them, but for the seed of the quantizer. Like them it sees
-    65,536 rows at most.
+    Both run with the defaults of faiss (50 updates of the rotation, at most 65,536 training rows); only the seed of the
+    quantizer is set.
     """
     import faiss
 
     size = rows.shape[1], levels, int(np.log2(k))
     rotation, quantizer = faiss.OPQMatrix(*size[:2]), faiss.ProductQuantizer(*size)
-    # of its own it would learn the rotation for 256 codes, whatever k
+    # without this faiss learns the rotation for 256 codes, whatever k
     rotation.pq = in_training = faiss.ProductQuantizer(*size)
     rotation.train(rows)
     rotation.pq = None
@@ -49,7 +49,7 @@ METHODS = [
 
 
 def run(case: Case, repeats: int, patience: float) -> list[Measured]:
-    """Both, on the same rows."""
+    """Measure semid and faiss on the same rows."""
     rows = np.load(case.rows)
 
     def quality(arrays: dict[str, np.ndarray]) -> dict[str, float]:

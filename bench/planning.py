@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -24,11 +25,11 @@ def tokenizers() -> list[str]:
     ]
 
 
-def plan(targets: list[str]) -> tuple[float, float, str]:
+def plan(targets: list[str], seeds: Iterable[int] = SEEDS) -> tuple[float, float, str]:
     """Seconds, processor seconds and job statistics of a dry run of `targets`, of which nothing exists."""
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory, "planning.yaml")
-        config.write_text(yaml.safe_dump({"run": {"tokenizers": tokenizers(), "seeds": list(SEEDS)}}))
+        config.write_text(yaml.safe_dump({"run": {"tokenizers": tokenizers(), "seeds": list(seeds)}}))
         command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", ROOT / "Snakefile", "--directory", directory]
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(

@@ -104,11 +104,12 @@ def measure(
         output = folder / "output.npz"
         workers: dict[str, Worker] = {}
         for repeat in range(repeats):
-            for one in measured:
-                method = one.method
+            for measurement in measured:
+                method = measurement.method
                 if method.largest_k is not None and case.k > method.largest_k:
-                    one.failed = f"not run: {method.limit}"
-                if one.failed or (one.seconds and (method.once or sum(one.seconds) >= patience)):
+                    measurement.failed = f"not run: {method.limit}"
+                is_enough = method.once or sum(measurement.seconds) >= patience
+                if measurement.failed or (measurement.seconds and is_enough):
                     continue
                 if method.process not in workers:
                     log = folder / f"{method.process}.log"
@@ -119,12 +120,12 @@ def measure(
                     worker.ask(**request, rows=warm_up_rows)
                 answer = worker.ask(**request, rows=0)
                 if "failed" in answer:
-                    one.failed = answer["failed"]
-                    say(f"{task}: {method.label}: {one.failed}")
+                    measurement.failed = answer["failed"]
+                    say(f"{task}: {method.label}: {measurement.failed}")
                     continue
                 with np.load(output, allow_pickle=False) as arrays:
-                    one.quality.append(quality(dict(arrays)))
-                one.seconds.append(answer["seconds"])
-                one.version, one.blas = answer["version"], answer["blas"]
-                say(f"{task}: {method.label}: {answer['seconds']:.3f} s {one.quality[-1]}")
+                    measurement.quality.append(quality(dict(arrays)))
+                measurement.seconds.append(answer["seconds"])
+                measurement.version, measurement.blas = answer["version"], answer["blas"]
+                say(f"{task}: {method.label}: {answer['seconds']:.3f} s {measurement.quality[-1]}")
     return measured

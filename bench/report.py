@@ -22,24 +22,35 @@ COLUMNS = (
 LARGE_K = 2048
 GROUP = ("task", "n", "k", "levels", "beam", "iterations", "epochs")
 
-# runs of semid cut short, from which comes when it reaches an error
+# shortened runs of semid, which show after how long it reaches an error
 SEMID_PART = {"kmeans": "semid, fewer iterations", "training": "semid, fewer epochs"}
 
 
 def rows_of(task: str, n: int, dim: int, case: Case, measured: Iterable[Measured]) -> list[Row]:
     """A row a method: medians over its repeats, or why it has none. No ratios yet."""
     rows = []
-    for one in measured:
+    for measurement in measured:
+        method, seconds, quality = measurement.method, measurement.seconds, measurement.quality
         row: Row = {
-            **{"task": task, "method": one.method.name, "settings": one.method.settings, "version": one.version},
-            **{"n": n, "dim": dim, "k": case.k, "levels": case.levels, "beam": case.beam, "threads": case.threads},
-            **{"iterations": case.iterations, "epochs": case.epochs, "repeats": len(one.seconds)},
-            **{"blas": one.blas, "failed": one.failed},
+            "task": task,
+            "method": method.name,
+            "settings": method.settings,
+            "version": measurement.version,
+            "n": n,
+            "dim": dim,
+            "k": case.k,
+            "levels": case.levels,
+            "beam": case.beam,
+            "threads": case.threads,
+            "iterations": case.iterations,
+            "epochs": case.epochs,
+            "repeats": len(seconds),
+            "blas": measurement.blas,
+            "failed": measurement.failed,
         }
-        if one.seconds:
-            row |= {"seconds": statistics.median(one.seconds)}
-            row |= {"seconds_min": min(one.seconds), "seconds_max": max(one.seconds)}
-            row |= {name: statistics.median(each[name] for each in one.quality) for name in one.quality[0]}
+        if seconds:
+            row |= {"seconds": statistics.median(seconds), "seconds_min": min(seconds), "seconds_max": max(seconds)}
+            row |= {name: statistics.median(judged[name] for judged in quality) for name in quality[0]}
         rows.append(row)
     return rows
 
@@ -59,8 +70,8 @@ def groups(rows: Sequence[Row]) -> list[list[Row]]:
 def add_ratios(rows: Sequence[Row]) -> None:
     """Fill in, group by group, ratios of seconds, which variant counts, and semid's time to each error.
 
-    Of a method's variants counts the fastest, and of those that train the one of lowest error; shortened runs of semid
-    do not count.
+    The fastest of a method's variants counts; of those that train it is the one of lowest error. Shortened runs of
+    semid do not count.
     `semid_seconds_to_this_error`: of the semid runs, whole and shortened, the shortest whose error is no larger.
     """
     for group in groups(rows):
@@ -80,7 +91,7 @@ def add_ratios(rows: Sequence[Row]) -> None:
                 reached = [run["seconds"] for run in semid_runs if run["error"] <= row["error"]]
                 row["semid_seconds_to_this_error"] = min(reached, default=None)
         for row in group:
-            row["counted"] = int(any(row is one for one in best.values()))
+            row["counted"] = int(any(row is best_row for best_row in best.values()))
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -91,6 +102,15 @@ def as_csv(rows: Sequence[Row]) -> str:
     for row in rows:
         writer.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()})
     return out.getvalue()
+
+
+def failures_of_semid(rows: Sequence[Row]) -> list[str]:
+    """What each run of semid that failed said, a line each."""
+    return [
+        f"{row['task']}: {row['method']}: {row['failed']}"
+        for row in rows
+        if row["failed"] and row["method"].startswith("semid")
+    ]
 
 
 @dataclass(frozen=True)

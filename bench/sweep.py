@@ -36,7 +36,8 @@ CREATE VIEW cards AS SELECT *, without_seed(tokenizer) AS name FROM read_csv('{f
 CREATE VIEW evaluations AS SELECT *, without_seed(tokenizer) AS name FROM read_csv('{folder}/offline_eval.csv');
 CREATE VIEW costs AS SELECT * FROM read_csv('{folder}/pareto.csv');
 CREATE VIEW slices AS SELECT *, without_seed(tokenizer) AS name FROM read_csv('{folder}/slices.csv');
-CREATE VIEW proxies AS SELECT * FROM read_csv('{folder}/proxies.csv');
+CREATE VIEW proxies AS
+    SELECT * FROM read_csv('{folder}/proxies.csv', types = {{'spearman': 'double', 'p': 'double'}});
 CREATE VIEW compared AS SELECT * FROM read_csv('{folder}/comparisons.csv') WHERE metric = 'recall@10';
 CREATE VIEW pairs AS
     SELECT candidates, budget, tokenizer_b AS a, tokenizer_a AS b, difference, low, high, p_holm FROM compared
@@ -63,16 +64,16 @@ PEER_BUDGETS = ", ".join(f"""digits(avg("recall@10") FILTER (budget = {n})) AS "
 TABLES = {
     "Recall at equal candidates": f"""
         SELECT name AS tokenizer, format('{{:g}}', any_value(bits)::double) AS bits,
-               format('{{:.3f}}', any_value(own)) AS "unique codes",
+               format('{{:.3f}}', any_value(unique_share)) AS "unique codes",
                format('{{:.0f}} %', any_value(sharing)) AS "items that share a code",
                format('{{:.3f}}', any_value(error)) AS error, {AT_BUDGETS}, count(DISTINCT seed) AS seeds,
                digits(spread(CASE WHEN candidates = 'probe' AND budget = 100 THEN "recall@10" END)) AS "± of 100"
         FROM evaluations
-        JOIN (SELECT name, avg(unique_codes) AS own, 100 * avg(items_in_collisions / items) AS sharing,
+        JOIN (SELECT name, avg(unique_codes) AS unique_share, 100 * avg(items_in_collisions / items) AS sharing,
                      avg(relative_error) AS error FROM cards GROUP BY name) USING (name)
         GROUP BY name ORDER BY any_value(bits), name""",
     "The same for the peers": f"""
-        SELECT candidates AS peer, format('{{:.0f}}', any_value(bits)) AS bits, {PEER_BUDGETS}
+        SELECT candidates AS peer, format('{{:.0f}}', any_value(bits)::double) AS bits, {PEER_BUDGETS}
         FROM costs WHERE tokenizer = 'peers' GROUP BY candidates ORDER BY candidates""",
     "Without tokenizers": """
         SELECT candidates AS control, digits("recall@10") AS "recall@10",
@@ -115,16 +116,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.sweep", description="Print the tables of docs/findings.md.")
     parser.add_argument("--results", type=Path, default=Path("results"), help="the folder of the CSV files")
     arguments = parser.parse_args()
+    for title, table in tables(arguments.results).items():
+        print(f"## {title}\n\n{table}")
+
+
+def tables(folder: Path) -> dict[str, str]:
+    """Return each table of `TABLES` in Markdown, by its title, from the CSV files in `folder`."""
     with duckdb.connect() as connection:
-        connection.execute(VIEWS.format(folder=arguments.results))
-        for title, query in TABLES.items():
-            print(f"## {title}\n\n{as_markdown(connection.execute(query))}")
+        connection.execute(VIEWS.format(folder=folder))
+        return {title: as_markdown(connection.execute(query)) for title, query in TABLES.items()}
 
 
-def as_markdown(found: duckdb.DuckDBPyConnection) -> str:
-    """The result of a query as a table, its first column aligned to the left."""
-    names = [column[0] for column in found.description]
-    lines = [names, ["---", *["---:"] * (len(names) - 1)], *found.fetchall()]
+def as_markdown(result: duckdb.DuckDBPyConnection) -> str:
+    """Return the result of a query as a table, its first column aligned to the left."""
+    names = [column[0] for column in result.description]
+    lines = [names, ["---", *["---:"] * (len(names) - 1)], *result.fetchall()]
     return "".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |\n" for line in lines)
 
 

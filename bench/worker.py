@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -46,6 +47,7 @@ def serve(requests: IO[str], answers: IO[str], methods: dict[str, Method], case:
             np.savez(request["output"], **arrays)  # type: ignore[arg-type]
             answer = {"seconds": seconds, "version": version(method.package), "blas": blas_cores()}
         except Exception as error:  # the parent reports it as the method's row
+            traceback.print_exc()
             answer = {"failed": f"{type(error).__name__}: {error}".splitlines()[0]}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()

@@ -43,14 +43,18 @@ from semid.planning import (
 
 # threads that spin while they wait make training ten times slower on a machine that others use too
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# of functions of wildcards, said beforehand: Snakemake asks for it thousands of times
+# Snakemake inspects the signature of every function of wildcards thousands of times: a ready one is found at once
 SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
 def asked(question, **fixed):
-    """A function of wildcards, for inputs and params: the answer to `question`, whose parameters name wildcards."""
+    """Return a function of wildcards, for inputs and params: it calls `question`, whose parameters name wildcards."""
     parameters = inspect.signature(question).parameters.values()
-    names = [each.name for each in parameters if each.name not in fixed and each.default is each.empty]
+    names = [
+        parameter.name
+        for parameter in parameters
+        if parameter.name not in fixed and parameter.default is parameter.empty
+    ]
 
     def answer(wildcards):
         return explained(question, **{name: wildcards[name] for name in names}, **fixed)
@@ -60,8 +64,10 @@ def asked(question, **fixed):
 
 
 def given(paths):
-    """A path that the config names, or a list of them, as an input: it starts at the working directory whatever prefix
-    a module has, and an address is fetched by one of Snakemake's storage plugins.
+    """Return a path that the config names, or a list of them, as an input of a rule.
+
+    It starts at the working directory whatever prefix a module has. An address is fetched by one of Snakemake's storage
+    plugins.
     """
     if not isinstance(paths, str):
         return [given(path) for path in paths]
@@ -74,12 +80,12 @@ def given(paths):
 
 @cache
 def code(script, *implementations):
-    """Digest of what a script runs: in params, an edit of it reruns the script's rule, and nothing else does."""
+    """Return the digest of the code that a script runs: as a param it makes an edit of that code rerun the rule."""
     return code_digest(ROOT / "workflow_scripts" / script, *implementations)
 
 
 def code_of(script, *questions):
-    """As `code`, a function of wildcards: each question gives import strings of what the script runs for these."""
+    """Return `code` as a function of wildcards: each question gives import strings of what the script runs for them."""
     answers = [asked(question) for question in questions]
 
     def digest(wildcards):

@@ -35,7 +35,7 @@ rule download:
     benchmark:
         "benchmarks/{official}.tsv"
     wildcard_constraints:
-        # a module's prefix is not part of where the working directory has them
+        # the prefix of a module is part of the path on disk and not of the wildcard
         official=explained(datasets.missing_downloads, Path(workflow.modifier.modify_path("data/raw/"))),
     # compute nodes of a cluster are often without a network
     localrule: True

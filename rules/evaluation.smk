@@ -109,7 +109,7 @@ rule evaluate_peers:
         code=code("evaluate_peers.py"),
         settings=asked(datasets.evaluation, keys=(*ASKING_KEYS, "budgets")),
         normalize=datasets.faiss["normalize"],
-        # the same indexes whatever --cores: Snakemake caps `threads`, not this
+        # not `threads`, which --cores caps: indexes would depend on it
         training_threads=COMPUTE["training_threads"],
         note=asked(datasets.note),
     script:
@@ -120,7 +120,7 @@ rule fit_query:
     """Choose the query of a dataset on its validation split."""
     input:
         # never the test split
-        splits=lambda wildcards: explained(datasets.split_files, wildcards.dataset)[:-1],
+        splits=asked(datasets.query_split_files),
         catalogue="data/{dataset}/items.parquet",
         faiss=lambda wildcards: expand(FAISS_FILES, dataset=wildcards.dataset) if uses_faiss() else [],
         parts=asked(datasets.embedding_parts),

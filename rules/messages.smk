@@ -32,7 +32,7 @@ snakemake.rules.InputFunctionException = WrongInputOfRule
 
 
 def explained(question, *arguments, **named):
-    """The answer to a question; what is wrong with the input is said without a traceback."""
+    """Call `question`; an InputError becomes WrongInput, which Snakemake shows without a traceback."""
     try:
         return question(*arguments, **named)
     except InputError as error:

@@ -11,7 +11,7 @@ GPUS = int(COMPUTE["device"].startswith("cuda"))
 
 
 def size_mb(files):
-    """Size of one or more inputs. Raises FileNotFoundError where one does not exist, which a plan shows as <TBD>."""
+    """Return the size of one or more inputs; a FileNotFoundError where one does not exist makes a plan show <TBD>."""
     files = [files] if isinstance(files, str) else files
     if any(file.is_storage for file in files):
         return InputFiles(toclone=files).size_mb
@@ -20,7 +20,7 @@ def size_mb(files):
 
 
 def memory(base, share=0.0):
-    """mem_mb: `base`, and a share of the size of the inputs."""
+    """Return a function that gives mem_mb: `base` and a share of the size of the inputs, times the attempt."""
     return lambda wildcards, input, attempt: attempt * round(base + share * size_mb(input))
 
 
@@ -30,47 +30,47 @@ def memory_beside_items(base, share):
 
 
 def minutes(base, per_gb=0.0):
-    """runtime: `base`, and so many minutes a GB of the inputs."""
+    """Return a function that gives the runtime: `base` and minutes for each GB of the inputs, times the attempt."""
     return lambda wildcards, input, attempt: attempt * round(base + per_gb * size_mb(input) / 1000)
 
 
 def embedding_memory(wildcards, attempt):
-    """mem_mb of a shard: the weights, in the file and in use; a catalogue or vectors are read in pieces."""
+    """Return mem_mb of a shard: the weights count twice, in the file and in use; all else is read in pieces."""
     weights = sum(Path(file).stat().st_size for file in datasets.model_files(wildcards.dataset)) / 1e6
     return attempt * round(3000 + 2 * weights)
 
 
 def embedding_minutes(wildcards, input, attempt):
-    """runtime of a shard: of a text encoder on two cores; what a job has done when it is ended is kept."""
+    """Return the runtime of a shard by a text encoder on two cores. A job that is ended keeps what it has done."""
     shards = datasets.shards(wildcards.dataset)
     return attempt * round(30 + 1.5 * size_mb(input.catalogue) / shards)
 
 
 def embedding_gpus(wildcards):
-    """gpu of a shard: own vectors are read and words are hashed without one."""
+    """Return the GPUs of a shard: to read vectors and to hash words takes none."""
     return 0 if datasets.embeddings(wildcards.dataset).get("model", "hashing") == "hashing" else GPUS
 
 
 def training_mb(wildcards, input):
-    """Most that the training rows take as float32: all, or `max_train` of up to 1,024 values."""
+    """Return the most MB that training rows take as float32: of all rows, or of `max_train` with 1,024 values each."""
     max_train = tokenizers.arguments(wildcards.tokenizer)["max_train"]
     everything = 2 * size_mb(input.parts)
     return min(everything, max_train * 1024 * 4 / 1e6) if max_train else everything
 
 
 def training_memory(wildcards, input, attempt):
-    """mem_mb: rows and what is as large; with `max_train: 0` they lie in files, and a few integers a row in memory."""
+    """Return mem_mb for the rows and for copies of them; with `max_train: 0` they lie in files, not in memory."""
     everything = tokenizers.arguments(wildcards.tokenizer)["max_train"] == 0
     return attempt * round(3000 + (0.5 if everything else 5) * training_mb(wildcards, input))
 
 
 def training_minutes(wildcards, input, attempt):
-    """runtime: epochs of an autoencoder; it goes on after its last epoch when a job is ended."""
+    """Return the runtime for the epochs of an autoencoder. A job that is ended goes on after its last epoch."""
     return attempt * round(60 + 0.1 * training_mb(wildcards, input))
 
 
 def evaluation_minutes(wildcards, input, attempt):
-    """runtime: 13 ms a query on two cores, in a million items; a row of a split takes about 30 bytes."""
+    """Return the runtime at 13 ms a query, on two cores and a million items; a row of a split takes about 30 bytes."""
     max_users = datasets.section(wildcards.dataset, "evaluation")["max_users"]
     queries_mb = size_mb(input.splits[-1])
     return attempt * round(60 + 10 * (min(queries_mb, max_users * 30 / 1e6) if max_users else queries_mb))

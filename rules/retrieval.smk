@@ -77,7 +77,7 @@ rule train_faiss:
         runtime=minutes(60, 5),
     params:
         **FAISS_PARAMS,
-        # the same index whatever --cores: Snakemake caps `threads`, not this
+        # not `threads`, which --cores caps: the index would depend on it
         training_threads=COMPUTE["training_threads"],
     script:
         "../workflow_scripts/train_faiss.py"

@@ -40,7 +40,7 @@ for METHOD in METHODS.values():
             codeword_block=COMPUTE["codeword_block"],
         params:
             code=code("train_tokenizer.py", METHOD.implementation),
-            # the same codes whatever --cores: Snakemake caps `threads`, not this
+            # not `threads`, which --cores caps: codes would depend on it
             training_threads=COMPUTE["training_threads"],
             arguments=asked(tokenizers.arguments),
         script:

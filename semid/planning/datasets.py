@@ -237,6 +237,10 @@ class Datasets:
             raise InputError(f"dataset '{dataset}' has no interactions, so there is nothing to evaluate")
         return self.split_files_if_any(dataset)
 
+    def query_split_files(self, dataset: str) -> list[str]:
+        """The splits from which the query of a dataset is chosen: all but the test split."""
+        return [f"data/{dataset}/{split}.parquet" for split in SPLITS if split != "test"]
+
     # downloads
 
     def missing_downloads(self, raw: Path) -> str:

@@ -5,16 +5,16 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 import pytest
 import torch
 import yaml
+from processes import until
 from snake import ROOT, TINY, Run, call_snakemake, overlay, start_snakemake
 
 SMALL = Path(__file__).with_name("small.yaml")
@@ -32,8 +32,6 @@ QUICK = {
 }
 # columns that differ from run to run
 TIMINGS = {"query_us", "seconds"}
-
-Found = TypeVar("Found")
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("slurm")]
 
@@ -66,15 +64,6 @@ def of_job(job: Job, key: str) -> str:
     """What Slurm holds under `key` for a job that it still remembers."""
     text = subprocess.check_output(["scontrol", "show", "job", job.id], text=True)
     return re.search(rf"\b{key}=(\S*)", text)[1]
-
-
-def wait_for(condition: Callable[[], Found], what: str, seconds: float = 300) -> Found:
-    """The first true value of `condition`."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"{what}: not in {seconds} s"
-        time.sleep(0.1)
-    return found
 
 
 def arguments(
@@ -131,26 +120,41 @@ def assert_same_outputs(directory: Path, expected: Path) -> None:
             assert ours.read_bytes() == theirs.read_bytes(), name
 
 
+@pytest.fixture(scope="module")
+def local_run(tiny_run: tuple[Path, Run], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """The working directory of a run without a batch system, and what it said. Tests may read it and dry-run in it.
+
+    It begins with what the tiny run has: that takes the same jobs to make, by the same files.
+    """
+    directory = tmp_path_factory.mktemp("local") / "work"
+    shutil.copytree(tiny_run[0], directory)
+    for tokenizer in ("rqvae_2x16", "vqvae_32"):
+        shutil.rmtree(directory / "results/tiny" / tokenizer)
+    run = call_snakemake(directory, "--configfile", TINY, SMALL, "--", TABLE)
+    assert run.ok, run.text
+    return directory, run
+
+
 def test_a_run_that_is_interrupted_and_then_killed_ends_as_a_local_run(local_run: tuple[Path, Run], tmp_path: Path):
     options = arguments(SLURM)
     # begun on this machine, as far as the splits
     directory = shutil.copytree(local_run[0], tmp_path / "run", ignore=shutil.ignore_patterns("results"))
     with started(directory, *options) as snakemake:
-        shards = wait_for(lambda: len(jobs := queue(directory, "embed_items")) == 2 and jobs, "two shards at once")
+        shards = until(lambda: len(jobs := queue(directory, "embed_items")) == 2 and jobs, "two shards at once")
         snakemake.send_signal(signal.SIGINT)
         snakemake.wait(300)
     assert {of_job(job, "JobState") for job in shards} == {"CANCELLED"}
     assert not in_queue()
 
     with started(directory, *options) as snakemake:
-        wait_for(lambda: queue(directory, "train_rqkmeans"), "training")
+        until(lambda: queue(directory, "train_rqkmeans"), "training")
         snakemake.kill()
         snakemake.wait()
     # as profiles/README.md says: the jobs of the killed run first, then the lock
     name = re.search(r"SLURM run ID: (\S+)", said(directory))[1]
     assert queue(directory, "train_rqkmeans")[0].name == name
     subprocess.run(["scancel", f"--name={name}"], check=True)
-    wait_for(lambda: not in_queue(), "the end of the jobs")
+    until(lambda: not in_queue(), "the end of the jobs")
     locked = call_snakemake(directory, *options)
     assert not locked.ok
     assert "Error: Directory cannot be locked." in locked.text
@@ -164,7 +168,7 @@ def test_a_run_that_is_interrupted_and_then_killed_ends_as_a_local_run(local_run
 def test_a_run_by_any_batch_system_goes_on_after_scancel_of_a_job(local_run: tuple[Path, Run], tmp_path: Path):
     directory, options = tmp_path / "run", arguments(GENERIC, "--retries", "0")
     with started(directory, *options) as snakemake:
-        shards = wait_for(lambda: len(jobs := queue(directory, "embed_items")) == 2 and jobs, "two shards at once")
+        shards = until(lambda: len(jobs := queue(directory, "embed_items")) == 2 and jobs, "two shards at once")
         subprocess.run(["scancel", shards[0].id], check=True)
         assert snakemake.wait(300) == 1
     assert of_job(shards[0], "JobState") == "CANCELLED"
@@ -219,7 +223,7 @@ def test_cuda_gets_a_gpu_a_job_and_says_where_there_is_none(local_run: tuple[Pat
     targets = [f"results/tiny/rqkmeans_2x{size}/model.safetensors" for size in (4, 8)]
     options = arguments(profile, "--retries", "0", targets=targets, config=config)
     with started(directory, *options) as snakemake:
-        jobs = wait_for(lambda: len(jobs := queue(directory, "train_rqkmeans")) == 2 and jobs, "a job a GPU")
+        jobs = until(lambda: len(jobs := queue(directory, "train_rqkmeans")) == 2 and jobs, "a job a GPU")
         assert snakemake.wait(300) == 1
     assert [of_job(job, "TresPerJob") for job in jobs] == ["gres:gpu:1"] * 2
     for target in targets:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from semid.embeddings import EmbeddingStore, Rows
 from semid.errors import InputError
+from semid.methods import CLASSES, METHODS
 from semid.pretrained import read_header, write_config
 from semid.quantizers import (
     OPQ,
@@ -558,14 +559,14 @@ def test_more_directions_than_columns_are_refused_with_both_numbers(case: str):
 @pytest.mark.parametrize("change", [{"codebook_size": 0}, {"num_levels": 0}], ids=str)
 def test_sizes_below_one_are_refused(case: str, change: dict):
     if case == "vqvae" and "num_levels" in change:
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'num_levels'"):
             VQVAE(num_levels=2)
         return
     with pytest.raises(InputError, match=f"^{next(iter(change))} must be a whole number of at least 1, got 0$"):
         make(case, **change)
 
 
-@pytest.mark.parametrize("kind", [RQKMeans, RQVAE])
+@pytest.mark.parametrize("kind", [RQKMeans, RQVAE, OPQ])
 def test_codebook_sizes_are_as_many_as_levels_and_the_largest_is_the_codebook_size(kind: type[Tokenizer]):
     assert kind(num_levels=2, codebook_size=16).sizes == (16, 16)
     assert kind(num_levels=3, codebook_size=16, codebook_sizes=[4, 16, 8]).sizes == (4, 16, 8)
@@ -607,9 +608,9 @@ def test_a_level_with_fewer_codes_leaves_those_before_it_as_they_are():
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "config.schema.json").read_text())["$defs"]
 OPTIONS = [
-    (kind, option)
-    for kind, method in ((RQKMeans, "rqkmeans"), (RQVAE, "rqvae"), (VQVAE, "vqvae"))
-    for option in SCHEMA[method]["properties"]
+    (method.load(), option)
+    for method in METHODS.values()
+    for option in SCHEMA[method.name]["properties"]
     # the first is of the workflow; the other has to fit num_levels and codebook_size, see the tapered kinds
     if option not in ("init", "codebook_sizes")
 ]
@@ -641,7 +642,7 @@ def values_at_the_bounds(rule: dict) -> tuple[list, list]:
 
 @pytest.mark.parametrize(("kind", "option"), OPTIONS)
 def test_options_have_the_range_of_the_workflow_and_are_refused_by_name_and_value(kind: type[Tokenizer], option: str):
-    method = kind.__name__.lower()
+    method = CLASSES[kind.__name__].name
     allowed, refused = values_at_the_bounds(SCHEMA[method]["properties"][option])
     for value in allowed:
         kind(**{option: value})
@@ -885,6 +886,11 @@ NOT_DEFAULT[OPQ] = {
 NOT_DEFAULT[VQVAE] = {
     name: value for name, value in NOT_DEFAULT[RQVAE].items() if name not in ("num_levels", "codebook_sizes")
 }
+
+
+def test_every_method_takes_part():
+    assert {kind.__name__ for kind, _ in CASES.values()} == CLASSES.keys()
+    assert {kind.__name__ for kind in NOT_DEFAULT} == CLASSES.keys()
 
 
 @pytest.mark.parametrize("kind", NOT_DEFAULT)

@@ -117,15 +117,23 @@ def assert_training_gained(tokenizer: RQVAE) -> None:
 
 
 @pytest.fixture(scope="module")
-def rqvae(beauty: np.ndarray, seed: int) -> RQVAE:
-    return trained_from(RQKMeans(**SIZE, pca_dim=32, seed=seed).fit(beauty), beauty, epochs=60)
+def start(beauty: np.ndarray, seed: int) -> RQKMeans:
+    return RQKMeans(**SIZE, pca_dim=32, seed=seed).fit(beauty)
 
 
-def test_rqvae_has_more_unique_codes_all_in_use(rqvae: RQVAE, beauty: np.ndarray):
-    found = figures(rqvae, beauty)
-    assert found.unique >= 0.975
-    assert found.perplexity >= 228
-    assert found.dead == 0
+@pytest.fixture(scope="module")
+def rqvae(start: RQKMeans, beauty: np.ndarray, seed: int) -> RQVAE:
+    """Of seed 0 the default training, so that a collapse would have time to come; of others as long as bars need."""
+    return trained_from(start, beauty, epochs=60 if seed == 0 else 20)
+
+
+def test_rqvae_has_more_unique_codes_all_in_use(rqvae: RQVAE, start: RQKMeans, beauty: np.ndarray):
+    trained = figures(rqvae, beauty)
+    assert trained.unique >= 0.975
+    assert trained.perplexity >= 228
+    assert trained.dead == 0
+    assert trained.error < 0.95 * figures(start, beauty).error
+    assert rqvae.rollbacks_ == 0
     assert_training_gained(rqvae)
 
 
@@ -136,20 +144,12 @@ def test_rqvae_of_three_levels_keeps_codes_unique(beauty: np.ndarray, seed: int)
     assert_training_gained(tokenizer)
 
 
-def test_rqvae_is_ahead_of_the_network_of_tiger_and_never_collapses(
-    rqvae: RQVAE, beauty: np.ndarray, record_property: Callable[[str, object], None]
-):
-    """After as many epochs, on the same held-out items. After 60 tiger has no dead codes and 1.3 times that error."""
+def test_rqvae_is_ahead_of_the_network_of_tiger_and_never_collapses(rqvae: RQVAE, beauty: np.ndarray):
+    """After as many epochs, on the same held-out items. After 60 tiger has 1.3 times that error."""
     tiger = RQVAE(**SIZE, **TIGER, seed=rqvae.seed, epochs=5).fit(beauty)
-    record_property("dead_codes_of_tiger", figures(tiger, beauty).dead)
     assert rqvae.history_[5]["held_out_error"] < 0.8 * tiger.history_[5]["held_out_error"]
-    assert fewest_used(rqvae) >= 0.95 * rqvae.codebook_size
-    assert fewest_used(tiger) < 0.95 * tiger.codebook_size
-
-
-def fewest_used(tokenizer: RQVAE) -> int:
-    """The fewest codes that any level used after any epoch."""
-    return min(min(epoch["used_codes"]) for epoch in tokenizer.history_)
+    fewest_used = min(min(epoch["used_codes"]) for epoch in rqvae.history_)
+    assert fewest_used >= 0.95 * rqvae.codebook_size
 
 
 @pytest.mark.parametrize("seed", [0], indirect=True, ids="seed {}".format)

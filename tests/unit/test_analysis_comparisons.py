@@ -129,7 +129,7 @@ def test_the_seed_alone_decides_and_memory_is_cut_into_blocks(monkeypatch):
     np.testing.assert_allclose([again.low, again.high], [whole.low, whole.high], atol=1e-12)
 
 
-def test_holm_by_hand():
+def test_p_values_are_corrected_as_by_hand():
     # 0.005 · 4, 0.01 · 3, 0.03 · 2, and 0.04 not below the one before it
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
     np.testing.assert_allclose(holm(np.array([0.6, 0.02, 0.7])), [1, 0.06, 1])
@@ -143,7 +143,7 @@ def test_seeds_of_a_tokenizer_are_one_group():
         "vqvae_64": ["vqvae_64"],
         "rqvae_4x256-tiger": ["rqvae_4x256-tiger-s2"],
     }
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="'rqvae' is no tokenizer name"):
         group_seeds(["rqvae"])
 
 

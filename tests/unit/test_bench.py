@@ -16,7 +16,7 @@ from bench.data import grow, mixture, vectors_for
 from bench.methods import Case, Method
 from bench.processes import Measured, Worker, measure
 from bench.quality import clustering_error, reconstruction_error, residual_error, unique_codes, usage
-from bench.report import COLUMNS, add_ratios, as_csv, as_markdown, bars, rows_of
+from bench.report import COLUMNS, add_ratios, as_csv, as_markdown, bars, failures_of_semid, rows_of
 from semid.errors import InputError
 
 
@@ -88,6 +88,11 @@ def value_of(what: str, task: str, *found: Measured, **sizes: int) -> float | No
 
 
 FAILED = measured("semid", failed="MemoryError")
+
+
+def test_failures_of_semid_are_told_and_those_of_peers_are_not():
+    rows = rows_with_ratios("kmeans", FAILED, measured("peer", failed="no wheel"), measured("semid", 1.0, error=0.1))
+    assert failures_of_semid(rows) == ["kmeans: semid: MemoryError"]
 
 
 @pytest.mark.parametrize(

@@ -97,12 +97,19 @@ def test_a_completed_configuration_is_complete() -> None:
         ({"compute": {"device": "tpu"}}, "compute: device: expected auto, cpu, mps or cuda (or cuda:1 and so on)"),
         ({"tokenizers": {"rqvae": {"epochs": -1}}}, "tokenizers: rqvae: epochs: expected a whole number of at least 0"),
         ({"tokenizers": {"rqkmeens": {}}}, "'rqkmeens'"),
+        ({"tokenizers": {"rqkmeans": {"epochs": 3}}}, "tokenizers: rqkmeans: Additional properties are not allowed"),
+        ({"tokenizers": {"rqkmeans-s1": {"beam": 2}}}, "tokenizers: 'rqkmeans-s1': expected a method (rqkmeans)"),
+        ({"embeddings": {"vectors": "x.npy", "ids": "x.txt"}}, "not allowed ('ids', 'vectors' were unexpected)"),
+        ({"embeddings": {"model": "bundled", "dim": 64}}, "embeddings: Additional properties are not allowed ('dim'"),
+        ({"datasets": {"mine": {"source": "sampel"}}}, "expected one of sample, amazon2023, table, movielens, found"),
         ({"tokenizers": {"rqvae": {"linear_start": "False"}}}, "linear_start: expected true or false, found 'False'"),
         ({"preprocess": {"k_core": 2.5}}, "preprocess: k_core: expected a whole number of at least 0, found 2.5"),
         ({"preprocess": {"split": "random"}}, "preprocess: split: expected leave_last_out, {timestamps: [t1, t2]}"),
         ({"run": {"datasets": [], "tokenizers": ["vqvae_8"]}}, "run: datasets: expected one or more texts"),
         (table(), "datasets: mine: expected at least one of interactions, items, splits and embeddings"),
         (table(interactions="x.csv"), "'timestamp_unit' is a dependency of 'interactions'"),
+        (table(items="x{y}.csv"), "datasets: mine: items: 'x{y}.csv' is not valid"),
+        (table(items="x.csv", external={"Other": {"codes": "x.csv"}}), "external: 'Other' does not match"),
         (table(items="x.csv", colums={}), "'colums' was unexpected); the keys here are source, interactions, items"),
         ({"datasets": {"raw": {"source": "sample"}}}, "expected a name of letters, digits"),
         ({"faiss": {"on_disk": True}}, "only for a factory with inverted lists (IVF…)"),
@@ -174,7 +181,7 @@ def test_the_particular_overrules_the_general() -> None:
     )
     options = tokenizers.options("rqkmeans_2x8-wide-s1")
     assert (options["kmeans_iters"], options["pca_dim"], options["max_train"]) == (1, 2, 3)
-    with pytest.raises(InputError, match="defines no variant 'narrow' of rqkmeans"):
+    with pytest.raises(InputError, match=r"defines no variant 'narrow' of rqkmeans .*; defined: rqkmeans-wide"):
         tokenizers.options("rqkmeans_2x8-narrow")
 
 
@@ -264,9 +271,10 @@ def test_frozen_tokenizers_are_checked_before_their_space_is_filled_in() -> None
     assert "not loaded but named under `external:`" in refusal(
         datasets={"sample": {"source": "sample", "load": {"external_a": "folder"}}}
     )
-    assert "'vqvae_0' is no tokenizer name" in refusal(
-        datasets={"sample": {"source": "sample", "load": {"vqvae_0": "folder"}}}
-    )
+    for name in ("vqvae_0", "rqkmeens_2x16"):
+        assert f"'{name}' is no tokenizer name" in refusal(
+            datasets={"sample": {"source": "sample", "load": {name: "folder"}}}
+        )
 
 
 def test_vectors_alone_are_a_catalogue_without_evaluation() -> None:
@@ -289,6 +297,9 @@ def test_files_of_the_configuration_go_through_given() -> None:
     assert tokenizers.encoded_with("mine", "external_hand") == {"sources": ["<codes.csv>"]}
     with pytest.raises(InputError, match="names no codes 'other' under `external:`; named: hand"):
         tokenizers.external("mine", "external_other")
+    _, tokenizers = planned(**table(items="items.csv"))
+    with pytest.raises(InputError, match="names no codes 'other' under `external:`; named: none"):
+        tokenizers.external("mine", "external_other")
 
 
 def test_seeds_multiply_names_without_one() -> None:
@@ -297,18 +308,34 @@ def test_seeds_multiply_names_without_one() -> None:
     assert tokenizers.of_run() == ["vqvae_8", "vqvae_8-s1", "rqkmeans_2x8-s3"]
 
 
+@pytest.mark.parametrize("name", ["rqkmeans_256", "rqkmeans_2x16-s0"])
+def test_a_name_of_the_run_that_is_none_shows_the_grammar(name: str) -> None:
+    _, tokenizers = planned(run={"datasets": ["sample"], "tokenizers": [name], "seeds": [0]})
+    with pytest.raises(InputError, match=rf"'{name}' is no tokenizer name.* rqkmeans_LxK.* Seed 0 has no suffix"):
+        tokenizers.of_run()
+
+
 def test_an_unknown_dataset_is_named_with_those_there_are() -> None:
     datasets, _ = planned()
     with pytest.raises(InputError, match="dataset 'smaple' is not under `datasets:` in the config, which has sample"):
         datasets.options("smaple")
+    datasets, _ = planned(run={"datasets": ["smaple"], "tokenizers": ["vqvae_8"], "seeds": [0]})
+    with pytest.raises(InputError, match="dataset 'smaple' is not under"):
+        datasets.evaluated()
+
+
+def test_the_query_is_fitted_without_the_test_split() -> None:
+    datasets, _ = planned(evaluation={"query": "fit"})
+    assert datasets.query_split_files("sample") == ["data/sample/train.parquet", "data/sample/valid.parquet"]
 
 
 def test_addresses_without_users_and_with_a_plugin_will_do() -> None:
     assert is_address("s3://bucket/items.parquet")
     assert not is_address("data/items.parquet")
     check_address("s3://bucket/items.parquet", is_readable=True)
-    with pytest.raises(InputError, match="an address at host names a user"):
+    with pytest.raises(InputError, match="an address at host names a user") as raised:
         check_address("https://me:secret@host/items.csv", is_readable=True)
+    assert "secret" not in str(raised.value)
     with pytest.raises(InputError, match=r"gopher://host/items\.csv: no storage plugin that is installed"):
         check_address("gopher://host/items.csv", is_readable=False)
 

@@ -567,7 +567,7 @@ def test_a_wrong_name_names_its_neighbours() -> None:
         ("path\tsha256\tsize\n" + 2 * ("a.csv\t" + "a" * 64 + "\t1\n"), "line 3: a.csv is there twice"),
     ],
 )
-def test_a_table_that_is_none_names_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_broken_table_of_checksums_names_its_line(tmp_path: Path, text: str, message: str) -> None:
     table = tmp_path / "mirror.tsv"
     table.write_text(text)
     with pytest.raises(InputError, match=rf"mirror\.tsv: {message}"):

@@ -574,7 +574,8 @@ def test_a_key_that_comes_late_is_read(tmp_path):
     late[-1]["item_id"] = "i"
     items = json_lines(tmp_path / "items.jsonl", late)
     assert [row["item_id"] for row in run(tmp_path, Table(items=items)).items] == ["i"]
-    run(tmp_path, Table(path, timestamp_unit="milliseconds", columns={"rating": "note"}))
+    notes = run(tmp_path, Table(path, timestamp_unit="milliseconds", columns={"rating": "note"}))
+    assert {row["rating"] for row in notes.rows} == {None}
     source = Table(path, timestamp_unit="milliseconds", columns={"rating": "stars"})
     assert "has no column 'stars' for rating" in refused(tmp_path, source)
 

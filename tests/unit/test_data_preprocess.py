@@ -344,7 +344,7 @@ def test_without_an_item_file_the_items_are_those_of_the_interactions(tmp_path):
         ("keep", [("a", 1), ("b", 2), ("a", 3), ("c", 4), ("c", 5)]),
     ],
 )
-def test_repeated_pairs(tmp_path, repeats, kept):
+def test_of_repeated_pairs_the_setting_decides_which_stays(tmp_path, repeats, kept):
     result = run(tmp_path, table(tmp_path, "u a 3\nu a 1\nu b 2\nu c 4\nu c 5"), replace(OFF, repeats=repeats))
     rows = result.train + result.valid + result.test
     assert [(row["item_id"], (row["timestamp"] - T0) // 1000) for row in rows] == kept

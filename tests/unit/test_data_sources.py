@@ -82,6 +82,7 @@ GOOD = [
     {"source": "table", "splits": {"train": "a", "valid": "b", "test": "c"}, "timestamp_unit": "milliseconds"},
     {"source": "table", "interactions": ["a.inter", "b.inter"], "items": ["i.item"], "timestamp_unit": "row"},
     {"source": "table", "items": "i.csv", "encoding": "latin-1", "separator": ";", "decimal": ","},
+    {"source": "movielens", "ratings": "ratings.csv", "movies": "https://host/movies.csv.gz"},
 ]
 BAD = [
     (
@@ -115,11 +116,17 @@ BAD = [
         },
         "not both interactions and splits, .*, got interactions, splits, timestamp_unit",
     ),
+    ({"source": "movielens", "ratings": "ratings.csv", "movies": ["a", "b"]}, "movielens: movies must be a path"),
     (
         {"source": "table", "splits": {"train": "a"}, "timestamp_unit": "seconds"},
         "splits: valid is missing, got {'train': 'a'}",
     ),
 ]
+
+
+def test_every_source_is_among_the_examples():
+    for examples in (GOOD, [options for options, _ in BAD]):
+        assert {options["source"] for options in examples} == SOURCES.keys()
 
 
 @pytest.mark.parametrize("options", GOOD, ids=str)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from hostile import HOSTILE
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, T5Config, T5Model
 
 from semid.device import resolve_device
@@ -126,8 +127,13 @@ def test_similar_sentences_are_closer(bundled: TransformerEncoder) -> None:
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.3
 
 
-def test_no_texts_no_vectors(bundled: TransformerEncoder) -> None:
+def test_no_texts_give_no_vectors(bundled: TransformerEncoder) -> None:
     assert bundled.encode([]).shape == (0, 384)
+
+
+def test_hostile_texts_have_vectors_of_length_one(bundled: TransformerEncoder) -> None:
+    vectors = bundled.encode([f"{text} of {text}" for text in HOSTILE])
+    np.testing.assert_allclose(np.linalg.norm(vectors.astype(np.float64), axis=1), 1, atol=1e-3)
 
 
 def test_changed_weights_of_the_bundled_model_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

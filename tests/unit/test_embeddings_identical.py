@@ -59,6 +59,11 @@ def test_rows_that_differ_in_few_bits_get_their_own_hashes():
     assert len(np.unique(identical._row_hashes(vectors))) == 60_000
 
 
+def test_equal_titles_of_beauty_have_one_vector(shared_data: Path):
+    vectors = np.load(shared_data / "amazon2014-beauty" / "embeddings_minilm_f16.npy", allow_pickle=False)
+    assert len(np.unique(first_of_identical(vectors))) == len(np.unique(vectors, axis=0)) < len(vectors)
+
+
 def test_parts_give_what_one_array_gives():
     vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float16)
     vectors[30] = vectors[3]

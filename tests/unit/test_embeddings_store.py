@@ -110,7 +110,7 @@ def test_rows_gathers_a_subset_in_its_own_order(tmp_path: Path, shards: int) -> 
 
 
 def test_rows_does_not_take_a_mask() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="indices must be a one-dimensional integer array"):
         Rows(random_vectors(3, 2), np.array([True, False, True]))
 
 
@@ -190,11 +190,11 @@ def test_parts_that_the_manifest_does_not_name_are_not_read(tmp_path: Path) -> N
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"parts": 1}', "not json"])
 def test_a_broken_manifest_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(InputError, match=r"manifest\.json"):
+    with pytest.raises(InputError, match=r"manifest\.json: not a manifest of embeddings"):
         EmbeddingStore.open(tmp_path / "manifest.json")
 
 
-def test_no_manifest_no_store(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are no embeddings"):
         EmbeddingStore.open(tmp_path / "manifest.json")
 

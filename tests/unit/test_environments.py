@@ -1,6 +1,5 @@
 """The conda environments and the requirements hold what the tests run with."""
 
-import re
 import sys
 import tomllib
 from importlib.metadata import version
@@ -8,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from alone import ON_PYPI, rules_of, scripts_of_environments
 from packaging.specifiers import SpecifierSet
 from rattler import BuildString, MatchSpec, PackageRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-ON_PYPI = {"pytorch": "torch", "python-duckdb": "duckdb"}
 
 
 def specs(environment: Path) -> dict[str, str]:
@@ -61,14 +60,10 @@ def test_environments_have_one_python_that_the_project_supports() -> None:
 
 
 def test_every_rule_that_runs_something_names_an_environment_log_and_script() -> None:
-    named = set()
     for path in (ROOT / "rules").glob("*.smk"):
-        for rule in re.split(r"^ *rule[ :]", path.read_text(), flags=re.MULTILINE)[1:]:
-            assert re.search(r"conda:\s+\"\.\./envs/(\w+)\.yaml\"", rule), rule.splitlines()[0]
-            assert "log:" in rule
-            script = re.search(r"script:\s+\"\.\./workflow_scripts/(\w+\.py)\"", rule)
-            assert script, rule.splitlines()[0]
-            named.add(script[1])
+        for rule in rules_of(path):
+            assert "log:" in rule, rule.splitlines()[0]
+    named = {script for scripts in scripts_of_environments().values() for script in scripts}
     assert named == {path.name for path in (ROOT / "workflow_scripts").glob("*.py")}
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import importlib.util
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -369,30 +368,3 @@ def test_inputs_that_do_not_belong_together_are_refused():
 def test_a_wrong_setting_is_named(option, value):
     with pytest.raises(InputError, match=f"evaluation: {option} must be"):
         EvaluationSettings(**{option: value})
-
-
-def test_beauty_gives_its_known_numbers(shared_data):
-    """Leave-last-out on all users: popularity near 0.011; MiniLM titles and the last item reach 0.055 or more."""
-    folder = shared_data / "amazon2014-beauty"
-    items = pd.read_json(folder / "items.jsonl.gz", lines=True)["item_id"]
-    table = pd.read_csv(folder / "interactions.csv.gz")
-    from_end = table.groupby("user_id").cumcount(ascending=False)
-    queries_of = Interactions(
-        user=table["user_id"].to_numpy(),
-        item=table["item_id"].map(pd.Series(range(len(items)), index=items)).to_numpy(),
-        timestamp=table["timestamp"].to_numpy() * 1000,
-        split=np.select([from_end == 0, from_end == 1], [2, 1], 0).astype(np.int8),
-    )
-    vectors = np.load(folder / "embeddings_minilm_f16.npy", mmap_mode="r", allow_pickle=False)
-    queries = build_queries(queries_of)
-    assert len(queries) == 22_332
-    items = Catalogue(vectors, first_of_identical(vectors), queries_of.training_counts(len(items)))
-    popular = controls.rank_by_popularity(Benchmark("beauty", queries, items, EvaluationSettings()))
-    recall = expected_metric("recall@10", popular.greater, popular.equal, popular.found).mean()
-    assert recall == pytest.approx(0.0115, abs=0.0015)
-
-    some = build_queries(queries_of, max_users=2000)
-    ranks = whole_catalogue.rank_in_catalogue(Benchmark("beauty", some, items, EvaluationSettings()))
-    recall = expected_metric("recall@10", ranks.greater, ranks.equal, ranks.found).mean()
-    assert 0.04 < recall < 0.08
-    assert len(np.unique(items.representatives)) == len(np.unique(vectors[:], axis=0))

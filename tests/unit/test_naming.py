@@ -162,7 +162,7 @@ def test_another_seed_changes_the_suffix_alone():
     assert name.with_seed(7).name == "rqvae_4x256-tiger-s7"
 
 
-def test_bits_and_flatness():
+def test_a_name_tells_its_bits_and_whether_it_is_flat():
     assert TokenizerName.parse("rqkmeans_4x256").bits == 32
     assert TokenizerName.parse("vqvae_4096").bits == 12
     assert TokenizerName.parse("vqvae_1").bits == 0

@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -612,12 +611,3 @@ def test_a_vqvae_reconstructs_better_after_training():
     trained = VQVAE(**arguments, epochs=25, learning_rate=0.003).fit(VECTORS)
     assert trained.epoch_kept_ > 0
     assert mean_error(trained, VECTORS) < mean_error(start, VECTORS)
-
-
-def test_beauty_training_makes_more_distinct_codes_of_less_error_than_its_start(shared_data: Path):
-    vectors = np.load(shared_data / "amazon2014-beauty" / "embeddings_minilm_f16.npy", mmap_mode="r")
-    start = RQKMeans(num_levels=4, codebook_size=256, pca_dim=32).fit(vectors)
-    tokenizer = RQVAE(num_levels=4, codebook_size=256, codebook_dim=32, epochs=15).fit(vectors, start=start)
-    assert tokenizer.rollbacks_ == 0
-    assert n_distinct(tokenizer.encode(vectors)) / len(vectors) >= 0.975
-    assert mean_error(tokenizer, vectors) < 0.95 * mean_error(start, vectors)

@@ -93,7 +93,7 @@ def test_what_is_saved_is_read_back(
     assert found.fit_summary() == {"dim": DIM}
 
 
-def test_who_wants_to_encode_other_items_is_told_where_their_codes_come_from(
+def test_encoding_with_codes_made_elsewhere_says_to_import_them(
     vectors: np.ndarray, codes: np.ndarray, tmp_path: Path
 ) -> None:
     tokenizer = fitted(vectors, codes)

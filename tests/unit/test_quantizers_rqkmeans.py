@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,13 +128,3 @@ def test_large_values_are_clustered_as_their_fractions_and_too_large_ones_refuse
     for call in (RQKMeans(codebook_size=16).fit, tokenizer.encode):
         with pytest.raises(InputError, match=r"row 437 of the vectors holds 3e\+38: float32 .* at most 7.04e\+13"):
             call(vectors)
-
-
-def test_beauty_keeps_the_figures_of_the_design(shared_data: Path):
-    vectors = np.load(shared_data / "amazon2014-beauty" / "embeddings_minilm_f16.npy", mmap_mode="r")
-    tokenizer = RQKMeans(num_levels=4, codebook_size=256, seed=0).fit(vectors)
-    codes = tokenizer.encode(vectors)
-    shares = np.bincount(codes[:, 0], minlength=256) / len(codes)
-    assert mean_error(tokenizer, vectors) <= 0.290
-    assert len(np.unique(codes, axis=0)) / len(codes) >= 0.94
-    assert np.exp(-(shares[shares > 0] * np.log(shares[shares > 0])).sum()) >= 200

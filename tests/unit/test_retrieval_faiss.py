@@ -132,12 +132,12 @@ def test_a_factory_that_faiss_cannot_make_is_named(factory, words, tmp_path):
 
 
 def test_a_missing_or_broken_index_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"index\.faiss"):
+    with pytest.raises(InputError, match=r"index\.faiss is not a readable faiss index"):
         faiss_index.load(tmp_path / "index.faiss")
     (tmp_path / "index.faiss").write_bytes(b"not an index")
-    with pytest.raises(InputError, match=r"index\.faiss"):
+    with pytest.raises(InputError, match=r"index\.faiss is not a readable faiss index"):
         faiss_index.load(tmp_path / "index.faiss")
     path = build(tmp_path / "disk", random_vectors(), 2, on_disk=True, factory="IVF4,Flat")
     path.with_suffix(".ivfdata").unlink()
-    with pytest.raises(InputError, match=r"index\.faiss"):
+    with pytest.raises(InputError, match=r"index\.faiss is not a readable faiss index"):
         faiss_index.load(path)

@@ -58,6 +58,10 @@ def brute_force(codes: np.ndarray, history: list[int], strategy: str, min_candid
     return found
 
 
+# test_retrieval_probe.py has the strategy that finds as many candidates as each budget says
+WITHOUT_BUDGETS = [name for name, strategy in STRATEGIES.items() if "budgets" not in strategy.uses]
+
+
 @st.composite
 def catalogues(draw):
     levels = draw(st.integers(1, 4))
@@ -69,9 +73,7 @@ def catalogues(draw):
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    catalogues(), st.sampled_from(["exact", "hamming1", "prefix"]), st.integers(0, 12), st.sampled_from([1, 7, 1 << 20])
-)
+@given(catalogues(), st.sampled_from(WITHOUT_BUDGETS), st.integers(0, 12), st.sampled_from([1, 7, 1 << 20]))
 def test_candidates_are_those_of_the_definition_each_once(catalogue, strategy, min_candidates, pair_budget):
     codes, histories = catalogue
     index = InvertedIndex.build(codes)

@@ -42,7 +42,7 @@ def test_a_catalogue_without_categories_is_one_bucket(tmp_path: Path) -> None:
     assert category_codes(write_items(tmp_path / "items.parquet", [None, [], None])).tolist() == [[0], [0], [0]]
 
 
-def test_numbers_above_a_byte(tmp_path: Path) -> None:
+def test_categories_may_be_more_than_a_byte_counts(tmp_path: Path) -> None:
     codes = category_codes(write_items(tmp_path / "items.parquet", [[f"{n:03}"] for n in range(300)]))
     np.testing.assert_array_equal(codes[:, 0], np.arange(1, 301))
     assert codes.dtype == np.uint16

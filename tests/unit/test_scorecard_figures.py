@@ -228,9 +228,15 @@ def test_note_is_kept() -> None:
     assert scored(CODES, (4, 4), 8, GROUPS, note="synthetic data").note == "synthetic data"
 
 
-@pytest.mark.parametrize(("codes", "groups"), [(CODES, GROUPS[:-1]), (CODES[:0], GROUPS[:0])])
-def test_arguments_that_do_not_fit_are_refused(codes: np.ndarray, groups: np.ndarray) -> None:
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    ("codes", "groups", "message"),
+    [
+        (CODES, GROUPS[:-1], f"{len(CODES)} codes, but {len(CODES) - 1} groups"),
+        (CODES[:0], GROUPS[:0], "no codes"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(codes: np.ndarray, groups: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         scored(codes, (4, 4), 8, groups)
 
 

@@ -76,7 +76,7 @@ def test_code_strings_join_codes_with_a_dash() -> None:
 
 @pytest.mark.parametrize("rows_at_once", [1, 3, 1000])
 @pytest.mark.parametrize("cuts", [[], [3]])
-def test_table_of_residual_codes(
+def test_the_table_has_a_column_a_level_and_the_joined_code(
     tmp_path: Path, cuts: list[int], rows_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table_module, "ROWS_AT_ONCE", rows_at_once)
@@ -90,7 +90,7 @@ def test_table_of_residual_codes(
     assert found["c3"].to_pylist() == [200, 0, 10, 200]
 
 
-def test_table_of_a_flat_codebook(tmp_path: Path) -> None:
+def test_the_table_of_a_flat_codebook_has_one_token(tmp_path: Path) -> None:
     items = write_items(tmp_path, ["a", "b", "c"])
     parts = write_parts(tmp_path, np.array([[70_000], [5], [0]]), [1], codebook_size=100_000)
     export_table(items, parts, tmp_path / "out.parquet", flat=True)

@@ -1,7 +1,6 @@
 """A copy of the project whose scripts run where nothing is installed but their rule's conda environment."""
 
 import re
-import shutil
 from functools import cache
 from importlib.metadata import distributions, requires
 from pathlib import Path
@@ -10,7 +9,7 @@ from sysconfig import get_path
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from snake import ROOT
+from snake import ROOT, copy_project
 
 RUNNER = Path(__file__).with_name("run_alone.py")
 ON_PYPI = {"pytorch": "torch", "python-duckdb": "duckdb"}
@@ -24,9 +23,9 @@ import sys
 from pathlib import Path
 
 lists = {{
-    name: {{"values": list(of), "names": dict(of.items())}}
+    name: {{"values": list(entries), "names": dict(entries.items())}}
     for name in ("input", "output", "params", "wildcards", "resources", "log")
-    for of in [getattr(snakemake, name)]
+    for entries in [getattr(snakemake, name)]
 }}
 plain = {{"threads": snakemake.threads, "rule": snakemake.rule, "config": snakemake.config}}
 subprocess.run(
@@ -37,11 +36,16 @@ Path({ran!r}).touch()
 """
 
 
+def rules_of(path: Path) -> list[str]:
+    """The text of each rule of a file, without the word `rule`."""
+    return re.split(r"^ *rule[ :]", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+
+
 def scripts_of_environments() -> dict[str, set[str]]:
     """The scripts that run in each conda environment, by its name, as the rules say."""
     found: dict[str, set[str]] = {path.stem: set() for path in (ROOT / "envs").glob("*.yaml")}
     for path in (ROOT / "rules").glob("*.smk"):
-        for rule in re.split(r"^ *rule[ :]", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        for rule in rules_of(path):
             environment = re.search(r"conda:\s+\"\.\./envs/(\w+)\.yaml\"", rule)
             script = re.search(r"script:\s+\"\.\./workflow_scripts/(\w+\.py)\"", rule)
             assert environment, rule
@@ -83,23 +87,19 @@ def install(environment: str, folder: Path) -> Path:
     """Fill `folder` with links to what the packages of an environment put into site-packages, and nothing else."""
     wanted = packages(environment)
     folder.mkdir(parents=True)
-    for top, of in owners().items():
-        if of & wanted:
-            assert of <= wanted, f"{top} is also of {of - wanted}, which {environment} does not hold"
+    for top, owning in owners().items():
+        if owning & wanted:
+            assert owning <= wanted, f"{top} is also of {owning - wanted}, which {environment} does not hold"
             (folder / top).symlink_to(Path(get_path("purelib"), top))
     return folder
 
 
-def copy_project(copy: Path, folders: dict[str, Path], ran: Path) -> None:
-    """Copy what Snakemake reads of this project; its scripts become calls of the real ones, each in its folder.
+def copy_with_scripts_alone(copy: Path, folders: dict[str, Path], ran: Path) -> None:
+    """Copy the project; its scripts become calls of the real ones, each in the folder of its environment.
 
     `folders` has that of each environment. A script that ended well leaves a file of its name in `ran`.
     """
-    for name in ("rules", "semid", "schemas", "envs", "profiles"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy2(ROOT / name, copy / name)
-    (copy / "workflow_scripts").mkdir()
+    copy_project(copy)
     ran.mkdir()
     for environment, scripts in scripts_of_environments().items():
         for script in scripts:

@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,11 @@ class Run:
 
     ok: bool
     text: str
+
+    @property
+    def finds_all_made(self) -> bool:
+        """Whether the call succeeded because every target was there already."""
+        return self.ok and "Nothing to be done" in self.text
 
     @property
     def rules(self) -> dict[str, int]:
@@ -104,6 +110,15 @@ def _arguments(directory: Path, cores: int, root: Path, arguments: tuple[str | P
 
 def _environment() -> dict[str, str]:
     return {**os.environ, "HF_HUB_OFFLINE": "1"}
+
+
+def copy_project(copy: Path) -> Path:
+    """Copy what the workflow is made of, to be edited."""
+    for name in ("rules", "workflow_scripts", "semid", "schemas", "envs", "profiles"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(ROOT / name, copy / name)
+    return copy
 
 
 def overlay(path: Path, content: dict[str, Any]) -> Path:

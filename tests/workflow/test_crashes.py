@@ -4,16 +4,14 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from processes import PATIENCE, ended, until
 from snake import Run, call_snakemake, overlay, start_snakemake
 from stages import WAVES, Stage, differs, hidden_files, without
 
@@ -21,15 +19,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="wa
 
 # enough for all jobs of a wave to stand still at once
 CORES = 32
-# a machine that does other work too is slow
-PATIENCE = 600
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
-        time.sleep(0.05)
 
 
 def is_running(process: int) -> bool:
@@ -54,17 +43,6 @@ def struck(folder: Path, stages: tuple[Stage, ...]) -> list[int]:
     """The jobs that were struck so far."""
     records = [folder / stage.moment.replace("/", ":") for stage in stages]
     return [int(text) for record in records if record.exists() and (text := record.read_text())]
-
-
-@contextmanager
-def ended(process: subprocess.Popen) -> Iterator[None]:
-    """End the process and its jobs, whatever the test makes of it."""
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def kill(killed: str, stages: tuple[Stage, ...], records: Path, directory: Path, *arguments: str | Path) -> None:
@@ -97,18 +75,21 @@ def test_the_same_command_completes_what_kill_9_stopped(wave: str, tiny_run: tup
     finished, _ = tiny_run
     arguments = without(stages, finished, directory)
     outputs = [output for stage in stages for output in stage.outputs]
+    checkpoints = [stage.moment for stage in stages if "checkpoint" in stage.moment]
     for killed in ("jobs", "snakemake"):
         kill(killed, stages, tmp_path / killed, directory, *arguments)
         there = [output for output in outputs if (directory / output).exists()]
         assert not {stage.moment for stage in stages} & set(there)
         assert not [output for output in there if differs(output, finished, directory)]
+        assert all((directory / checkpoint).exists() for checkpoint in checkpoints)
 
     assert call_snakemake(directory, "--unlock", *arguments).ok
     run = call_snakemake(directory, *arguments)
     assert run.ok, run.text
     assert not [output for output in outputs if differs(output, finished, directory)]
     assert hidden_files(directory) == []
-    if any("checkpoint" in stage.moment for stage in stages):
+    if checkpoints:
+        assert not (directory / checkpoints[0]).parent.exists()
         assert "training continues after epoch" in (directory / "logs/tiny/vqvae_32/train.log").read_text()
 
 

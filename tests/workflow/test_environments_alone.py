@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alone import RUNNER, copy_project, install, packages, scripts_of_environments
+from alone import RUNNER, copy_with_scripts_alone, install, packages, scripts_of_environments
 from loopback import serve
 from snake import ROOT, TINY, call_snakemake, overlay
 
@@ -38,7 +38,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 def test_every_script_runs_with_its_environment_alone(folders: dict[str, Path], address: str, tmp_path: Path) -> None:
-    copy_project(tmp_path / "project", folders, tmp_path / "ran")
+    copy_with_scripts_alone(tmp_path / "project", folders, tmp_path / "ran")
     items = [f"item-{number}" for number in range(40)]
     (tmp_path / "items.csv").write_text("\n".join(["item_id,title", *(f"{item},Title of {item}" for item in items)]))
     rows = [f"{item},{number % 5},{number % 3}" for number, item in enumerate(items)]
@@ -56,11 +56,8 @@ def test_every_script_runs_with_its_environment_alone(folders: dict[str, Path], 
             "download": {"base_url": address, "checksums": str(tmp_path / "checksums.tsv")},
         },
     )
-    run = call_snakemake(
-        *(tmp_path, "--configfile", TINY, config, "--", "all", f"data/raw/toys/{OFFICIAL}.verified"),
-        "results/given/external_given/scorecard.json",
-        root=tmp_path / "project",
-    )
+    targets = ["all", f"data/raw/toys/{OFFICIAL}.verified", "results/given/external_given/scorecard.json"]
+    run = call_snakemake(tmp_path, "--configfile", TINY, config, "--", *targets, root=tmp_path / "project")
     assert run.ok, run.text
     ran = {path.name for path in (tmp_path / "ran").iterdir()}
     assert ran == {path.name for path in (ROOT / "workflow_scripts").glob("*.py")}

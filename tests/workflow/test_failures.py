@@ -5,11 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from processes import ended, until
 from snake import ROOT, TINY, Run, call_snakemake, overlay, start_snakemake
 
 RAW = "data/raw/tiny/reviews.jsonl.gz"
@@ -23,8 +23,8 @@ def squeezed(text: str) -> str:
 PAGE = squeezed((ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8"))
 
 
-def explained(text: str, *phrases: str) -> None:
-    """See that `phrases` are said in `text`, whatever its line breaks, and that the page has them."""
+def assert_said_and_documented(text: str, *phrases: str) -> None:
+    """Assert that `phrases` are in `text`, whatever its line breaks, and that the page on troubleshooting has them."""
     for phrase in phrases:
         assert phrase in squeezed(text), text
         assert phrase in PAGE
@@ -55,33 +55,33 @@ def embedding_job(directory: Path, embeddings: dict[str, object]) -> list[str | 
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-def test_make_without_a_python_that_will_do(tmp_path: Path) -> None:
+def test_make_without_a_python_that_will_do_names_those_that_would(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements.txt").touch()
     (tmp_path / "pyproject.toml").touch()
     old = tmp_path / "python"
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.1\nexit 1\n')
     old.chmod(0o755)
-    explained(
+    assert_said_and_documented(
         failure("make", "-C", tmp_path, "run", "PYTHON="),
         "semid needs Python 3.11 or 3.12, and none of python3.11, python3.12, python3 is one",
     )
     said = failure("make", "-C", tmp_path, "run", f"PYTHON={old}").replace(str(old), "/path/to/python")
-    explained(said, "semid needs Python 3.11 or 3.12, but /path/to/python is Python 3.10.1")
+    assert_said_and_documented(said, "semid needs Python 3.11 or 3.12, but /path/to/python is Python 3.10.1")
     assert not (tmp_path / ".venv").exists()
 
 
-def test_conda_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_conda_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = os.environ["PATH"].split(os.pathsep)
     without = [folder for folder in folders if shutil.which("conda", path=folder) is None]
     monkeypatch.setenv("PATH", os.pathsep.join(without))
     run = call_snakemake(tmp_path, "--sdm", "conda", "--configfile", TINY, "--", RAW)
     assert not run.ok
-    explained(run.text, "Error running conda info. Is conda installed and accessible?")
+    assert_said_and_documented(run.text, "Error running conda info. Is conda installed and accessible?")
 
 
-def test_cores_are_not_given(tmp_path: Path) -> None:
-    explained(
+def test_a_call_without_cores_is_explained(tmp_path: Path) -> None:
+    assert_said_and_documented(
         failure(*SNAKEMAKE, tmp_path, "--configfile", TINY, "--", RAW),
         "cores have to be specified for local execution (use --cores N with N being a number >= 1 or 'all')",
     )
@@ -90,78 +90,83 @@ def test_cores_are_not_given(tmp_path: Path) -> None:
 def test_a_locked_directory_is_unlocked_and_used(tmp_path: Path) -> None:
     arguments = ["--configfile", TINY, "--", RAW]
     first = start_snakemake(tmp_path, *arguments)
-    while not list(tmp_path.glob(".snakemake/locks/*")):
-        assert first.poll() is None
-        time.sleep(0.02)
-    os.killpg(first.pid, signal.SIGSTOP)
-    beside = call_snakemake(tmp_path, *arguments)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait(60)
+    with ended(first):
+        until(lambda: list(tmp_path.glob(".snakemake/locks/*")), "the directory is locked", first)
+        os.killpg(first.pid, signal.SIGSTOP)
+        beside = call_snakemake(tmp_path, *arguments)
     after = call_snakemake(tmp_path, *arguments)
     for run in (beside, after):
         assert not run.ok
-        explained(run.text, "Directory cannot be locked.", "--unlock")
+        assert_said_and_documented(run.text, "Directory cannot be locked.", "--unlock")
     assert call_snakemake(tmp_path, "--unlock", *arguments).ok
     run = call_snakemake(tmp_path, *arguments)
     assert run.ok, run.text
 
 
-def test_a_config_file_that_is_none(tmp_path: Path) -> None:
+def test_a_file_that_is_no_configuration_is_explained(tmp_path: Path) -> None:
     def refusal(*arguments: str | Path) -> str:
-        return failure(*SNAKEMAKE, tmp_path, "--cores", "1", "--configfile", *arguments)
+        run = call_snakemake(tmp_path, "--configfile", *arguments)
+        assert not run.ok
+        return run.text
 
     target = f"results/{tmp_path.name}.csv"
-    explained(refusal(TINY, target).replace(target, "results/…"), "No such file or directory: 'results/…'")
+    assert_said_and_documented(
+        refusal(TINY, target).replace(target, "results/…"), "No such file or directory: 'results/…'"
+    )
     for name, content in {"tab.yaml": "run:\n\tseeds: [0]\n", "bracket.yaml": "run: {seeds: [0]\n"}.items():
         (tmp_path / name).write_text(content)
-        explained(refusal(tmp_path / name, "--", "all"), "Config file is not valid JSON or YAML.")
+        assert_said_and_documented(refusal(tmp_path / name, "--", "all"), "Config file is not valid JSON or YAML.")
     (tmp_path / "list.yaml").write_text("- run\n")
-    explained(
+    assert_said_and_documented(
         refusal(tmp_path / "list.yaml", "--", "all"),
         "Config file must be given as JSON or YAML with keys at top level.",
     )
     change = overlay(tmp_path / "typo.yaml", {"run": {"seed": [0]}})
     said = refusal(change, "--", "all")
-    explained(said, "The configuration is wrong (docs/configuration.md explains every key).")
+    assert_said_and_documented(said, "The configuration is wrong (docs/configuration.md explains every key).")
     assert "run: Additional properties are not allowed ('seed' was unexpected); the keys here are" in said
 
 
-def test_a_target_or_an_input_that_does_not_exist(tmp_path: Path) -> None:
+def test_a_target_or_an_input_that_does_not_exist_is_named(tmp_path: Path) -> None:
     run = call_snakemake(tmp_path, "-n", "--configfile", TINY, "--", "results/offline_evla.csv")
-    explained(run.text, "No rule to produce results/offline_evla.csv")
+    assert not run.ok
+    assert_said_and_documented(run.text, "No rule to produce results/offline_evla.csv")
     gone = {"source": "table", "items": "gone.csv", "embeddings": {"model": "hashing"}}
     config = overlay(tmp_path / "gone.yaml", {"datasets": {"gone": gone}})
     run = call_snakemake(tmp_path, "-n", "--configfile", config, "--", "data/gone/items.parquet")
-    explained(run.text, "Missing input files")
+    assert not run.ok
+    assert_said_and_documented(run.text, "Missing input files")
     assert "gone.csv" in run.text
 
 
-def test_a_model_that_is_not_to_be_had(items: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_named(items: Path) -> None:
     run = call_snakemake(items, *embedding_job(items, {"model": "no-such/name"}))
     assert not run.ok
-    explained(run.text.replace("no-such/", ""), "cannot load the encoder 'name':")
+    assert_said_and_documented(run.text.replace("no-such/", ""), "cannot load the encoder 'name':")
     assert "Traceback" not in run.text
 
 
 @pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit")
-def test_too_little_memory(items: Path) -> None:
+def test_too_little_memory_is_explained(items: Path) -> None:
     # the random projection alone would take 763 GiB
     arguments = embedding_job(items, {"model": "hashing", "dim": 100_000_000})
     said = failure("prlimit", f"--as={64 << 30}", *SNAKEMAKE, items, "--cores", "1", *arguments)
     assert "error: out of memory (Unable to allocate" in said
-    explained(said, "give the job more, or make it need less")
+    assert_said_and_documented(said, "give the job more, or make it need less")
     assert "see docs/troubleshooting.md" in said
     assert "Traceback" not in said
 
 
-def test_faiss_is_not_installed(tiny_run: tuple[Path, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_faiss_that_is_not_installed_is_explained(
+    tiny_run: tuple[Path, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = tmp_path / "work"
     shutil.copytree(tiny_run[0], directory)
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['faiss'] = None\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     arguments = ["--forcerun", "train_faiss", "--configfile", TINY, "--", "results/tiny/faiss/index.faiss"]
     said = failure(*SNAKEMAKE, directory, "--cores", "2", *arguments)
-    explained(said, "install requirements.txt for the Python that runs this, or use --sdm conda")
+    assert_said_and_documented(said, "install requirements.txt for the Python that runs this, or use --sdm conda")
     assert "Traceback" not in said
 
 
@@ -184,7 +189,7 @@ def unprivileged() -> list[str]:
     ],
     ids=["results", "all"],
 )
-def test_a_directory_that_cannot_be_written(
+def test_a_directory_that_cannot_be_written_is_named(
     items: Path, tmp_path: Path, unprivileged: list[str], closed: str, message: str
 ) -> None:
     directory = tmp_path / "work"
@@ -195,7 +200,7 @@ def test_a_directory_that_cannot_be_written(
     said = failure(*unprivileged, *SNAKEMAKE, directory, "--cores", "1", *arguments)
     (tmp_path / closed).chmod(0o755)
     said = said.replace("results/three/embeddings", "results/…").replace(str(directory), "/…")
-    explained(said, message)
+    assert_said_and_documented(said, message)
     assert "PermissionError" in said
 
 

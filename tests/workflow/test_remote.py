@@ -71,7 +71,7 @@ def test_files_by_http_give_what_local_ones_give(by_path: Path, tmp_path: Path) 
         check_made_as_by_path(tmp_path, by_path)
 
         again = call_snakemake(tmp_path, "-n", "--configfile", config, "--", *TARGETS)
-        assert "Nothing to be done" in again.text
+        assert again.finds_all_made, again.text
         os.utime(served / "purchases.csv")
         newer = call_snakemake(tmp_path, "-n", "--configfile", config, "--", *TARGETS)
         assert newer.rules["preprocess"] == 1
@@ -84,24 +84,12 @@ def test_files_in_s3_give_what_local_ones_give(by_path: Path, bucket: str, tmp_p
     check_made_as_by_path(tmp_path, by_path)
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"items": "gopher://host/catalogue.csv"}, "gopher://host/catalogue.csv: no storage plugin that is installed"),
-        ({"items": "http://me:secret@host/catalogue.csv"}, "an address at host names a user"),
-        ({"load": {"rqkmeans_2x8": "s3://shop/rqkmeans_2x8"}}, "expected a folder of this machine"),
-    ],
-)
-def test_an_address_that_cannot_be_used_is_named_before_anything_runs(
-    tmp_path: Path, change: dict[str, object], words: str
-) -> None:
+def test_an_address_that_cannot_be_used_is_named_before_anything_runs(tmp_path: Path) -> None:
+    """By a rule; test_configuration.py has the other addresses that are refused."""
     config = shop_config()
-    config["datasets"]["shop"] |= change
+    config["datasets"]["shop"]["items"] = "gopher://host/catalogue.csv"
     write_shop(tmp_path)
-    run = call_snakemake(
-        *(tmp_path, "-n", "--configfile", overlay(tmp_path / "shop.yaml", config)),
-        *("--", "results/shop/rqkmeans_2x8/items.parquet"),
-    )
+    target = "results/shop/rqkmeans_2x8/items.parquet"
+    run = call_snakemake(tmp_path, "-n", "--configfile", overlay(tmp_path / "shop.yaml", config), "--", target)
     assert not run.ok
-    assert words in run.text
-    assert "secret" not in run.text
+    assert "gopher://host/catalogue.csv: no storage plugin that is installed" in run.text

@@ -2,11 +2,15 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snake import ROOT, TINY, Run, call_snakemake, overlay
+from snake import ROOT, TINY, Run, call_snakemake, copy_project, overlay
+
+from bench import sweep
 
 TARGETS = ("all", "results/offline_eval.csv")
 
@@ -28,7 +32,7 @@ SEARCHED = {"evaluate_controls", "collect_evaluations", "collect_slices", "proxi
 ASKED = {*QUERIED, *COMPARED}
 NOTHING: set[str] = set()
 
-ENCODER_KEYS = ("revision", "pooling", "normalize", "max_tokens", "precision")
+ENCODER_KEYS = ("revision", "pooling", "prompt", "normalize", "max_tokens", "precision")
 
 RQVAE = {"train_rqvae", *ENCODED}
 VQVAE = {"train_vqvae", *ENCODED}
@@ -49,21 +53,14 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "run.seeds": ({"run": {"seeds": [0, 1]}}, {*TRAINED, *ENCODED}),
     "datasets.tiny.shards": (dataset(shards=3), EMBEDDED),
     "datasets.tiny.generate": (dataset(generate={"users": 601}), GENERATED),
-    "download.base_url": ({"download": {"base_url": "https://example.org"}}, NOTHING),
-    "download.retries": ({"download": {"retries": 1}}, NOTHING),
-    "download.timeout": ({"download": {"timeout": 5}}, NOTHING),
     "preprocess.k_core": (dataset(preprocess={"k_core": 2}), PREPROCESSED),
     "preprocess.repeats": ({"preprocess": {"repeats": "last"}}, PREPROCESSED),
     "preprocess.split": ({"preprocess": {"split": {"timestamps": [1, 2]}}}, PREPROCESSED),
     "preprocess.ties": ({"preprocess": {"ties": "shuffle"}}, PREPROCESSED),
-    "preprocess.seed": ({"preprocess": {"seed": 3}}, NOTHING),
-    "preprocess.max_malformed": ({"preprocess": {"max_malformed": 0.5}}, NOTHING),
     "embeddings.dim": (dataset(embeddings={"dim": 40}), EMBEDDED),
     "embeddings.seed": (dataset(embeddings={"seed": 1}), EMBEDDED),
     "embeddings.text": (dataset(embeddings={"text": "{title} {store}"}), EMBEDDED),
     "embeddings.dtype": (dataset(embeddings={"dtype": "float32"}), EMBEDDED),
-    # what the dataset replaces is not read
-    "embeddings.model": ({"embeddings": {"model": "hashing"}}, NOTHING),
     # test_configuration.py has every option of every method
     "tokenizers.rqkmeans.kmeans_iters": ({"tokenizers": {"rqkmeans": {"kmeans_iters": 3}}}, RQKMEANS),
     # it changes how vectors are encoded, and nothing that is learnt
@@ -80,9 +77,6 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "faiss.normalize": ({"faiss": {"normalize": False}}, {*FAISS, *ASKED}),
     "evaluation.split": ({"evaluation": {"split": "valid"}}, ASKED),
     "evaluation.query": ({"evaluation": {"query": "mean"}}, ASKED),
-    # of no query but `decay`
-    "evaluation.decay": ({"evaluation": {"decay": 0.5}}, NOTHING),
-    "evaluation.history": ({"evaluation": {"history": 5}}, NOTHING),
     "evaluation.max_users": ({"evaluation": {"max_users": 100}}, ASKED),
     "evaluation.candidates": ({"evaluation": {"candidates": ["exact", "prefix", "probe"]}}, EVALUATED),
     "evaluation.min_candidates": ({"evaluation": {"min_candidates": 50}}, ASKED - {"evaluate_peers"}),
@@ -93,18 +87,26 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "evaluation.permutations": ({"evaluation": {"permutations": 100}}, {"compare", "collect_comparisons"}),
     # another number of threads learns other codes, and other indexes
     "compute.training_threads": ({"compute": {"training_threads": 1}}, {*TRAINED, *ENCODED, *FAISS, *RANKED}),
-    **{
-        f"compute.{key}": ({"compute": {key: value}}, NOTHING)
-        for key, value in {
-            "device": "auto",
-            "threads": 3,
-            "embed_batch_size": 8,
-            "compile_encoder": True,
-            "encode_batch_size": 64,
-            "codeword_block": 32,
-            "duckdb_mb": 500,
-        }.items()
-    },
+}
+# keys that no result of the tiny run depends on
+UNREAD: dict[str, Any] = {
+    "download.base_url": "https://example.org",
+    "download.retries": 1,
+    "download.timeout": 5,
+    "preprocess.seed": 3,
+    "preprocess.max_malformed": 0.5,
+    # what the dataset replaces is not read
+    "embeddings.model": "hashing",
+    # of no query but `decay`
+    "evaluation.decay": 0.5,
+    "evaluation.history": 5,
+    "compute.device": "auto",
+    "compute.threads": 3,
+    "compute.embed_batch_size": 8,
+    "compute.compile_encoder": True,
+    "compute.encode_batch_size": 64,
+    "compute.codeword_block": 32,
+    "compute.duckdb_mb": 500,
 }
 # keys that the tiny run has no use for, and where they are tested
 ELSEWHERE = {
@@ -123,17 +125,39 @@ def whole_run(tiny_run: tuple[Path, Run], tmp_path_factory: pytest.TempPathFacto
     return directory
 
 
-def planned(directory: Path, *configs: Path, root: Path = ROOT) -> set[str]:
-    """The rules that a dry run plans, but for the target itself."""
+def plan_of(directory: Path, *configs: Path, root: Path = ROOT) -> Run:
+    """A dry run of every target."""
     plan = call_snakemake(directory, "-n", "--configfile", TINY, *configs, "--", *TARGETS, root=root)
     assert plan.ok, plan.text
-    return set() if "Nothing to be done" in plan.text else set(plan.rules) - {"all"}
+    return plan
+
+
+def planned(directory: Path, *configs: Path, root: Path = ROOT) -> set[str]:
+    """The rules that a dry run plans, but for the target itself."""
+    plan = plan_of(directory, *configs, root=root)
+    return set() if plan.finds_all_made else set(plan.rules) - {"all"}
+
+
+def reasons(plan: Run) -> list[str]:
+    """What a plan says of each job: its rule, and why it runs."""
+    return [
+        line.strip() for line in plan.text.splitlines() if line.lstrip().startswith(("rule ", "localrule ", "reason:"))
+    ]
 
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_a_key_plans_what_depends_on_it(key: str, whole_run: Path, tmp_path: Path) -> None:
     change, expected = CHANGES[key]
     assert planned(whole_run, overlay(tmp_path / "change.yaml", change)) == expected
+
+
+def test_keys_that_no_result_depends_on_plan_nothing(whole_run: Path, tmp_path: Path) -> None:
+    change: dict[str, dict[str, Any]] = {}
+    for key, value in UNREAD.items():
+        section, option = key.split(".")
+        change.setdefault(section, {})[option] = value
+    plan = plan_of(whole_run, overlay(tmp_path / "change.yaml", change))
+    assert plan.finds_all_made, reasons(plan)
 
 
 def test_every_key_is_in_the_table() -> None:
@@ -146,47 +170,33 @@ def test_every_key_is_in_the_table() -> None:
         for section, names in definitions.items()
     }
     keys = {f"{section}.{key}" for section, options in sections.items() for key in options["properties"]}
-    assert keys - {"embeddings.model"} <= CHANGES.keys() | ELSEWHERE.keys()
+    assert keys <= CHANGES.keys() | UNREAD.keys() | ELSEWHERE.keys()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A copy of the project, to be edited."""
-    copy = tmp_path / "project"
-    for name in ("rules", "workflow_scripts", "semid", "schemas", "envs", "profiles"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "config.yaml"):
-        shutil.copy2(ROOT / name, copy / name)
-    return copy
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, which tests edit and leave as it was."""
+    return copy_project(tmp_path_factory.mktemp("project") / "project")
 
 
-def edit(file: Path, before: str, after: str) -> None:
+@contextmanager
+def edited(file: Path, before: str, after: str) -> Iterator[None]:
     text = file.read_text(encoding="utf-8")
     assert before in text
     file.write_text(text.replace(before, after, 1), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(text, encoding="utf-8")
 
 
+# what is edited: the file, the text before and after, and the rules that it plans
 EDITS: dict[str, tuple[str, str, str, set[str]]] = {
-    "a docstring": (
+    "a kernel": (
         "semid/quantizers/kernels/nearest.py",
-        '"""The nearest codeword',
-        '"""Of codewords the nearest',
-        NOTHING,
-    ),
-    "a comment": ("semid/files.py", "import os", "import os  # of the operating system", NOTHING),
-    "the text of an option": ("semid/quantizers/rqkmeans.py", "1 is greedy", "1 is the greedy way", NOTHING),
-    "what a log says": ("semid/jobs/log.py", "done in", "finished in", NOTHING),
-    "another method in the table": (
-        *(
-            "semid/methods.py",
-            "_METHODS = (",
-            '_METHODS = (\n    Method("new", "flat", "semid.quantizers.vqvae:VQVAE", False, ""),',
-        ),
-        NOTHING,
-    ),
-    "another source in the table": (
-        *("semid/data/sources/registry.py", "SOURCES = {", 'SOURCES = {\n    "new": "semid.data.sources.table:Table",'),
-        NOTHING,
+        "import torch\n",
+        "import torch\n\nassert torch\n",
+        {*TRAINED, *ENCODED},
     ),
     "one method": (
         "semid/quantizers/vqvae.py",
@@ -195,39 +205,80 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         VQVAE,
     ),
     "the start of another method": (
-        *("semid/quantizers/rqkmeans.py", "\n\n\n@dataclass", "\n\nEDITED = 1\n\n\n@dataclass"),
+        "semid/quantizers/rqkmeans.py",
+        "\n\n\n@dataclass",
+        "\n\nEDITED = 1\n\n\n@dataclass",
         RQKMEANS,
     ),
-    "codes made elsewhere": ("semid/quantizers/external.py", "logger = ", "EDITED = 1\nlogger = ", NOTHING),
-    "the digests": ("semid/jobs/digests.py", "PACKAGE = ", "EDITED = 1\nPACKAGE = ", NOTHING),
     "what two methods share": (
-        *("semid/quantizers/autoencoder/selection.py", "MAX_ROLLBACKS = 2", "MAX_ROLLBACKS = 3"),
+        "semid/quantizers/autoencoder/selection.py",
+        "MAX_ROLLBACKS = 2",
+        "MAX_ROLLBACKS = 3",
         {"train_rqvae", "train_vqvae", *ENCODED},
     ),
     "one strategy": (
-        *(
-            "semid/retrieval/strategies/hamming1.py",
-            "def find_hamming1(",
-            "def nobody():\n    pass\n\n\ndef find_hamming1(",
-        ),
+        "semid/retrieval/strategies/hamming1.py",
+        "def find_hamming1(",
+        "def nobody():\n    pass\n\n\ndef find_hamming1(",
         EVALUATED,
     ),
     "a warning of scorecards": (
-        *("semid/scorecard/warnings.py", "LARGE_BUCKET = 0.1", "LARGE_BUCKET = 0.2"),
+        "semid/scorecard/warnings.py",
+        "LARGE_BUCKET = 0.1",
+        "LARGE_BUCKET = 0.2",
         {"score", "collect_scorecards", "collect_evaluations", "proxies"},
     ),
     "a script": ("workflow_scripts/collect_slices.py", "with job_log", "assert True\nwith job_log", {"collect_slices"}),
-    "the downloader": ("semid/data/download.py", "LONGEST_WAIT = 60.0", "LONGEST_WAIT = 61.0", NOTHING),
     "the words of the sample": ("semid/data/sample/vocabulary.toml", "Crepe Pan", "Pancake Pan", GENERATED),
     "parts": ("semid/parts.py", "import operator", "import operator\n\nassert operator", EMBEDDED),
+}
+# edits that no result depends on: the file, the text before and after
+WITHOUT_EFFECT: dict[str, tuple[str, str, str]] = {
+    "a docstring": (
+        "semid/quantizers/kernels/nearest.py",
+        '"""The nearest codeword',
+        '"""Of codewords the nearest',
+    ),
+    "a comment": ("semid/files.py", "import os", "import os  # of the operating system"),
+    "the text of an option": ("semid/quantizers/rqkmeans.py", "1 is greedy", "1 is the greedy way"),
+    "what a log says": ("semid/jobs/log.py", "done in", "finished in"),
+    "another method in the table": (
+        "semid/methods.py",
+        "_METHODS = (",
+        '_METHODS = (\n    Method("new", "flat", "semid.quantizers.vqvae:VQVAE", False, ""),',
+    ),
+    "another source in the table": (
+        "semid/data/sources/registry.py",
+        "SOURCES = {",
+        'SOURCES = {\n    "new": "semid.data.sources.table:Table",',
+    ),
+    "codes made elsewhere": ("semid/quantizers/external.py", "logger = ", "EDITED = 1\nlogger = "),
+    "the digests": ("semid/jobs/digests.py", "PACKAGE = ", "EDITED = 1\nPACKAGE = "),
+    "the downloader": ("semid/data/download.py", "LONGEST_WAIT = 60.0", "LONGEST_WAIT = 61.0"),
 }
 
 
 @pytest.mark.parametrize("what", EDITS)
 def test_an_edit_plans_what_runs_it(what: str, whole_run: Path, project: Path) -> None:
     file, before, after, expected = EDITS[what]
-    edit(project / file, before, after)
-    assert planned(whole_run, root=project) == expected
+    with edited(project / file, before, after):
+        assert planned(whole_run, root=project) == expected
+
+
+def test_edits_that_no_result_depends_on_plan_nothing(whole_run: Path, project: Path) -> None:
+    with ExitStack() as edits:
+        for file, before, after in WITHOUT_EFFECT.values():
+            edits.enter_context(edited(project / file, before, after))
+        plan = plan_of(whole_run, root=project)
+        assert plan.finds_all_made, reasons(plan)
+
+
+def test_the_tables_of_the_sweep_follow_from_what_a_run_writes(whole_run: Path) -> None:
+    tables = sweep.tables(whole_run / "results")
+    assert tables.keys() == sweep.TABLES.keys()
+    rows = tables["Recall at equal candidates"].splitlines()[2:]
+    assert {row.split(" | ")[0] for row in rows} == {"| rqkmeans_2x16", "| rqvae_2x16", "| vqvae_32"}
+    assert [title for title, table in tables.items() if len(table.splitlines()) == 2] == ["Which differences are real"]
 
 
 def test_a_change_of_ties_makes_the_manifests_of_tokenizers_anew(whole_run: Path, tmp_path: Path) -> None:
@@ -244,7 +295,8 @@ def test_another_config_of_a_loaded_tokenizer_encodes_anew(whole_run: Path, tmp_
     shutil.copytree(whole_run, directory)
     frozen = tmp_path / "frozen"
     shutil.copytree(directory / "results/tiny/rqkmeans_2x16", frozen)
-    load = overlay(tmp_path / "load.yaml", {"datasets": {"tiny": {"load": {"rqkmeans_2x16": str(frozen)}}}})
+    change = dataset(load={"rqkmeans_2x16": str(frozen)}) | {"run": {"tokenizers": ["rqkmeans_2x16"]}}
+    load = overlay(tmp_path / "load.yaml", change)
     run = call_snakemake(directory, "--configfile", TINY, load, "--", *TARGETS)
     assert run.ok, run.text
     assert "train_rqkmeans" not in run.rules

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from snake import call_snakemake, overlay
 from stages import differs
-from test_real_data import HERE, given_embeddings, working_directory
+from test_real_data import HERE, ONE_THREAD, given_embeddings, working_directory
 
 TOKENIZER = "rqkmeans_4x256"
 
@@ -25,7 +25,10 @@ def test_one_shard_and_five_give_the_same(
     for shards in (1, 5):
         config = yaml.safe_load((HERE / f"{dataset}.yaml").read_text())
         config["datasets"][dataset] |= {"embeddings": given_embeddings(folder), "shards": shards}
-        config |= {"faiss": faiss, "evaluation": {"max_users": 2000, "resamples": 100}}
+        config["faiss"] = faiss
+        config["tokenizers"] = {"rqkmeans": {"kmeans_iters": 3}}
+        config["evaluation"] = {"max_users": 2000, "resamples": 20, "budgets": [100]}
+        config["compute"] = ONE_THREAD
         run = call_snakemake(directory, "--configfile", overlay(directory / "given.yaml", config), "--", *outputs)
         assert run.ok, run.text
         assert run.rules["encode"] == shards
