@@ -9,6 +9,7 @@ Calls come as lines of JSON on standard input; the exit status of each goes to s
 ends the server.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -16,10 +17,13 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, NoReturn
 
 THREADS = ("OMP_NUM_THREADS", "GOTO_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -114,6 +118,43 @@ def forks_scripts(requests: socket.socket, start_interpreter: Callable) -> Calla
     return execute_script
 
 
+def end_after(work: Callable[[], None]) -> NoReturn:
+    """Do `work` and end as the interpreter does, except that it leaves to the system what is in memory.
+
+    To take that apart would first copy every page that the fork shares with the server, which takes longer than a plan.
+    """
+    status = 0
+    try:
+        work()
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    try:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # the interpreter's status where it cannot write what was printed
+        status = status or 120
+    finally:
+        os._exit(status)
+
+
+def run_call(ours: socket.socket, jobs: int) -> None:
+    """Run the command line of snakemake; `jobs` is the process that serves its jobs, which ends with it."""
+    script.PythonScript.execute_script = forks_scripts(ours, script.PythonScript.execute_script)
+    try:
+        cli.main()
+    finally:
+        ours.close()
+        os.waitpid(jobs, 0)
+
+
 if __name__ == "__main__":
     import faiss  # noqa: F401
     import jsonschema  # noqa: F401
@@ -137,12 +178,8 @@ if __name__ == "__main__":
     jobs = os.fork()
     if jobs == 0:
         ours.close()
-        run_job(next_job(theirs))
+        job = next_job(theirs)
+        end_after(partial(run_job, job))
     else:
         theirs.close()
-        script.PythonScript.execute_script = forks_scripts(ours, script.PythonScript.execute_script)
-        try:
-            cli.main()
-        finally:
-            ours.close()
-            os.waitpid(jobs, 0)
+        end_after(partial(run_call, ours, jobs))
