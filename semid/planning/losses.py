@@ -21,7 +21,7 @@ def loss_report(datasets: Iterable[str], since: float, root: Path = Path()) -> s
     for dataset in datasets:
         if any(log.stat().st_mtime >= since for log in (root / "logs" / dataset).rglob("*.log")):
             lines += _losses_of(dataset, since, root)
-    return "\n".join(["Lost on the way:", *map(_printable, lines)]) if lines else ""
+    return "\n".join(["Lost on the way, and warnings:", *map(_printable, lines)]) if lines else ""
 
 
 def _printable(line: str) -> str:

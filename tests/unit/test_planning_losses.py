@@ -46,7 +46,7 @@ def test_a_report_is_of_the_datasets_on_which_jobs_have_worked(tmp_path: Path) -
     os.utime(written(tmp_path, "lossy", LOST), (200, 200))
     names = ["before", "whole", "lossy", "absent"]
     report = loss_report(names, 150, tmp_path).splitlines()
-    assert report[:2] == ["Lost on the way:", "  lossy: 1,200 of 4,001 lines of reviews.csv could not be read"]
+    assert report[:2] == ["Lost on the way, and warnings:", "  lossy: 1,200 of 4,001 lines of reviews.csv could not be read"]
     assert report[-1] == "  lossy: data/lossy/stats.json and logs/lossy/preprocess.log say more"
     assert all(line.startswith("  lossy: ") for line in report[1:])
     assert loss_report(names[:2], 150, tmp_path) == ""
@@ -61,7 +61,7 @@ def test_what_jobs_warn_of_when_they_leave_out_vectors_or_codes_is_said_once(tmp
     log = written(tmp_path, "shop", NOTHING, "external_hand/import-00000-of-00001.log")
     log.write_text("10:00:00 reads codes\n10:00:01 warning: codes of 12 \x1b[31mitems for 10 items\n")
     assert loss_report(["shop"], 0, tmp_path).splitlines() == [
-        "Lost on the way:",
+        "Lost on the way, and warnings:",
         "  shop: v.npy: 12 vectors for 10 items",
         "  shop: codes of 12 ?[31mitems for 10 items",
     ]

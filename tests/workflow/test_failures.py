@@ -299,10 +299,10 @@ def test_what_was_lost_is_said_last(tmp_path: Path) -> None:
     assert run.ok, run.text
     # below is where Snakemake's own log is
     lines = run.text.strip().splitlines()
-    at = lines.index("Lost on the way:")
+    at = lines.index("Lost on the way, and warnings:")
     assert at > len(lines) - 8
     assert lines[at : at + 4] == [
-        "Lost on the way:",
+        "Lost on the way, and warnings:",
         "  lossy: 1 of 302 lines of reviews.csv could not be read",
         "  lossy: 2 of 302 rows of interactions were dropped (malformed: 1, wrong_type_timestamp: 1)",
         "  lossy: data/lossy/stats.json and logs/lossy/preprocess.log say more",
