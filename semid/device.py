@@ -4,6 +4,9 @@ import torch
 
 from semid.errors import InputError
 
+# jobs are not made anew because of another device, and so not because of how one is chosen
+__affects_results__ = False
+
 
 def resolve_device(name: str) -> torch.device:
     """The device `auto`, `cpu`, `mps` or `cuda` (also `cuda:1`) stands for; `auto` prefers cuda, then mps.

@@ -197,6 +197,8 @@ class Decoder:
             decoder._load(state, fitted)
         except InputError as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error}; {ADVICE}") from error
+        except FileNotFoundError:
+            raise
         except BROKEN as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; {ADVICE}") from error
         if not isinstance(decoder, cls):

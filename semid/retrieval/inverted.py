@@ -80,34 +80,36 @@ class InvertedIndex:
     def load(cls, folder: str | Path, core: CoreItems | None = None) -> Self:
         """Memory-map what :meth:`save` wrote; InputError when a file is missing, broken or of another index.
 
-        With `core`, items get their numbers among the core items instead of their rows in the item table.
+        With `core`, items get their numbers among the core items instead of their rows in the item table. An index that
+        does not hold every row of the table, since some items are not in the core, can only be read in this way.
         """
         remedy = ": build the inverted index again"
         index = cls(*(load_array(Path(folder) / f"{field}.npy", remedy) for field in FIELDS))
-        if not index._is_whole():
-            raise InputError(f"the three files in {folder} are not of one inverted index{remedy}")
-        if core is None:
-            return index
-        items = core.numbers(index.items)
-        if len(items) != len(core) or items.min() < 0:
-            raise InputError(f"the index in {folder} is not of the {len(core):,} core items{remedy}")
-        return replace(index, items=items)
+        if index._has_whole_buckets():
+            index = index if core is None else replace(index, items=core.numbers(index.items))
+            if index._names_each_item_once(len(index.items) if core is None else len(core)):
+                return index
+        raise InputError(f"the three files in {folder} are not of one inverted index{remedy}")
 
-    def _is_whole(self) -> bool:
-        """Return whether the arrays are of one index: buckets that follow each other, and name every item once."""
+    def _has_whole_buckets(self) -> bool:
+        """Return whether the arrays have the types and shapes of an index, whose buckets follow each other."""
         arrays = (self.codes, self.offsets, self.items)
         if not all(isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.size for array in arrays):
             return False
-        is_whole = (
+        return bool(
             (self.codes.ndim, self.items.ndim) == (2, 1)
             and self.offsets.shape == (len(self.codes) + 1,)
             and (self.offsets[0], self.offsets[-1]) == (0, len(self.items))
             and (self.offsets[1:] > self.offsets[:-1]).all()
+            and self.items.min() >= 0
         )
-        if not is_whole:
+
+    def _names_each_item_once(self, num_items: int) -> bool:
+        if len(self.items) != num_items or not 0 <= self.items.min() <= self.items.max() < num_items:
             return False
-        ordered = np.sort(self.items)
-        return bool(ordered[0] >= 0 and (ordered[1:] > ordered[:-1]).all())
+        is_there = np.zeros(num_items, bool)
+        is_there[self.items] = True
+        return bool(is_there.all())
 
     @property
     def num_items(self) -> int:

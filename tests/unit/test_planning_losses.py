@@ -46,7 +46,10 @@ def test_a_report_is_of_the_datasets_on_which_jobs_have_worked(tmp_path: Path) -
     os.utime(written(tmp_path, "lossy", LOST), (200, 200))
     names = ["before", "whole", "lossy", "absent"]
     report = loss_report(names, 150, tmp_path).splitlines()
-    assert report[:2] == ["Lost on the way, and warnings:", "  lossy: 1,200 of 4,001 lines of reviews.csv could not be read"]
+    assert report[:2] == [
+        "Lost on the way, and warnings:",
+        "  lossy: 1,200 of 4,001 lines of reviews.csv could not be read",
+    ]
     assert report[-1] == "  lossy: data/lossy/stats.json and logs/lossy/preprocess.log say more"
     assert all(line.startswith("  lossy: ") for line in report[1:])
     assert loss_report(names[:2], 150, tmp_path) == ""

@@ -351,7 +351,7 @@ def tiny_tokenizer() -> RQKMeans:
     """One whose codes all decode to zero."""
     tokenizer = RQKMeans(num_levels=2, codebook_size=4)
     tokenizer.mean_, tokenizer.directions_ = torch.zeros(3), torch.zeros(0, 3)
-    tokenizer.codebooks_, tokenizer.cluster_sizes_ = torch.zeros(2, 4, 3), torch.ones(2, 4)
+    tokenizer.codebooks_, tokenizer.cluster_sizes_ = torch.zeros(2, 4, 3), torch.ones(2, 4, dtype=torch.int64)
     return tokenizer
 
 
