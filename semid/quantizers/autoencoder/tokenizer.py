@@ -63,9 +63,7 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
         rows = self._training_rows(vectors, compute)
         generator = torch.Generator().manual_seed(self.seed)
         split = split_rows(rows, generator, compute.scratch)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            self._build(rows.shape[1])
+        self._build(rows.shape[1])
         self.to(compute.device)
         file = None
         if checkpoint is not None:
@@ -82,8 +80,14 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
         return self
 
     def _build(self, dim: int) -> None:
-        """Make an untrained model for vectors of width `dim`, without a history."""
-        model = Autoencoder(dim, self.sizes, self)
+        """Make an untrained model for vectors of width `dim`, without a history.
+
+        Its random weights follow from `seed`, and the global generators of torch stay as they were.
+        """
+        with torch.random.fork_rng(devices=[]):
+            # `torch.manual_seed` would also seed the generators of GPUs, which `fork_rng` does not restore here.
+            torch.random.default_generator.manual_seed(self.seed)
+            model = Autoencoder(dim, self.sizes, self)
         self._forget()
         self.model_ = model
         self.history_ = []
