@@ -125,6 +125,15 @@ def lock(file: IO[Any]) -> bool:
     return True
 
 
+def reserve_room(file: IO[Any], size: int) -> None:
+    """Reserve `size` bytes of the disk for an open file, since a page that finds no room would end the process.
+
+    It does nothing on macOS, which cannot reserve room in this way. Raises `OSError` when the disk has no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+
+
 def is_full_disk(error: BaseException) -> bool:
     """Whether an error comes from a full disk or a quota. Errors of C++ and Rust say so in their message alone."""
     return getattr(error, "errno", None) in NO_ROOM or any(os.strerror(number) in str(error) for number in NO_ROOM)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from annotated_types import BaseMetadata, Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen
 
 from semid.checks.annotations import Choices, KeysOf, Pattern, Worded, at_encode, unique_items
 
@@ -76,7 +76,8 @@ def expected_of(hint: Any) -> Expected | None:
 
     Known are int, float, str, bool, Literal, tuples and lists of one type, mappings of one type, a type or None, and
     with Annotated the ranges Ge, Gt, Le, Lt, MinLen, MaxLen, :class:`Choices`, :class:`Pattern`, :class:`KeysOf` and
-    :class:`Worded`.
+    :class:`Worded`. Raises `TypeError` for one of these, or another annotation of annotated-types, that the type does
+    not know, since it would not be checked: a range belongs to the type itself, as in `Annotated[int, Ge(1)] | None`.
     """
     metadata: tuple[Any, ...] = ()
     if get_origin(hint) is Annotated:
@@ -113,13 +114,19 @@ def object_schema(kind: type) -> dict[str, Any]:
 
 def _expected_of(hint: Any, metadata: tuple[Any, ...]) -> Expected | None:
     origin, arguments = get_origin(hint), get_args(hint)
+    is_list = origin in (tuple, list, Sequence) and (origin is not tuple or arguments[1:] == (...,))
+    whole = next((entry for entry in metadata if isinstance(entry, Choices | Pattern | KeysOf)), None)
+    known = _known_annotations(hint, is_list, whole)
     for entry in metadata:
-        if isinstance(entry, Choices) and hint is str:
-            return _choice(tuple(entry.names))
-        if isinstance(entry, Pattern):
-            return _pattern(entry)
-        if isinstance(entry, KeysOf):
-            return _keys_of(entry.kind)
+        is_rule = isinstance(entry, Choices | Pattern | KeysOf | BaseMetadata | GroupedMetadata)
+        if (is_rule or entry is unique_items) and not isinstance(entry, known):
+            raise TypeError(f"an annotation would not be checked beside {hint}: {entry!r}")
+    if isinstance(whole, Choices):
+        return _choice(tuple(whole.names))
+    if isinstance(whole, Pattern):
+        return _pattern(whole)
+    if isinstance(whole, KeysOf):
+        return _keys_of(whole.kind)
     if hint is bool:
         return Expected("true or false", "true or false", lambda v: isinstance(v, bool), {"type": "boolean"})
     if hint in (int, float):
@@ -128,13 +135,24 @@ def _expected_of(hint: Any, metadata: tuple[Any, ...]) -> Expected | None:
         return _text(metadata)
     if origin is Literal:
         return _choice(arguments)
-    if origin in (tuple, list, Sequence) and (origin is not tuple or arguments[1:] == (...,)):
+    if is_list:
         return _several(expected_of(arguments[0]), metadata)
     if origin in (dict, Mapping):
         return _map(expected_of(arguments[1]))
     if origin in (Union, UnionType):
         return _either([argument for argument in arguments if argument is not NoneType], NoneType in arguments)
     return None
+
+
+def _known_annotations(hint: Any, is_list: bool, whole: Any) -> tuple[type, ...]:
+    """The classes of the annotations that are checked beside a type hint; `whole` is one that says all of a value."""
+    if whole is not None:
+        return (type(whole),) if hint is str or not isinstance(whole, Choices) else ()
+    if hint in (int, float):
+        return (Ge, Gt, Le, Lt)
+    if hint is str:
+        return (MinLen,)
+    return (MinLen, MaxLen, type(unique_items)) if is_list else ()
 
 
 def _number(kind: type, metadata: Sequence[Any]) -> Expected:

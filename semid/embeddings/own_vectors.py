@@ -52,7 +52,10 @@ def align(settings: OwnVectors, item_ids: Any, items_path: str | Path | None = N
     refuse_repeated_ids(path, items.filter(pa.array(repeated)))
     missing = items.filter(pa.array(rows < 0))
     if len(missing) == len(items) > 0:
-        raise InputError(f"{path}: none of its ids is an item: ids {first_few(shown)}; items {first_few(items)}")
+        raise InputError(
+            f"{path}: none of its {row} ids is one of these {len(items)} items: ids {first_few(shown)}; "
+            f"items {first_few(items)}"
+        )
     if len(missing):
         raise InputError(
             f"{path}: {len(missing)} of {len(items)} items have no vector: {first_few(missing)}; "

@@ -1,6 +1,5 @@
 """The sharded store of item embeddings: parts as `.npy` files, and a manifest that is written last."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from semid.errors import InputError
-from semid.files import full_disk_names, open_array, read_json, sha256_of, whole_file, write_json
+from semid.files import full_disk_names, open_array, read_json, reserve_room, sha256_of, whole_file, write_json
 from semid.items import CoreItems, items_in_train
 from semid.parts import Parts
 from semid.progress import Progress
@@ -71,10 +70,8 @@ def create_array(path: str | Path, rows: int, dim: int, dtype: str) -> np.memmap
     """A writable memmap `[rows, dim]` of a new `.npy` file; `OSError` when the disk has no room for it."""
     with full_disk_names(Path(path)):
         array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=(rows, dim))
-        # a disk that fills up later would end the process by SIGBUS; macOS cannot reserve room in this way
-        if hasattr(os, "posix_fallocate"):
-            with open(path, "r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, Path(path).stat().st_size)
+        with open(path, "r+b") as file:
+            reserve_room(file, Path(path).stat().st_size)
     return array
 
 

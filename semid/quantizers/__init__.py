@@ -14,6 +14,7 @@ from semid.quantizers.external import ExternalCodes
 from semid.quantizers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from semid.quantizers.opq import OPQ as OPQ
     from semid.quantizers.rqkmeans import RQKMeans as RQKMeans
     from semid.quantizers.rqvae import RQVAE as RQVAE
     from semid.quantizers.vqvae import VQVAE as VQVAE

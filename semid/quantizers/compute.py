@@ -16,14 +16,15 @@ from semid.quantizers.kernels.blocks import empty_tensor
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and in which blocks to compute, which changes speed and memory but never what is learnt.
+    """Where to compute, and in which blocks: this changes speed, memory, and the rounding of float32.
 
     `device` is `cpu`, `mps`, `cuda` (also `cuda:1`), or `auto`, which becomes the first of cuda, mps and cpu that is
-    here. `batch_size` rows are encoded at once, and `codeword_block` codewords are compared at once, except by a beam,
-    which compares fewer rows with all codewords of a level. `scratch` is a folder for the training rows, and for all
-    that is as large, in files that need no memory; None keeps them in memory. A device other than the CPU holds them
-    in its own memory. Raises `InputError` for an option out of its range, and for a device that
-    this machine does not have.
+    here. `batch_size` rows are encoded at once, and `codeword_block` codewords are compared at once. Two parts choose
+    their own blocks: a beam compares fewer rows with all codewords of a level, and OPQ trains on 2,048 rows at a time,
+    because rounding adds up over the updates of its rotation. `scratch` is a folder where the training rows, and
+    tensors as large, lie in files instead of memory; None keeps them in memory. On a device other than the CPU they
+    lie in the memory of the device. Raises `InputError` for an option out of its range, and for a device that this
+    machine does not have.
     """
 
     device: Annotated[str, doc("The device to compute on: auto, cpu, mps, cuda, or cuda:1 and so on.")] = "cpu"

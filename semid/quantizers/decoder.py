@@ -131,15 +131,18 @@ class Decoder:
     def save_model(self, path: str | Path) -> None:
         """Write learnt tensors and what training decided to one safetensors file, as :mod:`semid.pretrained` says.
 
-        A `config.json` beside the file is removed first, since it would be that of another model. When JSON cannot hold
-        the metadata, `InputError` is raised and the files stay as they are.
+        Where the file is called `model.safetensors`, the `config.json` beside it is removed first, since it describes
+        the model that is replaced. When JSON cannot hold the metadata, `InputError` is raised and the files stay as
+        they are.
         """
         self._check_fitted()
-        path, header = Path(path), header_text(self._description())
+        path = Path(path)
+        header = header_text(self._description())
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        # a folder without config.json is no tokenizer: an interruption never pairs a new model with an old config
-        (path.parent / CONFIG_FILE).unlink(missing_ok=True)
+        if path.name == MODEL_FILE:
+            # a folder without config.json is no tokenizer: an interruption never pairs a new model with an old config
+            (path.parent / CONFIG_FILE).unlink(missing_ok=True)
         with whole_file(path) as temporary:
             save_file(tensors, temporary, {HEADER_ENTRY: header})
 
@@ -195,6 +198,9 @@ class Decoder:
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}
             check_tensors(model, state, decoder._tensors(fitted["dim"]))
             decoder._load(state, fitted)
+        except FileNotFoundError:
+            # The message names the file, and a folder without it is no tokenizer.
+            raise
         except InputError as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error}; {ADVICE}") from error
         except FileNotFoundError:

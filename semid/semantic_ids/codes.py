@@ -1,5 +1,6 @@
 """Code files: one part of codes for each part of the embeddings."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,18 @@ def open_codes(paths: Sequence[str | Path]) -> Parts:
             )
         parts.append(part)
     return Parts(parts)
+
+
+def level_columns(path: str | Path, names: Sequence[str]) -> list[str]:
+    """Return those `names` of the columns of the table `path` that hold a level each, from `c0` or `c1` on, in order.
+
+    Raises `InputError` when a level is missing among them.
+    """
+    levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c(0|[1-9][0-9]*)", name))
+    first = levels[0] if levels else 1
+    if levels and (first > 1 or levels != list(range(first, first + len(levels)))):
+        raise InputError(f"{path}: columns c{first} to c{levels[-1]} with gaps; its columns are {', '.join(names)}")
+    return [f"c{level}" for level in levels]
 
 
 def code_strings(codes: np.ndarray) -> pa.Array:

@@ -76,7 +76,7 @@ def align_codes(
     with Progress(len(items), "importing codes", "items") as progress:
         for ids, block in batches:
             if not rows:
-                codes, shown = np.empty((len(items), block.shape[1]), np.int64), ids[:SHOWN].to_pylist()
+                codes, shown = np.empty((len(items), block.shape[1]), np.int64), ids[: SHOWN + 1].to_pylist()
             if block.shape[1] != codes.shape[1]:
                 raise InputError(
                     f"{source}: {ids[0].as_py()!r} has {block.shape[1]} codes, {shown[0]!r} has {codes.shape[1]}; "
@@ -100,7 +100,7 @@ def align_codes(
     missing = items.filter(pa.array(row_of_item < 0))
     if len(missing) == len(items) > 0:
         raise InputError(
-            f"{source}: none of its ids is one of {len(items)} items: ids {first_few(shown)}; "
+            f"{source}: none of its {rows} ids is one of these {len(items)} items: ids {first_few(shown)}; "
             f"items {first_few(items)}. Where ids are numbers, item2id names the file that says whose"
         )
     if len(missing):

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from semid.errors import InputError
 from semid.files import parse_json
 from semid.ids import WHOLE_FLOAT, first_few, id_strings, plain_values, reading_table
+from semid.semantic_ids.codes import level_columns
 
 # The second name is that of OpenOneRec.
 ID_COLUMNS = ("item_id", "pid")
@@ -147,10 +148,7 @@ def _code_of_json(value: Any) -> CodeOfJson | None:
 def _parquet_batches(path: Path) -> Iterator[Batch]:
     with pq.ParquetFile(path) as file:
         item, columns = _columns(path, file.schema_arrow.names)
-        row = 0
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=[item, *columns]):
-            yield _batch(path, batch, item, columns, row)
-            row += len(batch)
+        yield from _read_batches(path, file.iter_batches(ROWS_AT_ONCE, columns=[item, *columns]), item, columns)
 
 
 def _csv_batches(path: Path) -> Iterator[Batch]:
@@ -160,21 +158,18 @@ def _csv_batches(path: Path) -> Iterator[Batch]:
     # Values are read as text, so that 007 and 7 remain two items.
     types = dict.fromkeys(columns, pa.string()) | {item: pa.large_string()}
     convert = pa.csv.ConvertOptions(column_types=types, include_columns=[item, *columns], strings_can_be_null=False)
-    with pa.csv.open_csv(path, pa.csv.ReadOptions(block_size=CSV_BLOCK), convert_options=convert) as batches:
-        row = 0
-        for batch in batches:
-            yield _batch(path, batch, item, columns, row)
-            row += len(batch)
+    # Columns that are not read may hold titles with line ends.
+    parse = pa.csv.ParseOptions(newlines_in_values=True)
+    read = pa.csv.ReadOptions(block_size=CSV_BLOCK)
+    with pa.csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as batches:
+        yield from _read_batches(path, batches, item, columns)
 
 
 def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
     """Return the column of ids and the columns of codes."""
     item = next((name for name in ID_COLUMNS if name in names), None)
-    levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c(0|[1-9]\d*)", name))
-    first = levels[0] if levels else 1
-    if levels and (first > 1 or levels != list(range(first, first + len(levels)))):
-        raise InputError(f"{path}: columns c{first} to c{levels[-1]} with gaps; its columns are {', '.join(names)}")
-    columns = [f"c{level}" for level in levels] or [name for name in CODE_COLUMNS if name in names][:1]
+    levels = level_columns(path, names)
+    columns = levels or [name for name in CODE_COLUMNS if name in names][:1]
     if item is None or not columns:
         alike = [name for name in names if name.lower() in {*ID_COLUMNS, *CODE_COLUMNS} and name != name.lower()]
         advice = f"; write {alike[0]!r} in lower case" if alike else ""
@@ -193,17 +188,26 @@ def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
     return item, columns
 
 
-def _batch(path: Path, batch: pa.RecordBatch, item: str, columns: list[str], row: int) -> Batch:
-    """Return ids and codes of a batch whose first row is `row` of the file."""
-    ids = id_strings(path, batch.column(item), row)
-    return Batch(ids, np.concatenate([_levels(path, batch.column(name), name, row) for name in columns], axis=1))
+def _read_batches(path: Path, batches: Iterable[pa.RecordBatch], item: str, columns: list[str]) -> Iterator[Batch]:
+    """Yield ids and codes of consecutive batches, which begin with the first row of the file."""
+    row = 0
+    first_texts: dict[str, pa.Scalar] = {}
+    for batch in batches:
+        if len(batch):
+            ids = id_strings(path, batch.column(item), row)
+            levels = [_levels(path, batch.column(name), name, row, first_texts) for name in columns]
+            yield Batch(ids, np.concatenate(levels, axis=1))
+            row += len(batch)
 
 
-def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
-    """Return codes int64 [m, L] of one column of numbers, of texts such as `"12-7"`, or of lists of numbers."""
+def _levels(path: Path, column: pa.Array, name: str, row: int, first_texts: dict[str, pa.Scalar]) -> np.ndarray:
+    """Return codes int64 [m, L] of one column of numbers, of texts such as `"12-7"`, or of lists of numbers.
+
+    The column begins at `row` of the file; `first_texts` as in :func:`_split_texts`.
+    """
     column = plain_values(column)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = _split_texts(path, column, name, row)
+        column = _split_texts(path, column, name, row, first_texts.setdefault(name, column[0]))
     elif pa.types.is_floating(column.type):
         # Whole numbers with gaps become floats in pandas; a fraction stays in the text and is refused below.
         column = pc.replace_substring_regex(pc.cast(column, pa.string()), WHOLE_FLOAT, r"\1")
@@ -227,16 +231,22 @@ def _levels(path: Path, column: pa.Array, name: str, row: int) -> np.ndarray:
     return pc.cast(texts, pa.int64()).to_numpy().reshape(-1, width)
 
 
-def _split_texts(path: Path, texts: pa.Array, name: str, row: int) -> pa.Array:
-    """Return lists of the numbers in texts, all of them in the form of the first: `"12-7"` or `"<a_12><b_7>"`."""
-    forms = pc.replace_substring_regex(texts, r"\d+", "0")
+def _split_texts(path: Path, texts: pa.Array, name: str, row: int, first_text: pa.Scalar) -> pa.Array:
+    """Return lists of the numbers in texts: `"12-7"`, or `"<a_12><b_7>"` with the letters of the first row.
+
+    `row` is the place of the texts in the file, and `first_text` the text in the first row of the file. Raises
+    `InputError` where the file has tokens and a text is not of its form.
+    """
     is_tokens = pc.match_substring_regex(texts, f"^{JOINED_TOKENS}$")
-    if pc.any(is_tokens).as_py():
-        other = pc.fill_null(pc.not_equal(forms, forms[0]), True)
+    begins_with_tokens = pc.match_substring_regex(first_text, f"^{JOINED_TOKENS}$")
+    if begins_with_tokens.as_py() or pc.any(is_tokens).as_py():
+        forms = pc.replace_substring_regex(texts, r"\d+", "0")
+        first_form = pc.replace_substring_regex(first_text, r"\d+", "0")
+        other = pc.fill_null(pc.not_equal(forms, first_form), True)
         if pc.any(other).as_py():
             at = pc.index(other, True).as_py()
             raise InputError(
-                f"{path}: row {row + at} holds {texts[at].as_py()!r} in {name!r}, row {row} {texts[0].as_py()!r}; "
+                f"{path}: row {row + at} holds {texts[at].as_py()!r} in {name!r}, row 0 {first_text.as_py()!r}; "
                 "expected tokens of the same levels in every row"
             )
         texts = pc.replace_substring_regex(texts, r"<\w+_(\d+)>\s*", r"\1-")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from semid.errors import InputError
 from semid.files import whole_file
 from semid.items import count_items, item_batches
-from semid.semantic_ids.codes import REMEDY, code_strings, open_codes
+from semid.semantic_ids.codes import REMEDY, code_strings, level_columns, open_codes
 
 ROWS_AT_ONCE = 1 << 18
 
@@ -43,15 +43,12 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
 def read_semantic_ids(path: str | Path) -> np.ndarray:
     """Read the codes [n, L] of a semantic-ID table, in its order, in the smallest unsigned dtype that holds them.
 
-    Raises `InputError` when the table has no columns of codes, or a code is missing or negative.
+    Raises `InputError` when the table has no columns of codes, and when a level or a code is missing or a code is
+    negative.
     """
     with pq.ParquetFile(path) as table:
         names = table.schema_arrow.names
-        columns = (
-            ["token"]
-            if "token" in names
-            else sorted((name for name in names if name[1:].isdecimal()), key=lambda name: int(name[1:]))
-        )
+        columns = ["token"] if "token" in names else level_columns(path, names)
         if not columns:
             raise InputError(f"{path}: columns are {', '.join(names)}; expected `token` or `c1`, `c2`, …")
         codes = np.empty((table.metadata.num_rows, len(columns)), np.uint8)

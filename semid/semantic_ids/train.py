@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semid.embeddings import EmbeddingStore, Rows, training_rows
+from semid.errors import InputError
 from semid.methods import METHODS
 from semid.naming import TokenizerName
 from semid.quantizers import Compute, Tokenizer
@@ -17,8 +18,9 @@ class TrainingFiles:
     """What training reads and writes.
 
     `embeddings` is the manifest of a store, `catalogue` the item table that says which items are trained on, `model`
-    the file to write. `start` is the model of the tokenizer to start from. A method that trains over epochs writes
-    `history`, a table with an epoch a row, and keeps a checkpoint in the folder of `model` until that is written.
+    the file to write. A method that trains over epochs keeps a checkpoint in the folder of `model` until that is
+    written. It begins from the tokenizer whose model is `start`, where that is given, and writes `history`, a table
+    with an epoch a row, where that is given.
     """
 
     embeddings: str | Path
@@ -41,19 +43,23 @@ def train_tokenizer(
     The folder `compute.scratch` is used with `max_train: 0` alone, where the training items may be more than memory
     holds. Raises `InputError` for what the tokenizer or the files do not allow.
     """
+    method = METHODS[TokenizerName.parse(name).method]
+    if files.start is not None and not method.keeps_history:
+        raise InputError(f"{name} takes no start: {method.name} does not train over epochs; leave {files.start} out")
     if arguments.get("max_train") != 0:
         compute = compute.in_memory()
     store, vectors = files.open_vectors()
     metadata = {"dataset": dataset, "embeddings": store.space, "device": compute.device}
-    tokenizer = METHODS[TokenizerName.parse(name).method].load()(**arguments, metadata=metadata)
-    if files.history is None:
+    tokenizer = method.load()(**arguments, metadata=metadata)
+    if not method.keeps_history:
         tokenizer.fit(vectors, compute)
         tokenizer.save_model(files.model)
         return
     checkpoint = Path(files.model).parent / "checkpoint"
     start = Tokenizer.from_model(files.start) if files.start else None
     tokenizer.fit(vectors, compute, start=start, checkpoint=checkpoint)
-    tokenizer.save_history(files.history)
+    if files.history is not None:
+        tokenizer.save_history(files.history)
     tokenizer.save_model(files.model)
     # not before the model is written: until then the checkpoint is the only copy of what was learnt
     shutil.rmtree(checkpoint)

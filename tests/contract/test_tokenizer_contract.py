@@ -235,6 +235,25 @@ def test_fit_neither_reads_nor_moves_the_global_random_state(case: str):
     assert torch.equal(tokenizer.codebooks_, dataclasses.replace(tokenizer).fit(VECTORS).codebooks_)
 
 
+@every_case
+def test_reading_does_not_move_the_global_random_state(case: str, tmp_path: Path):
+    fitted(case).save_pretrained(tmp_path)
+    before = torch.get_rng_state()
+    Tokenizer.from_pretrained(tmp_path)
+    Tokenizer.from_model(tmp_path / "model.safetensors")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@every_case
+def test_fit_does_not_seed_the_generators_of_other_devices(case: str, monkeypatch: pytest.MonkeyPatch):
+    def seed_all_devices(seed: int):
+        raise AssertionError("torch.manual_seed also seeds the generators of all GPUs")
+
+    monkeypatch.setattr(torch, "manual_seed", seed_all_devices)
+    tokenizer = make(case, epochs=1) if case.startswith(("rqvae", "vqvae")) else make(case)
+    tokenizer.fit(VECTORS)
+
+
 # inputs
 
 
@@ -934,6 +953,15 @@ def test_a_model_alone_is_the_tokenizer_encoding_by_default_options(case: str, t
         loaded.beam = 4
     np.testing.assert_array_equal(loaded.encode(VECTORS), tokenizer.encode(VECTORS))
     assert all(torch.equal(tensor, loaded._state()[name]) for name, tensor in tokenizer._state().items())
+
+
+def test_a_model_of_another_name_leaves_the_tokenizer_in_its_folder_as_it_is(tmp_path: Path):
+    fitted("rqkmeans").save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    fitted("opq").save_model(tmp_path / "rotated.safetensors")
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert type(Tokenizer.from_pretrained(tmp_path)) is RQKMeans
+    assert type(Tokenizer.from_model(tmp_path / "rotated.safetensors")).__name__ == "OPQ"
 
 
 def test_the_model_that_is_saved_does_not_depend_on_options_of_encoding(tmp_path: Path):

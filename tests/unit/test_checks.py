@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from annotated_types import Ge, Gt, Interval, Le, Lt, MaxLen, MinLen, MultipleOf
 from jsonschema import Draft202012Validator
 
 from semid.checks import (
@@ -92,6 +92,32 @@ def test_words_check_and_schema_agree(hint: Any, good: list[Any], bad: list[Any]
     for value in bad:
         assert not expected.holds(value), value
         assert not schema.is_valid(value), value
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        Annotated[int | None, Ge(1)],
+        Annotated[tuple[int, ...] | None, MinLen(1)],
+        Annotated[int, MinLen(1)],
+        Annotated[str, Ge(1)],
+        Annotated[str, MaxLen(3)],
+        Annotated[str, unique_items],
+        Annotated[bool, Ge(1)],
+        Annotated[tuple[int, ...], Ge(1)],
+        Annotated[dict[str, int], MinLen(1)],
+        Annotated[int, Interval(ge=1)],
+        Annotated[int, MultipleOf(2)],
+        Annotated[str | None, Choices(REGISTRY)],
+        Annotated[str, Choices(REGISTRY), MinLen(1)],
+        Annotated[str, Pattern("^x+$", "a row of x"), MaxLen(3)],
+        Annotated[Any, Ge(1)],
+    ],
+    ids=str,
+)
+def test_an_annotation_that_would_not_be_checked_is_an_error_of_the_declaration(hint: Any) -> None:
+    with pytest.raises(TypeError, match=r"would not be checked beside .*: "):
+        expected_of(hint)
 
 
 def test_infinity_and_nan_are_no_numbers() -> None:

@@ -199,7 +199,9 @@ def test_items_without_a_vector_are_counted_and_named(tmp_path: Path) -> None:
 
 def test_no_overlap_shows_ids_of_both_sides(tmp_path: Path) -> None:
     settings = OwnVectors(vectors=write_vectors(tmp_path), ids=write_ids(tmp_path, "txt"))
-    with pytest.raises(InputError, match=r"none of its ids is an item: ids '30', '4', .*; items 'B001', 'B002'"):
+    with pytest.raises(
+        InputError, match=r"none of its 5 ids is one of these 2 items: ids '30', '4', .*; items 'B001', 'B002'"
+    ):
         embed(tmp_path, settings, items=["B001", "B002"])
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import semid
 from semid.jobs.digests import code_digest, reached_modules
+from semid.methods import CLASSES, Method
 
 ROOT = Path(semid.__file__).parents[1]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
@@ -319,6 +320,13 @@ def test_workflow_scripts_reach_what_they_run() -> None:
     assert not any("semid.device" in reached for reached in modules.values())
     for name in modules.keys() - {"encode", "evaluate", "fit_external", "score", "train_tokenizer"}:
         assert not {module for module in modules[name] if module.startswith("semid.quantizers")}, name
+
+
+@pytest.mark.parametrize("method", CLASSES.values(), ids=CLASSES.keys())
+def test_a_script_reaches_the_class_of_a_method_by_its_public_name(method: Method, tmp_path: Path) -> None:
+    script = tmp_path / "own.py"
+    script.write_text(f"from semid.quantizers import {method.class_name}\n")
+    assert method.implementation.partition(":")[0] in reached_modules(script)
 
 
 def test_planning_needs_the_standard_library_alone() -> None:

@@ -2,7 +2,9 @@
 
 import copy
 import math
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from mixtures import mixture
 from torch import Tensor, nn
 
 from semid.errors import InputError
-from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans
+from semid.quantizers import OPQ, RQVAE, VQVAE, Compute, ExternalCodes, RQKMeans
 from semid.quantizers.autoencoder import trainer
 from semid.quantizers.autoencoder.ema import EMACodebook
 from semid.quantizers.autoencoder.gradient_estimators import rotation_trick
+from semid.quantizers.autoencoder.measures import held_out_error
 from semid.quantizers.autoencoder.state import Training
 from semid.quantizers.autoencoder.usage import usage_entropy
 
@@ -106,6 +109,27 @@ def test_a_start_from_vectors_of_another_width_is_refused():
     begin = RQKMeans(**SMALL, pca_dim=8).fit(VECTORS[:, :12])
     with pytest.raises(ValueError, match=r"12 wide.* 16"):
         RQVAE(**SMALL, **TRAINING, codebook_dim=8).fit(VECTORS, start=begin)
+
+
+@pytest.mark.parametrize("kind", [RQVAE, VQVAE, OPQ, ExternalCodes])
+@pytest.mark.parametrize("with_checkpoint", [False, True])
+def test_a_start_of_another_class_is_refused_with_the_class(kind: type, with_checkpoint: bool, tmp_path: Path):
+    sizes = {"codebook_size": 16} if kind is VQVAE else SMALL
+    training = {**TRAINING, "codebook_dim": 8, "epochs": 0} if kind in (RQVAE, VQVAE) else {}
+    given = {"codes": np.zeros((len(VECTORS), 3), np.int64)} if kind is ExternalCodes else {}
+    start = kind(**sizes, **training).fit(VECTORS, **given)
+    with pytest.raises(InputError, match=f"cannot start from a tokenizer of class {kind.__name__}; expected RQKMeans"):
+        RQVAE(**SMALL, **TRAINING, codebook_dim=8).fit(
+            VECTORS, start=start, checkpoint=tmp_path if with_checkpoint else None
+        )
+
+
+@pytest.mark.parametrize("with_checkpoint", [False, True])
+def test_a_start_that_is_not_fitted_is_refused(with_checkpoint: bool, tmp_path: Path):
+    with pytest.raises(InputError, match="this RQKMeans is not fitted: call fit"):
+        RQVAE(**SMALL, **TRAINING, codebook_dim=8).fit(
+            VECTORS, start=RQKMeans(**SMALL, pca_dim=8), checkpoint=tmp_path if with_checkpoint else None
+        )
 
 
 def test_a_start_with_a_beam_gives_its_codewords_which_are_chosen_greedily():
@@ -406,6 +430,41 @@ def test_the_usage_entropy_of_the_history_is_that_of_all_held_out_rows():
         latent = whole.latent(torch.from_numpy(held_out))
     expected = float(direct_entropy(latent, whole.codebooks_[0], whole.usage_temperature))
     assert whole.history_[0]["usage_entropy"][0] == pytest.approx(expected, rel=1e-4)
+
+
+class CountedRows:
+    """Rows whose blocks count how many of their copies on a device are alive at the same time."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self.rows = rows
+        self.alive: weakref.WeakSet[Tensor] = weakref.WeakSet()
+        self.most_alive = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def split(self, size: int) -> Iterator["CountedRows"]:
+        for part in self.rows.split(size):
+            block = CountedRows(part)
+            block.to = self._copy_of(part)
+            yield block
+
+    def _copy_of(self, part: Tensor) -> Callable[[str], Tensor]:
+        def to(device: str) -> Tensor:
+            copy = part.clone()
+            self.alive.add(copy)
+            self.most_alive = max(self.most_alive, len(self.alive))
+            return copy
+
+        return to
+
+
+def test_the_held_out_error_has_no_more_than_two_blocks_on_the_device():
+    model = RQVAE(**SMALL, **TRAINING, codebook_dim=8, epochs=0).fit(VECTORS).model_
+    rows = CountedRows(torch.from_numpy(VECTORS))
+    error = held_out_error(model, rows, Compute(batch_size=50))
+    assert error == held_out_error(model, rows.rows, Compute(batch_size=50))
+    assert 1 <= rows.most_alive <= 2 < len(VECTORS) / 50
 
 
 @pytest.mark.parametrize("update", ["ema", "gradient"])

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def test_a_folder_without_room_is_an_error_that_says_how_much_is_needed(tmp_path
         empty_tensor(1 << 38, 4, scratch=tmp_path)
     assert raised.value.filename == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system_that_cannot_reserve_room_makes_scratch_tensors_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # macOS has no such function
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    tensor = empty_tensor(1000, 4, scratch=tmp_path)
+    tensor.fill_(7)
+    assert float(tensor.sum()) == 28_000
 
 
 def test_selected_rows_are_those_of_the_index_in_its_order(tmp_path: Path):

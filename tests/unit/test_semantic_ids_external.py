@@ -190,7 +190,7 @@ def test_all_parts_have_the_dtype_that_the_largest_code_needs(tmp_path: Path) ->
     [
         (["b", "007", "b"], ["1-1", "1-2", "1-3"], "more than one code for 'b'; give each item one"),
         (["b", "007", "x", "y"], ["1-1"] * 4, "1 of 3 items have no code: 'ü x'. Every item needs one"),
-        (["0", "1", "2"], ["1-1"] * 3, "none of its ids is one of 3 items: ids '0'.*; items 'b', '007', .*item2id"),
+        (["0", "1", "2"], ["1-1"] * 3, "none of its 3 ids is one of these 3 items: ids '0'.*; items 'b', .*item2id"),
         (["b", "007", "ü x"], ["1-1", "1-2", "1-70000"], "the largest code is 70000, with 3 items: hashes"),
     ],
 )  # fmt: skip
@@ -208,6 +208,14 @@ def test_every_item_needs_one_code(
     with pytest.raises(InputError, match=message):
         imported(tmp_path, path, IDS)
     assert not (tmp_path / "part-0.npy").exists()
+
+
+def test_more_ids_than_are_shown_end_in_dots(tmp_path: Path) -> None:
+    columns = {"item_id": [f"x{number}" for number in range(6)], "token": range(6)}
+    path = write_parquet(tmp_path / "codes.parquet", columns)
+    message = "none of its 6 ids is one of these 3 items: ids 'x0', 'x1', 'x2', 'x3', 'x4', …; items 'b', '007', 'ü x'"
+    with pytest.raises(InputError, match=message):
+        imported(tmp_path, path, IDS)
 
 
 def test_levels_that_differ_between_batches_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,22 @@ def test_ten_levels_are_read_in_their_order(tmp_path: Path) -> None:
     assert read_semantic_ids(tmp_path / "out.parquet")[0].tolist() == list(range(1, 11))
 
 
+def test_columns_beside_the_codes_are_none_whatever_their_number(tmp_path: Path) -> None:
+    columns = {"p1": [9, 9], "c1": [1, 2], "x2": [9, 9], "c2": [3, 4], "v10": [9, 9], "c03": [9, 9]}
+    pq.write_table(pa.table({"item_id": ["a", "b"], **columns}), tmp_path / "out.parquet")
+    assert read_semantic_ids(tmp_path / "out.parquet").tolist() == [[1, 3], [2, 4]]
+    pq.write_table(pa.table({"p1": [9, 9]}), tmp_path / "out.parquet")
+    with pytest.raises(InputError, match=r"out\.parquet: columns are p1; expected `token` or `c1`"):
+        read_semantic_ids(tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize("levels", [(1, 3), (2, 3)])
+def test_a_table_with_a_level_missing_is_refused(tmp_path: Path, levels: tuple[int, ...]) -> None:
+    pq.write_table(pa.table({f"c{level}": [1] for level in levels}), tmp_path / "out.parquet")
+    with pytest.raises(InputError, match=rf"out\.parquet: columns c{levels[0]} to c{levels[-1]} with gaps"):
+        read_semantic_ids(tmp_path / "out.parquet")
+
+
 @pytest.mark.parametrize("tokens", [[0, None, 2], [0, -1, 2], [None, None, None]])
 def test_a_row_without_a_code_is_named(tmp_path: Path, tokens: list[int | None]) -> None:
     pq.write_table(pa.table({"token": pa.array(tokens, pa.int32())}), tmp_path / "out.parquet")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from semid.errors import InputError
-from semid.semantic_ids import read_external_codes
+from semid.semantic_ids import external_files, read_external_codes
 
 CODES = [[3, 5, 7], [0, 12, 200], [3, 5, 8]]
 IDS = ["a", "b", "c"]
@@ -99,6 +99,41 @@ def test_codes_that_became_floats_are_whole_numbers(tmp_path: Path) -> None:
 def test_no_column_of_codes_is_left_out_in_silence(tmp_path: Path, columns: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(parquet(tmp_path / "codes.parquet", **columns))
+
+
+@pytest.mark.parametrize(
+    ("texts", "row"),
+    [
+        (["<a_1><b_2>", "<a_3><b_4>", "<b_5><a_6>"], 2),
+        (["<a_1><b_2>", "3-4", "<a_5><b_6>"], 1),
+        (["1-2", "3-4", "<a_5><b_6>"], 2),
+    ],
+    ids=["letters exchanged", "tokens before numbers", "numbers before tokens"],
+)
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_tokens_have_the_form_of_the_first_row_of_the_file_in_every_batch(
+    tmp_path: Path, texts: list[str], row: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external_files, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(external_files, "CSV_BLOCK", 32)
+    path = tmp_path / f"codes.{kind}"
+    if kind == "parquet":
+        parquet(path, code_str=texts)
+    else:
+        path.write_text("item_id,code_str\n" + "".join(f"{10**20},{text}\n" for text in texts))
+    message = f"row {row} holds '{texts[row]}' in 'code_str', row 0 '{texts[0]}'; expected tokens of the same levels"
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def test_a_line_end_inside_quotes_ends_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(
+        f'{name},"A title\nof two lines",{"-".join(map(str, c))}\n' for name, c in zip(IDS, CODES, strict=True)
+    )
+    (tmp_path / "codes.csv").write_text(f"item_id,title,code_str\n{rows}")
+    assert_read(tmp_path / "codes.csv")
+    monkeypatch.setattr(external_files, "CSV_BLOCK", 48)
+    assert_read(tmp_path / "codes.csv")
 
 
 def test_our_own_table_has_the_codes_twice(tmp_path: Path) -> None:

@@ -21,8 +21,11 @@ def codes_of(model: Autoencoder, rows: Tensor, compute: Compute) -> Tensor:
 def held_out_error(model: Autoencoder, held_out: Tensor, compute: Compute) -> float:
     """Return the mean squared distance of held-out rows [n, dim] to their reconstruction."""
     encode = model.encoder(compute.codeword_block)
-    parts = [part.to(compute.device) for part in held_out.split(compute.batch_size)]
-    return sum(float((model.decode(encode(part)) - part).square().sum()) for part in parts) / len(held_out)
+    total = 0.0
+    for part in held_out.split(compute.batch_size):
+        rows = part.to(compute.device)
+        total += float((model.decode(encode(rows)) - rows).square().sum())
+    return total / len(held_out)
 
 
 @torch.inference_mode()

@@ -60,17 +60,22 @@ class AutoencoderOptions:
     codebook_update: Annotated[
         Literal["ema", "gradient"], doc("Codebooks follow by moving averages (`ema`), or by `gradient`.")
     ] = "ema"
-    decay: Annotated[float, Gt(0), Lt(1), doc("Decay of the moving averages of codewords and counts.")] = 0.99
-    eps: Annotated[float, Gt(0), doc("Laplace smoothing of the moving counts.")] = 1e-5
+    decay: Annotated[
+        float, Gt(0), Lt(1), doc("With `ema`, the decay of the moving averages of codewords and counts.")
+    ] = 0.99
+    eps: Annotated[float, Gt(0), doc("With `ema`, the Laplace smoothing of the moving counts.")] = 1e-5
     threshold_ema_dead_code: Annotated[
         float,
         Ge(0),
         Le(1),
         doc(
-            "A code whose moving count falls under this share of batch / K moves to a random residual; 0 revives none."
+            "With `ema`, a code whose moving count falls under this share of batch / K moves to a random residual; 0 "
+            "revives none. Codes that learn by `gradient` are never revived."
         ),
     ] = 0.02
-    kmeans_iters: Annotated[int, Ge(1), doc("Most Lloyd iterations a level of the initial k-means.")] = 25
+    kmeans_iters: Annotated[
+        int, Ge(1), doc("Without a start, the most Lloyd iterations of the initial k-means at each level.")
+    ] = 25
     commitment_weight: Annotated[float, Ge(0), doc("Pull of the encoder to the codewords, at every level.")] = 0.25
     usage_weight: Annotated[float, Ge(0), doc("Weight of the entropy of soft code usage in the loss.")] = 0.0
     usage_temperature: Annotated[float, Gt(0), doc("Temperature of the soft code usage behind that entropy.")] = 0.1

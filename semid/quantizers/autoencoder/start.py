@@ -10,12 +10,20 @@ from semid.errors import InputError
 from semid.quantizers.autoencoder.model import Autoencoder
 from semid.quantizers.autoencoder.options import AutoencoderOptions
 from semid.quantizers.compute import Compute, latent_rows
+from semid.quantizers.decoder import Decoder
 from semid.quantizers.kernels.kmeans import residual_kmeans
 from semid.quantizers.kernels.principal_components import distant_mean, principal_directions
 from semid.quantizers.kernels.sums import add_rows, empty_sums, mean_rows
 
 if TYPE_CHECKING:
     from semid.quantizers.rqkmeans import RQKMeans
+
+
+def check_start(start: Decoder) -> None:
+    """Raise `InputError` for a start that is no RQ-KMeans, or one that is not fitted."""
+    if not hasattr(start, "pca_dim"):
+        raise InputError(f"cannot start from a tokenizer of class {type(start).__name__}; expected RQKMeans")
+    start._check_fitted()
 
 
 @torch.no_grad()
@@ -26,13 +34,14 @@ def start_from_rqkmeans(model: Autoencoder, start: "RQKMeans", linear_start: boo
     wide, and the network has a linear start.
     """
     sizes = tuple(len(codebook) for codebook in model.codebooks)
-    shape, expected = tuple(start.codebooks_.shape), (len(sizes), max(sizes), model.width)
-    if start.dim != model.dim or shape != expected or start.sizes != sizes or not linear_start:
+    shape = tuple(start.codebooks_.shape)
+    expected_shape = (len(sizes), max(sizes), model.width)
+    if start.dim != model.dim or shape != expected_shape or start.sizes != sizes or not linear_start:
         raise InputError(
-            f"cannot start from codebooks of shape {shape}, level by level of {start.sizes} codes, on vectors "
-            f"{start.dim} wide: expected {expected} (levels, codebook_size, codebook_dim), of {sizes} "
-            f"codes, on {model.dim}, and linear_start; "
-            "start from the RQ-KMeans whose pca_dim is this codebook_dim, or use init: kmeans"
+            f"cannot start from codebooks of shape {shape} and sizes {start.sizes}, of vectors {start.dim} wide: "
+            f"expected shape {expected_shape} (levels, codebook_size, codebook_dim), sizes {sizes}, vectors "
+            f"{model.dim} wide, and linear_start; start from the RQ-KMeans whose pca_dim is this codebook_dim, or use "
+            "init: kmeans"
         )
     model.network.start(start.mean_, start.directions_ if start.pca_dim else torch.eye(model.dim))
     _start_codebooks(model, start.codebooks_, start.cluster_sizes_, batch_size)

@@ -14,7 +14,7 @@ from semid.quantizers.autoencoder.history import write_history
 from semid.quantizers.autoencoder.measures import codes_of
 from semid.quantizers.autoencoder.model import Autoencoder
 from semid.quantizers.autoencoder.options import AutoencoderOptions
-from semid.quantizers.autoencoder.start import start_from_rows, start_from_rqkmeans
+from semid.quantizers.autoencoder.start import check_start, start_from_rows, start_from_rqkmeans
 from semid.quantizers.autoencoder.state import Training, TrainingRows, split_rows
 from semid.quantizers.autoencoder.trainer import begin_training, train
 from semid.quantizers.autoencoder.usage import code_counts
@@ -58,14 +58,15 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
 
         `checkpoint` is a folder that holds, after every epoch, all that training needs to go on. The same call with the
         same rows, options, code, device and number of threads continues there, and ends as if it had never been
-        interrupted. The folder stays when training ends: remove it once the tokenizer is saved.
+        interrupted. The folder stays when training ends: remove it once the tokenizer is saved. Raises `InputError` for
+        a start that is no fitted RQ-KMeans of these sizes, and for vectors as any tokenizer does.
         """
+        if start is not None:
+            check_start(start)
         rows = self._training_rows(vectors, compute)
         generator = torch.Generator().manual_seed(self.seed)
         split = split_rows(rows, generator, compute.scratch)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            self._build(rows.shape[1])
+        self._build(rows.shape[1])
         self.to(compute.device)
         file = None
         if checkpoint is not None:
@@ -82,8 +83,14 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
         return self
 
     def _build(self, dim: int) -> None:
-        """Make an untrained model for vectors of width `dim`, without a history."""
-        model = Autoencoder(dim, self.sizes, self)
+        """Make an untrained model for vectors of width `dim`, without a history.
+
+        Its random weights follow from `seed`, and the global generators of torch stay as they were.
+        """
+        with torch.random.fork_rng(devices=[]):
+            # `torch.manual_seed` would also seed the generators of GPUs, which `fork_rng` does not restore here.
+            torch.random.default_generator.manual_seed(self.seed)
+            model = Autoencoder(dim, self.sizes, self)
         self._forget()
         self.model_ = model
         self.history_ = []

@@ -1,6 +1,5 @@
 """Blocks of float32 rows from any array, and tensors that lie in a file."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semid.files import reserve_room
 from semid.quantizers.kernels.inputs import Vectors, check_scale, check_values, copy_float32
 
 
@@ -44,8 +44,7 @@ def empty_tensor(n: int, dim: int, dtype: torch.dtype = torch.float32, scratch: 
     size = n * dim * dtype.itemsize
     with NamedTemporaryFile(dir=scratch) as file:
         try:
-            # blocks are reserved here, because a disk that is full later kills the process that writes a page
-            os.posix_fallocate(file.fileno(), 0, size)
+            reserve_room(file, size)
         except OSError as error:
             need = f"no room for {size / 1e6:,.0f} MB of training rows: free some, or choose another folder (TMPDIR)"
             raise OSError(error.errno, f"{error.strerror}: {need}", str(scratch)) from None

@@ -59,8 +59,9 @@ def kmeans(
     Rows that lie much farther from the origin than from each other should be given less their mean, since what float32
     leaves of their distances is rounding. The iterations stop early when an update lowers the error by less than
     `tolerance` of it. The same seed gives the same result whatever the block sizes and the number of threads, as far as
-    float32 products allow. The rows as int8 are kept in a file in the folder `scratch`, or in memory where it is None.
-    Raises `InputError` when there are fewer rows than clusters.
+    float32 products allow; on CUDA sums have no fixed order, so that two fits differ by rounding. The rows as int8 are
+    kept in a file in the folder `scratch`, or in memory where it is None. Raises `InputError` when there are fewer
+    rows than clusters.
     """
     if not 1 <= k <= len(rows):
         raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")

@@ -19,9 +19,10 @@ def seed_centroids(rows: Tensor, k: int, generator: torch.Generator) -> Tensor:
 
     This is greedy k-means++ (Arthur and Vassilvitskii, 2007). A round draws candidates with a probability proportional
     to their squared distance to the nearest centroid so far, and takes, one after another, those that lower the sum of
-    the distances most. Up to 512 clusters it takes 4 of 32 candidates; from 4,096 clusters on it takes 32 of 32, which
-    is k-means|| (Bahmani et al., 2012). Without this choice outliers become centroids. Where the sample has fewer
-    distinct rows than there are clusters, the centroids that are left repeat the first.
+    the distances most. It takes k / 128 candidates, but at least 4, of the 32 or more that it draws. From 4,096
+    clusters on it takes all that it draws, which is k-means|| (Bahmani et al., 2012). For fewer clusters the choice
+    keeps outliers from becoming centroids. Where the sample has fewer distinct rows than there are clusters, the last
+    centroids repeat the first.
     """
     size = min(len(rows), max(12_288, 4 * k))
     chosen = torch.randperm(len(rows), generator=generator)[:size].sort().values
