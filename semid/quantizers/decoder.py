@@ -198,11 +198,10 @@ class Decoder:
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}
             check_tensors(model, state, decoder._tensors(fitted["dim"]))
             decoder._load(state, fitted)
-        except FileNotFoundError:
-            # The message names the file, and a folder without it is no tokenizer.
-            raise
         except InputError as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error}; {ADVICE}") from error
+        except FileNotFoundError:
+            raise
         except BROKEN as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; {ADVICE}") from error
         if not isinstance(decoder, cls):
