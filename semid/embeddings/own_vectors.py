@@ -166,7 +166,7 @@ def gather_own_vectors(settings: OwnVectors, items_path: str | Path, start: int,
     source = str(settings.vectors or settings.table)
     count, items = _count_vectors(settings), count_items(items_path)
     if count > items:
-        logger.warning("%s: %d vectors for %d items: those of no item are left out", source, count, items)
+        logger.warning("%s: %d vectors for %d items: vectors of no item are left out", source, count, items)
     with new_part(output, len(rows), dim, settings.dtype) as part, Progress(len(rows), "own vectors") as progress:
         for places, block in blocks:
             if settings.normalize:

@@ -64,8 +64,8 @@ class EncoderSettings:
     prompt: Annotated[
         str | None,
         doc(
-            "A text before that of every item, such as `passage: `. null takes the model's own prompt for documents, "
-            "if it declares one; an empty text is no prompt."
+            "A text that is put before the text of every item, such as `passage: `. null takes the model's own prompt "
+            "for documents, if it declares one; an empty text is no prompt."
         ),
     ] = None
     normalize: Annotated[
@@ -80,13 +80,14 @@ class EncoderSettings:
     precision: Annotated[
         Literal["float32", "bfloat16", "float16"],
         doc(
-            "Of weights and activations; another one than float32 is another space. Meant for GPUs; on a CPU float16 "
-            "is much slower and bfloat16 1.7 times faster, if the CPU has arithmetic for it (avx512_bf16). Cosine with "
-            "float32: 0.9999 of bfloat16, 0.999998 of float16."
+            "The precision of weights and activations. Each precision is a space of its own. `bfloat16` and `float16` "
+            "are meant for GPUs: on a CPU float16 is much slower, and bfloat16 is 1.7 times as fast where the CPU "
+            "computes in it (avx512_bf16). The cosine of a vector with its float32 version is 0.9999 for bfloat16 and "
+            "0.999998 for float16."
         ),
     ] = "float32"
     text: Text = DEFAULT_TEXT
-    dtype: Annotated[Literal["float16", "float32"], doc("Of the stored vectors.")] = "float16"
+    dtype: Annotated[Literal["float16", "float32"], doc("The type of the stored vectors.")] = "float16"
 
     def __post_init__(self) -> None:
         check_options(self, "embeddings")
@@ -99,9 +100,9 @@ class HashingSettings:
     """Hashed words and word pairs under a seeded random projection: no model, fitted on nothing (`model: hashing`)."""
 
     dim: Annotated[int, Ge(1), doc("Width of the vectors.")] = 256
-    seed: Annotated[int, Ge(0), doc("Of the random projection.")] = 0
+    seed: Annotated[int, Ge(0), doc("The seed of the random projection.")] = 0
     text: Text = DEFAULT_TEXT
-    dtype: Annotated[Literal["float16", "float32"], doc("Of the stored vectors.")] = "float16"
+    dtype: Annotated[Literal["float16", "float32"], doc("The type of the stored vectors.")] = "float16"
 
     def __post_init__(self) -> None:
         check_options(self, "embeddings")
@@ -139,7 +140,7 @@ class OwnVectors:
         ),
     ] = "own"
     normalize: Annotated[bool, doc("Scale vectors to unit length.")] = False
-    dtype: Annotated[Literal["float16", "float32"], doc("Of the stored vectors.")] = "float32"
+    dtype: Annotated[Literal["float16", "float32"], doc("The type of the stored vectors.")] = "float32"
 
     def __post_init__(self) -> None:
         check_options(self, "embeddings")

@@ -1,8 +1,8 @@
 """Vectors come in, and discrete codes go out: the tokenizers, over shared kernels that need little memory.
 
-The classes of the methods are those of `semid.methods`, and are imported when they are asked for. `ExternalCodes` gives
-codewords to codes that were made elsewhere. `vectors` is any array or memmap, which is read in blocks. The package
-needs numpy, torch, safetensors and annotated-types alone.
+A class for each method of `semid.methods`, such as `RQKMeans`, is imported when it is first used. `ExternalCodes` gives
+codewords to codes that were made elsewhere. Every `fit` and `encode` takes vectors as an array or a memmap, and reads
+them in blocks. The package needs numpy, torch, safetensors and annotated-types alone.
 """
 
 from typing import TYPE_CHECKING, Any

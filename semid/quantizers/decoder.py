@@ -1,4 +1,4 @@
-"""What tokenizers have in common with codes that were made elsewhere: codebooks, a space, and files."""
+"""The base of tokenizers, and of codewords for codes that were made elsewhere: it decodes codes, is saved and read."""
 
 import dataclasses
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from semid.registries import load
 
 CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
 
-# the classes that can be saved and are no method
+# classes that are saved, although no method of the table makes them
 _BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
 
 # what a config that holds other values than ours raises, or a file of tensors that is broken
@@ -46,8 +46,8 @@ class Decoder:
     """Turns codes [n, num_levels] back into vectors [n, dim], and can be saved and read.
 
     A semantic ID has `num_levels` codes, and each may take `codebook_size` values. Where levels differ,
-    `codebook_sizes` holds the number of values level by level, and `codebook_size` is the largest; it is None where all
-    levels have as many. `metadata` is anything that JSON can hold.
+    `codebook_sizes` holds the number of values level by level, and `codebook_size` is the largest of them.
+    `codebook_sizes` is None where all levels have the same size. `metadata` is anything that JSON can hold.
 
     What is learnt ends in an underscore: `codebooks_` [L, K, d], and `cluster_sizes_` [L, K], which counts the training
     rows of each code. K is the largest size; beyond the size of a level both are zero, and no code names those rows.
@@ -64,7 +64,7 @@ class Decoder:
     ] = None
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
-    # why a subclass cannot encode and what to do about it, or empty where it can encode
+    # for a class that cannot encode: why, and what to do about it
     no_encoder: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ class Decoder:
         raise NotImplementedError
 
     def latent(self, rows: Tensor) -> Tensor:
-        """Take rows float32 [n, dim] to the space of the codebooks, [n, d], where an item's codewords add up to it."""
+        """Return the latent vectors [n, d] of rows float32 [n, dim], which the sum of their codewords approximates."""
         raise NotImplementedError
 
     def _decode_block(self, codes: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ class Decoder:
             return self._decode_block(checked.to(device)).cpu().numpy()
 
     def save_model(self, path: str | Path) -> None:
-        """Write learnt tensors and what training decided to one safetensors file, as :mod:`semid.pretrained` says.
+        """Write the learnt tensors to one safetensors file, with the header that :mod:`semid.pretrained` describes.
 
         Where the file is called `model.safetensors`, the `config.json` beside it is removed first, since it describes
         the model that is replaced. When JSON cannot hold the metadata, `InputError` is raised and the files stay as
@@ -159,7 +159,10 @@ class Decoder:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Read what `save_pretrained` wrote; `Decoder` reads any class, and `Tokenizer` any class that can encode."""
+        """Read what `save_pretrained` wrote; `Decoder` reads any class, and `Tokenizer` any class that can encode.
+
+        Raises `FileNotFoundError` where a file is missing, and `InputError` for another class or a damaged file.
+        """
         folder = Path(folder)
         for name in (CONFIG_FILE, MODEL_FILE):
             if not (folder / name).is_file():
@@ -194,13 +197,10 @@ class Decoder:
             if not isinstance(decoder.metadata, dict):
                 raise InputError(f"metadata must be a map, found {decoder.metadata!r}")
             fitted = checked_summary(description["fitted"])
-            # clones, because the tensors of a file lie at its offsets, where kernels may sum in another order
+            # copies, because tensors of a file are aligned by its offsets, where kernels may sum in another order
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}
             check_tensors(model, state, decoder._tensors(fitted["dim"]))
             decoder._load(state, fitted)
-        except FileNotFoundError:
-            # The message names the file, and a folder without it is no tokenizer.
-            raise
         except InputError as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error}; {ADVICE}") from error
         except FileNotFoundError:
@@ -213,7 +213,7 @@ class Decoder:
         return decoder
 
     def _description(self) -> dict[str, Any]:
-        """Return what :func:`semid.pretrained.header_text` takes."""
+        """Return the description of the object that its header holds."""
         at_encode = _at_encode(type(self))
         fields = [field.name for field in dataclasses.fields(self) if field.init and field.name != "metadata"]
         return {
@@ -230,7 +230,7 @@ class Decoder:
             raise InputError(f"this {type(self).__name__} is not fitted: call fit, or read one by from_pretrained")
 
     def _forget(self) -> None:
-        """Count as not fitted until `fit` sets `cluster_sizes_`, which it does last."""
+        """Mark the object as not fitted, until `fit` sets `cluster_sizes_` as its last step."""
         vars(self).pop("cluster_sizes_", None)
 
 
@@ -263,9 +263,11 @@ def _at_encode(kind: type[Decoder]) -> dict[str, Any]:
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
+    """Return the content of the `config.json` in a folder."""
     return parse_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
 
 
 def _class_named(name: str) -> type[Decoder]:
+    """Return the class of a saved model by its name; raise `KeyError` for an unknown one."""
     implementations = (*(method.implementation for method in METHODS.values()), *_BESIDE_METHODS)
     return load({text.partition(":")[2]: text for text in implementations}[name])

@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 class ExternalCodes(Decoder):
     """Decodes codes that were given, so that they can be scored and evaluated like those of any tokenizer.
 
-    A codeword is the mean, over the training rows that have its code, of what the codewords of the levels before leave
-    of them. This is the update step of residual k-means without the assignment. The codewords lie in the space of the
-    vectors. A code that no training row has gets the zero vector, so that decoding stops at the level before.
+    The residual of a row at a level is the row less its codewords of the levels before. A codeword is the mean residual
+    of the training rows that have its code: the update step of residual k-means, without the assignment. Codewords lie
+    in the space of the vectors. A code that no training row has gets the zero vector, which adds nothing in decoding.
     """
 
     no_encoder: ClassVar[str] = MADE_ELSEWHERE

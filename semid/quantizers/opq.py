@@ -53,8 +53,8 @@ class OPQ(Tokenizer):
     are zero outside the columns of their sub-space, so that the codewords of an item add up to it.
     """
 
-    kmeans_iters: Annotated[int, Ge(1), doc("Updates of the first k-means in each sub-space, at most.")] = 25
-    rotation_iters: Annotated[int, Ge(0), doc("Updates of codebooks and rotation, at most; 0 trains no rotation.")] = (
+    kmeans_iters: Annotated[int, Ge(1), doc("The most updates of the first k-means in each sub-space.")] = 25
+    rotation_iters: Annotated[int, Ge(0), doc("The most updates of codebooks and rotation; 0 learns no rotation.")] = (
         100
     )
     rotation_tolerance: Annotated[

@@ -29,8 +29,8 @@ from semid.quantizers.tokenizer import Tokenizer
 class RQKMeans(Tokenizer):
     """k-means on the residuals, level by level, in the input space or along its principal directions.
 
-    Principal directions are taken around the mean of the vectors; the input space is taken around it only where the
-    mean is far from the origin (:func:`distant_mean`). `decode` adds the mean again.
+    Before principal directions the mean of the vectors is subtracted. In the input space it is subtracted only where it
+    is far from the origin (:func:`distant_mean`). `decode` adds it again.
     """
 
     pca_dim: Annotated[
@@ -41,7 +41,7 @@ class RQKMeans(Tokenizer):
             "codes and a larger reconstruction error."
         ),
     ] = 0
-    kmeans_iters: Annotated[int, Ge(1), doc("Most Lloyd iterations a level.")] = 25
+    kmeans_iters: Annotated[int, Ge(1), doc("The most Lloyd iterations at each level.")] = 25
     kmeans_tolerance: Annotated[
         float, Ge(0), doc("Stop when an iteration lowers the error by less than this share.")
     ] = 1e-4

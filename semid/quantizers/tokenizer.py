@@ -25,7 +25,7 @@ SEEDS = 2**53
 
 @dataclass(kw_only=True, eq=False)
 class Tokenizer(Decoder):
-    """Turns vectors [n, dim] into codes [n, num_levels] of values from 0 to the size of their codebook − 1, and back.
+    """Turns vectors [n, dim] into codes [n, num_levels], each from 0 to the size of its codebook − 1, and back.
 
     `vectors` are any array of real numbers, or anything with a shape and rows that are read by slices and by arrays of
     integers; lists of numbers become an array. Tables, sparse matrices, masked arrays and other types are refused.
@@ -38,13 +38,13 @@ class Tokenizer(Decoder):
         int,
         Ge(0),
         doc(
-            "Rows that training sees, a seeded sample of the training items. 0 takes all: the workflow then keeps them "
-            "in files without a name in the temporary folder (`TMPDIR`) instead of memory, 4 bytes a value, and the "
-            "autoencoders twice that and once more what they encode; the library does so with "
+            "The most rows that training sees: a seeded sample of the training items. 0 takes all items. The workflow "
+            "then keeps their vectors not in memory but in unnamed files in the temporary folder (`TMPDIR`), 4 bytes a "
+            "value; autoencoders need twice that, and once more for the latent vectors. The library does the same with "
             "`Compute(scratch=folder)`."
         ),
     ] = 200_000
-    seed: Annotated[int, Ge(0), Le(SEEDS - 1), doc("Fixes sample, initial values and order.")] = 0
+    seed: Annotated[int, Ge(0), Le(SEEDS - 1), doc("Fixes the sample, the initial values and the order of rows.")] = 0
 
     def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
         """Learn from vectors [n, dim].
@@ -66,7 +66,8 @@ class Tokenizer(Decoder):
     ) -> np.ndarray:
         """Encode vectors [n, dim] as uint16 [n, num_levels], or uint32 where a level has more than 65,536 codes.
 
-        `progress` is called after each block with its number of rows.
+        `progress` is called after each block with its number of rows. The tokenizer moves to `compute.device` and stays
+        there. Raises `InputError` for vectors of another width, and for values that are not finite or too large.
         """
         self._check_fitted()
         vectors = as_vectors(vectors, self.dim)

@@ -16,7 +16,10 @@ REMEDY = "; run the encode step again"
 
 
 def write_codes(path: str | Path, codes: np.ndarray, codebook_size: int) -> None:
-    """Write integer `codes [rows, L]` as uint16, or as uint32 for codebooks of more than 65,536 codes."""
+    """Write codes, integers [rows, L], as uint16, or as uint32 for codebooks of more than 65,536 codes.
+
+    Raises `ValueError` for codes that are no integers [rows, L], or lie outside the codebook.
+    """
     if codes.ndim != 2 or codes.dtype.kind not in "iu":
         raise ValueError(f"codes must be integers [rows, L], not {codes.dtype} {list(codes.shape)}")
     if codes.size and not (codes.min() >= 0 and codes.max() < codebook_size):

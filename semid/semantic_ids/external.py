@@ -55,7 +55,7 @@ def import_codes(
             "it seems; number the codes of every level from 0"
         )
     if aligned.rows > n:
-        logger.warning("%s: codes of %d items for %d items: those of no item are left out", codes_path, aligned.rows, n)
+        logger.warning("%s: %d rows of codes for %d items: codes of no item are left out", codes_path, aligned.rows, n)
     write_codes(output, aligned.codes, aligned.largest + 1)
 
 
@@ -106,7 +106,7 @@ def align_codes(
     if len(missing):
         raise InputError(
             f"{source}: {len(missing)} of {len(items)} items have no code: {first_few(missing)}. "
-            "Every item needs one to be found: add their codes, or "
+            "Retrieval finds an item by its code: add the codes of these items, or "
             f"{how_to_leave_out(items_path, start + np.flatnonzero(row_of_item < 0))}"
         )
     return AlignedCodes(codes, largest, rows)

@@ -33,7 +33,7 @@ JOINED_NUMBERS = r"\s*\[?\s*\d{1,18}(\s*[-_,;| ]\s*\d{1,18})*\s*\]?\s*"
 # Codes have at most 18 digits, which int64 holds.
 LARGEST = 10**18
 JSON_FORMS = 'a list <a_12>, <b_7>, …, a list of whole numbers, or a text such as "12-7-200"'
-# A column of such a name is taken for codes, so that one that is not read is worth an error.
+# A column whose name matches looks like codes: it is an error where it would not be read.
 LIKE_CODES = re.compile(r"(c|code|codes|level|token|tokens|sid|semantic_?id|code_str)[ _-]?\d*", re.IGNORECASE)
 
 
@@ -177,7 +177,7 @@ def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
             f"{path}: its columns are {', '.join(names)}; expected {' or '.join(ID_COLUMNS)}, and c1, c2, … or "
             f"{' or '.join(CODE_COLUMNS)}{advice}"
         )
-    # A table of ours has the same codes twice, by level and as one text.
+    # The table that semid exports holds the codes twice: by level, and as the text code_str.
     read = {*columns, item} | ({"code_str"} if levels else set())
     unread = [name for name in names if name not in read and LIKE_CODES.fullmatch(name)]
     if unread:
@@ -252,7 +252,7 @@ def _split_texts(path: Path, texts: pa.Array, name: str, row: int, first_text: p
         texts = pc.replace_substring_regex(texts, r"<\w+_(\d+)>\s*", r"\1-")
         texts = pc.utf8_rtrim(texts, "-")
     is_numbers = pc.fill_null(pc.match_substring_regex(texts, f"^{JOINED_NUMBERS}$"), False)
-    # Others are left as they are, and refused by what they hold.
+    # A text that is no list of numbers stays as it is; _levels refuses it and shows it.
     trimmed = pc.utf8_trim(texts, "[] \t")
     numbers = pc.replace_substring_regex(trimmed, r"\s*[-_,;| ]\s*", "-")
     return pc.split_pattern(pc.if_else(is_numbers, numbers, texts), "-")

@@ -30,7 +30,7 @@ class TrainingFiles:
     history: str | Path | None = None
 
     def open_vectors(self) -> tuple[EmbeddingStore, Rows]:
-        """The embeddings of all items, and of those that are trained on."""
+        """Open the embeddings of all items, and those of the items that are trained on."""
         store = EmbeddingStore.open(self.embeddings)
         return store, Rows(store, training_rows(self.catalogue))
 

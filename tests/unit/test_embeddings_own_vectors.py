@@ -186,7 +186,7 @@ def test_vectors_without_an_item_are_warned_of(tmp_path: Path, caplog: pytest.Lo
     settings = OwnVectors(vectors=write_vectors(tmp_path), ids=write_ids(tmp_path, "txt"))
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(embed(tmp_path, settings, items=["4", "7"]), VECTORS[[1, 3]])
-    assert "vectors.npy: 5 vectors for 2 items: those of no item are left out" in caplog.text
+    assert "vectors.npy: 5 vectors for 2 items: vectors of no item are left out" in caplog.text
 
 
 def test_items_without_a_vector_are_counted_and_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """k-means and principal directions against scikit-learn and against what must hold of them."""
 
+import logging
 from itertools import pairwise
 
 import numpy as np
@@ -205,3 +206,11 @@ def test_principal_directions_do_not_depend_on_the_block():
         other_mean, other = principal_directions(spread(), 5, block=block)
         torch.testing.assert_close(other_mean, mean)
         torch.testing.assert_close(other, directions, rtol=0, atol=1e-5)
+
+
+def test_the_log_counts_iterations_up_to_their_limit(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0)
+    caplog.set_level(logging.INFO)
+    kmeans(mixture(), 12, iterations=3, tolerance=0)
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" iterations")[0] for line in lines] == [f"k-means: {n} of at most 3" for n in (1, 2, 3)]

@@ -172,7 +172,7 @@ def test_items_of_the_file_that_are_no_items_are_counted(tmp_path: Path, caplog:
     imported(tmp_path, path, IDS)
     assert not caplog.records
     imported(tmp_path, path, IDS[:2])
-    assert "codes of 3 items for 2 items: those of no item are left out" in caplog.text
+    assert "3 rows of codes for 2 items: codes of no item are left out" in caplog.text
 
 
 def test_all_parts_have_the_dtype_that_the_largest_code_needs(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_all_parts_have_the_dtype_that_the_largest_code_needs(tmp_path: Path) ->
     ("ids", "strings", "message"),
     [
         (["b", "007", "b"], ["1-1", "1-2", "1-3"], "more than one code for 'b'; give each item one"),
-        (["b", "007", "x", "y"], ["1-1"] * 4, "1 of 3 items have no code: 'ü x'. Every item needs one"),
+        (["b", "007", "x", "y"], ["1-1"] * 4, "1 of 3 items have no code: 'ü x'. Retrieval finds an item by its"),
         (["0", "1", "2"], ["1-1"] * 3, "none of its 3 ids is one of these 3 items: ids '0'.*; items 'b', .*item2id"),
         (["b", "007", "ü x"], ["1-1", "1-2", "1-70000"], "the largest code is 70000, with 3 items: hashes"),
     ],

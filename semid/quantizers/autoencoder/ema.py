@@ -11,8 +11,8 @@ class EMACodebook(nn.Module):
 
     `decay` is that of the moving averages, and `eps` the Laplace smoothing of the counts. A code whose moving count
     falls under the share `threshold_ema_dead_code` of batch / K moves to a random residual of the batch. All three
-    tensors are buffers; but with `by_gradient` the codebook is a parameter, which an optimizer moves in place of
-    `update`.
+    tensors are buffers. With `by_gradient` the codebook is a parameter instead, which an optimizer moves; `update` is
+    not called then, and counts and sums stay as they started.
     """
 
     codebook: Tensor
@@ -47,7 +47,11 @@ class EMACodebook(nn.Module):
 
     @torch.no_grad()
     def update(self, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> int:
-        """Move the codebook by a batch of residuals [n, d] and their codes [n]; return how many codes were revived."""
+        """Move the codebook by a batch of residuals [n, d] and their codes [n]; return the number of codes revived.
+
+        With the decay γ: N ← γ N + (1 − γ) n and m ← γ m + (1 − γ) Σ x. A codeword is m / Ñ, with the smoothed counts
+        Ñ = (N + ε) / (Σ N + K ε) · Σ N.
+        """
         size = len(self.codebook)
         self.counts.mul_(self.decay).add_(torch.bincount(codes, minlength=size), alpha=1 - self.decay)
         batch_sums = empty_sums(size, self.sums.shape[1], len(residuals), self.sums.device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-# a length counts as zero below this share of the longer length, or of the sum of two unit vectors
+# a length counts as zero where it is below this share of the length that it is compared with
 _TINY = 1e-6
 
 

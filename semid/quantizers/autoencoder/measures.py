@@ -30,7 +30,7 @@ def held_out_error(model: Autoencoder, held_out: Tensor, compute: Compute) -> fl
 
 @torch.inference_mode()
 def code_usage(model: Autoencoder, rows: Tensor, held_out: Tensor, compute: Compute) -> dict[str, Any]:
-    """Count the distinct codes of rows [n, dim], and say level by level how evenly codes are used.
+    """Return the number of distinct semantic IDs of rows [n, dim], and for each level how evenly its codes are used.
 
     `used_codes` and `perplexity` are those of the rows, and `usage_entropy` is that of the held-out rows.
     """

@@ -17,9 +17,10 @@ HELD_OUT_SHARE = 0.05
 class Training:
     """Where a training stands after an epoch: all that it needs to go on from there.
 
-    `history` holds a record of every epoch, epoch 0 first. `kept` is the state of the model at the best epoch, and
-    `resumed` the state that a collapse goes back to; the two differ only for epoch 0, as
-    :func:`~semid.quantizers.autoencoder.start.forget_held_out` says. With `keep: last` both are empty.
+    `history` holds a record of every epoch, epoch 0 first. `kept` is the state of the model at the best epoch, with
+    which the tokenizer ends. `resumed` is the state that training goes back to after a collapse. Both are the same,
+    except while epoch 0 is the best: `kept` is then the start as it was, and `resumed` the start without what it learnt
+    from held-out rows (:func:`~semid.quantizers.autoencoder.start.forget_held_out`). With `keep: last` both are empty.
     """
 
     model: Autoencoder

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
     """Encodes a vector as one codeword of each level, which add up to its latent vector, and decodes their sum.
 
-    Its fields are the options of the model and of its training, which are given the tokenizer itself as their options.
+    Its fields include all options of the model and of its training: both take the tokenizer as their
+    :class:`AutoencoderOptions`.
 
     After `fit`, `history_` holds a dict for every epoch, which `save_history` writes as a table. `epoch_kept_` is the
-    epoch that the tokenizer is at; 0 means that training bought nothing over its start. `rollbacks_` counts the
+    epoch that the tokenizer is at; 0 is the start itself. `rollbacks_` counts the
     collapses that were undone.
     """
 

@@ -11,7 +11,10 @@ def code_counts(codes: Tensor, codebook_size: int) -> Tensor:
 
 
 def perplexity(sizes: Tensor) -> Tensor:
-    """Return exp of the entropy of each level's distribution of codes, [L], from counts [L, K]."""
+    """Return the perplexity of each level, float32 [L], from counts [L, K]: exp of the entropy, in nats, of its codes.
+
+    It is K where all codes are used equally, and 1 where a level uses a single code.
+    """
     return torch.special.entr(sizes / sizes.sum(dim=1, keepdim=True)).sum(dim=1).exp()
 
 
@@ -24,7 +27,7 @@ def n_distinct(codes: Tensor, codebook_size: int) -> int:
 
 
 def distinct_rows(rows: Tensor, at_most: int, block: int = 16_384) -> int:
-    """Count the distinct rows [n, d] up to `at_most`; memory holds as many of them, and a block."""
+    """Count the distinct rows of [n, d], but at most `at_most`. Memory holds that many rows and one block of them."""
     distinct = rows[:0]
     for part in rows.split(block):
         distinct = torch.unique(torch.cat([distinct, part]), dim=0)

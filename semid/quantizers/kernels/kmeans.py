@@ -168,7 +168,7 @@ def _log_progress(iteration: int, iterations: int, error: float, n: int, seconds
     logger.info(
         "k-means: %d of at most %d iterations, error %.5f, %.0f rows/s, at most %.0f s left",
         iteration + 1,
-        iterations + 1,
+        iterations,
         error,
         n / per_iteration,
         (iterations - iteration) * per_iteration,

@@ -11,8 +11,8 @@ from torch import Tensor
 from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.sums import add_rows, empty_sums, mean_rows
 
-# the rows of a block in training, whatever the block of encoding: blocks of another size round otherwise, and every
-# update of a rotation would carry the difference on
+# training goes over this many rows at a time, whatever the block of encoding: blocks of another size round otherwise,
+# and the differences would add up over the updates of a rotation
 ROW_BLOCK = 2048
 # variances below this share of the largest are rounding and count as equal
 _VARIANCE_ROUNDING = 1e-7
@@ -99,11 +99,11 @@ def nearest_rotation(sums: Sequence[Tensor], codebooks: Sequence[Tensor]) -> Ten
 
 
 def merge_equal(codebook: Tensor, rounding: float) -> Tensor:
-    """Replace each codeword [K, width] by the first before it that lies within a squared distance of `rounding`.
+    """Replace each codeword of a codebook [K, width] by the first codeword within a squared distance of `rounding`.
 
-    Where there are fewer distinct rows than codes, codewords are rounded copies of each other, and so are equal rows
-    after a rotation: which copy is nearest would depend on the place of a row in its block. Among equal codewords the
-    first is taken, and in a chain of neighbours the first of the chain.
+    Where there are fewer distinct rows than codes, some codewords differ by rounding alone. Equal rows also differ by
+    rounding after a rotation, so that the nearest of such codewords would depend on a row's place in its block. In a
+    chain of close codewords, the first of the chain replaces all.
     """
     norms = codebook.square().sum(dim=1)
     parts = []
