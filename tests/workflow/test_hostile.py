@@ -75,7 +75,9 @@ def test_a_hostile_catalogue_goes_through_everything_as_it_is(tmp_path: Path) ->
     assert pq.read_table(results / "mine/rqkmeans_2x8/items.parquet")["item_id"].to_pylist() == in_order
     page = (results / "mine/rqkmeans_2x8/codebook.md").read_text(encoding="utf-8")
     assert all(re.match(r"(# |## Code \d|- |\d+% in “|\d+ of the |$)", line) for line in page.split("\n")), page
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]|(?<!\\)<|(?<!\\)!\[", page)
+    # an empty comment breaks what would become a link
+    shown = page.replace("<!-- -->", "")
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]|(?<!\\)<|(?<!\\)!\[", shown)
 
     with (results / "offline_eval.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -176,8 +178,12 @@ FORBIDDEN_CALLS = {
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "shutil.unpack_archive"),
     *("torch.load", "torch.save", "torch.jit.load", "torch.jit.save", "yaml.load"),
 }
-# asks git for the commit of the project, in words of its own and through no shell
-FAULTS_WITH_A_REASON = {"semid/jobs/manifest.py": ["subprocess"]}
+FAULTS_WITH_A_REASON = {
+    # asks git for the commit of the project, in words of its own and through no shell
+    "semid/jobs/manifest.py": ["subprocess"],
+    # for the error that numpy raises for a broken archive of arrays
+    "semid/files.py": ["zipfile"],
+}
 
 
 def faults(source: str) -> list[str]:

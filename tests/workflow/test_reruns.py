@@ -53,6 +53,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "run.seeds": ({"run": {"seeds": [0, 1]}}, {*TRAINED, *ENCODED}),
     "datasets.tiny.shards": (dataset(shards=3), EMBEDDED),
     "datasets.tiny.generate": (dataset(generate={"users": 601}), GENERATED),
+    "preprocess.catalogue": ({"preprocess": {"catalogue": "all"}}, PREPROCESSED),
     "preprocess.k_core": (dataset(preprocess={"k_core": 2}), PREPROCESSED),
     "preprocess.repeats": ({"preprocess": {"repeats": "last"}}, PREPROCESSED),
     "preprocess.split": ({"preprocess": {"split": {"timestamps": [1, 2]}}}, PREPROCESSED),
