@@ -151,7 +151,7 @@ def make_data(folder: Path, items: int, threads: int) -> None:
         tokenizer = RQKMeans(num_levels=levels, codebook_size=k)
         tokenizer.mean_, tokenizer.directions_ = torch.zeros(DIM), torch.zeros(0, DIM)
         tokenizer.codebooks_ = torch.from_numpy(random.standard_normal((levels, k, DIM), np.float32) / DIM**0.5)
-        tokenizer.cluster_sizes_ = torch.ones(levels, k)
+        tokenizer.cluster_sizes_ = torch.ones(levels, k, dtype=torch.int64)
         tokenizer.save_pretrained(folder / name)
 
 
