@@ -7,12 +7,12 @@ from urllib.parse import urlsplit, urlunsplit
 __affects_results__ = False
 
 # the user of an address ends at the last @ before the path; a password may hold a slash that should have been escaped,
-# and then what looks like a port is none
-_USER = r"[^\s/?#]*@|[^\s/?#@:]*:(?!\d*(?:[/?#\s]|$))\S*@"
-# the scheme, the user, host and path, and query or fragment of an address in a text
-_ADDRESS = re.compile(rf"\b(https?:/*|[a-z][a-z0-9+.-]*://)({_USER})?([^\s?#\"'<>]*)([?#][^\s\"'<>]*)?", re.IGNORECASE)
+# and then what looks like a port is none, unless a part of the path begins with the @
+_USER = r"[^\s/?#]*@|[^\s/?#@:]*:(?!\d*(?:/@|[?#\s]|$))\S*@"
+# what stands before the host of an address, its user, host and path, and query or fragment, in a text
+_ADDRESS = re.compile(rf"(\bhttps?:/*|(?<=:)//)({_USER})?([^\s?#\"'<>]*)([?#][^\s\"'<>]*)?", re.IGNORECASE)
 # a user and a password before a host without a scheme
-_USER_ALONE = re.compile(r"(?<![^\s\"'(=])[^\s/@:\"'(=]+:[^\s/@]*@(?=[^\s@])")
+_USER_ALONE = re.compile(r"(?<![^\s\"'(=/])[^\s/@:\"'(=]+:[^\s/@]*@(?=[^\s@])")
 # the path of a request, as urllib3 shows it
 _REQUEST = re.compile(r"(with url: [^\s?#]*)[?#]\S*")
 

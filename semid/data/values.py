@@ -22,7 +22,9 @@ def value_texts(values: pa.Array) -> pa.StringArray:
     read as such.
     """
     encoded = values.dictionary_encode()
-    texts = pa.array([value_text(value) for value in encoded.dictionary.to_pylist()], pa.string())
+    # halves of surrogate pairs, which JSON can escape, are no text in UTF-8
+    as_written = (value_text(value).encode("utf-8", "replace") for value in encoded.dictionary.to_pylist())
+    texts = pa.array((text.decode("utf-8") for text in as_written), pa.string())
     return texts.take(encoded.indices).fill_null("")
 
 

@@ -93,6 +93,9 @@ class TransformerEncoder:
                 f"the encoder {self._settings.model!r} consists of {kinds}; expected a transformer of texts and its "
                 "pooling: use another encoder, or embed the items elsewhere and give the vectors"
             )
+        if transformer.model.config.is_encoder_decoder and hasattr(transformer.model, "get_encoder"):
+            # the last states of the whole would be those of its decoder
+            transformer.model = transformer.model.get_encoder()
         pooling.pooling_mode = plan.pooling[0] if len(plan.pooling) == 1 else plan.pooling
         if not plan.normalize:
             modules = [module for module in modules if not isinstance(module, Normalize)]
@@ -112,7 +115,7 @@ class TransformerEncoder:
     def _check_length(self) -> None:
         """Raise `InputError` if `max_tokens` is more than the model can read, and warn if it was trained on less."""
         config = self._transformer.model.config.get_text_config()
-        limits = [self._tokenizer.model_max_length, getattr(config, "max_position_embeddings", None)]
+        limits = [getattr(config, "max_position_embeddings", None)]
         for name, module in self._transformer.model.named_modules():
             if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
                 # RoBERTa and its kin count positions from the one after that of padding
@@ -124,7 +127,8 @@ class TransformerEncoder:
                 f"{self._settings.model!r} are {n_around} tokens, so that nothing of an item would be read: raise "
                 "max_tokens, or shorten `prompt`"
             )
-        longest = min(limit for limit in limits if limit)
+        # the tokenizer's own limit is what the model was trained with, where the model has positions
+        longest = min([limit for limit in limits if limit], default=self._tokenizer.model_max_length)
         if self._settings.max_tokens > longest:
             raise InputError(
                 f"max_tokens is {self._settings.max_tokens}, but {self._settings.model!r} reads at most {longest}"

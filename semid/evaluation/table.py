@@ -1,14 +1,13 @@
 """The table of results: its columns, and how tables are written, read, collected and printed."""
 
 import csv
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from semid.errors import InputError
 from semid.evaluation.metrics import ALL_METRICS, HEADLINE, KS, METRICS
 from semid.evaluation.target_ranks import CODE_METRICS, RANDOM
-from semid.files import whole_file
+from semid.files import read_json, whole_file
 
 Row = Mapping[str, str | int | float]
 
@@ -135,8 +134,8 @@ def _evaluated_items(datasets: Collection[str], manifests: Sequence[str | Path])
     """Return a line for each of the datasets that has items with an ID which are not evaluated."""
     lines = []
     for path in manifests:
-        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
-        items, dataset = manifest["counts"]["items"], manifest["dataset"]
+        manifest = read_json(path, "a manifest of data", "; delete it and run the workflow again")
+        items, dataset = manifest.get("counts", {}).get("items", {}), manifest.get("dataset")
         if dataset in datasets and items.get("outside_core"):
             evaluated = f"{items['in_core']:,} of {items['rows']:,} items evaluated"
             lines.append(f"{dataset}: {evaluated}; the others have IDs, but are no core items")

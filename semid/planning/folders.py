@@ -6,10 +6,14 @@ from typing import NoReturn
 from semid.errors import InputError
 from semid.naming import grammar
 
-_NO_FILE = r"(?![^/]*\.(?:csv|json|jsonl|md|npy|parquet|safetensors|gz|log|tsv|txt|faiss|ivfdata|index)$)[^/]+"
+# The endings of what the workflow makes, and of what it reads.
+_ENDINGS = "csv|json|jsonl|md|npy|parquet|safetensors|gz|log|tsv|txt|faiss|ivfdata|index|inter|item"
+_NO_FILE = rf"(?![^/]*\.(?i:{_ENDINGS})$)[^/]+"
+# Users keep files of any kind below data/, and names of files have a dot.
+_NO_FILE_OF_USERS = r"[^/.]+"
 # Regular expression of the paths of folders: of all results and data, of a dataset, of a tokenizer, and those in these.
 FOLDERS = (
-    rf"(?:results|data)(?:/{_NO_FILE})?|data/raw/{_NO_FILE}|results/[^/]+/{_NO_FILE}"
+    rf"results(?:/{_NO_FILE})?|data(?:/{_NO_FILE_OF_USERS})?|data/raw/{_NO_FILE_OF_USERS}|results/[^/]+/{_NO_FILE}"
     r"|results/[^/]+/[^/]+/(?:codes|inverted|checkpoint)"
 )
 

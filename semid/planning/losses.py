@@ -1,9 +1,11 @@
 """What a run lost on the way: `stats.json` and the logs of jobs come in, lines for the terminal go out."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from semid.errors import InputError
+from semid.files import read_json
 
 # The jobs that may leave out what a user gave, such as vectors and codes of no item. preprocess says it in stats.json.
 LOGS_WITH_LOSSES = ("embeddings/part-*.log", "*/import-*.log")
@@ -33,7 +35,11 @@ def _losses_of(dataset: str, since: float, root: Path) -> list[str]:
     stats = root / "data" / dataset / "stats.json"
     lines = []
     if stats.is_file():
-        lines += [f"  {dataset}: {loss}" for loss in losses(json.loads(stats.read_text(encoding="utf-8")))]
+        try:
+            lines += [f"  {dataset}: {loss}" for loss in losses(read_json(stats, "the counts of preprocessing"))]
+        except (InputError, KeyError, TypeError, AttributeError):
+            # what failed in the run is said before, and is not hidden by a report on it
+            lines.append(f"  {dataset}: {stats.relative_to(root)} cannot be read")
         if lines:
             lines.append(f"  {dataset}: {stats.relative_to(root)} and logs/{dataset}/preprocess.log say more")
     return lines + [f"  {dataset}: {warning}" for warning in _warnings(root / "logs" / dataset, since)]

@@ -139,11 +139,14 @@ def _empty(factory: str, dim: int) -> Any:
     import faiss
 
     try:
-        return faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(dim, factory, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         raise InputError(
             f"faiss has no inner-product index {factory!r} of {dim} dimensions: use Flat, or a factory string it knows"
         ) from error
+    if "IDMap" in factory or (isinstance(index, faiss.IndexRefine) and _lists_of(index) is not None):
+        raise InputError(f"faiss: {factory!r} numbers items in a way of its own: leave out IDMap, and RFlat after IVF")
+    return index
 
 
 def _train(index: Any, factory: str, vectors: Vectors, rows: np.ndarray, normalize: bool, seed: int) -> None:
@@ -151,7 +154,8 @@ def _train(index: Any, factory: str, vectors: Vectors, rows: np.ndarray, normali
         return
     lists = _lists_of(index)
     wanted = max(TRAINING_ROWS, TRAINING_ROWS_A_LIST * lists.nlist if lists is not None else 0)
-    sample = _sample(vectors, rows, min(wanted, len(rows)), normalize, seed)
+    drawn = np.random.default_rng(seed).choice(rows, min(wanted, len(rows)), replace=False)
+    sample = read_float_rows(vectors, np.sort(drawn), normalize)
     log.info("training %s on %s of %s rows", factory, f"{len(sample):,}", f"{len(rows):,}")
     try:
         index.train(sample)
@@ -257,10 +261,6 @@ def _reserve(index: Any, rows: int) -> None:
         filled = flat.codes.size()
         flat.codes.resize(filled + rows * flat.code_size)
         flat.codes.resize(filled)
-
-
-def _sample(vectors: Vectors, rows: np.ndarray, size: int, normalize: bool, seed: int) -> np.ndarray:
-    return read_float_rows(vectors, np.sort(np.random.default_rng(seed).choice(rows, size, replace=False)), normalize)
 
 
 def load(path: str | Path, threads: int = 1) -> FaissIndex:

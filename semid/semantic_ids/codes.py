@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,9 @@ def level_columns(path: str | Path, names: Sequence[str]) -> list[str]:
     Raises `InputError` when a level is missing among them.
     """
     levels = sorted(int(name[1:]) for name in names if re.fullmatch(r"c(0|[1-9][0-9]*)", name))
+    twice = [level for level, next_level in pairwise(levels) if level == next_level]
+    if twice:
+        raise InputError(f"{path}: it has two columns c{twice[0]}: keep the one that is meant")
     first = levels[0] if levels else 1
     if levels and (first > 1 or levels != list(range(first, first + len(levels)))):
         raise InputError(f"{path}: columns c{first} to c{levels[-1]} with gaps; its columns are {', '.join(names)}")

@@ -237,6 +237,8 @@ def _split_texts(path: Path, texts: pa.Array, name: str, row: int, first_text: p
     `row` is the place of the texts in the file, and `first_text` the text in the first row of the file. Raises
     `InputError` where the file has tokens and a text is not of its form.
     """
+    if not first_text.is_valid:
+        raise InputError(f"{path}: row 0 holds no code in {name!r}: every row needs one")
     is_tokens = pc.match_substring_regex(texts, f"^{JOINED_TOKENS}$")
     begins_with_tokens = pc.match_substring_regex(first_text, f"^{JOINED_TOKENS}$")
     if begins_with_tokens.as_py() or pc.any(is_tokens).as_py():

@@ -427,6 +427,7 @@ UNUSABLE = {
     "a NoneType: expected an array": None,
     r"shape \(16,\): expected": VECTORS[0].tolist(),
     r"shape \(0,\): expected": [],
+    "a meta tensor": torch.empty(N, DIM, device="meta"),
 }
 
 
@@ -464,7 +465,8 @@ def test_blocks_are_checked_as_arrays_are(case: str):
 def test_lists_whole_numbers_and_booleans_are_taken_as_arrays(case: str):
     whole = (10 * VECTORS).astype(np.int64)
     expected = fitted(case).encode(whole.astype(np.float32))
-    for vectors in (whole, whole.tolist(), [tuple(row) for row in whole.tolist()], torch.from_numpy(whole)):
+    tensors = [row.requires_grad_() for row in torch.from_numpy(whole.astype(np.float32))]
+    for vectors in (whole, whole.tolist(), [tuple(row) for row in whole.tolist()], torch.from_numpy(whole), tensors):
         np.testing.assert_array_equal(fitted(case).encode(vectors), expected)
     np.testing.assert_array_equal(fitted(case).encode(whole > 0), fitted(case).encode((whole > 0).astype(np.float64)))
     decoded = fitted(case).decode(expected)

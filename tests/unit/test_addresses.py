@@ -31,6 +31,8 @@ from semid.addresses import address_below, shown
             "an address that begins with http:// or https://, 12:30 @ noon",
         ),
         ("/data/what?/a#b.csv", "/data/what?/a#b.csv"),
+        ("https://me:80/secret@host/x", "https://host/x"),
+        ("//me:secret@host/x", "//host/x"),
     ],
 )
 def test_an_address_is_shown_without_user_password_query_and_fragment(text: str, expected: str):
@@ -42,3 +44,8 @@ def test_a_path_is_put_below_an_address_that_has_a_query():
     assert address_below("https://host", "raw/a.jsonl") == "https://host/raw/a.jsonl"
     assert address_below("https://me:pw@host/x//", "raw/a.jsonl") == "https://me:pw@host/x/raw/a.jsonl"
     assert address_below("https://host/x/?token=1", "raw/a.jsonl") == "https://host/x/raw/a.jsonl?token=1"
+
+
+def test_a_long_text_takes_a_time_in_proportion_to_its_length():
+    text = "a." * 200_000 + "https://me:secret@host"
+    assert shown(text) == "a." * 200_000 + "https://host"

@@ -516,7 +516,8 @@ def test_folders_are_told_from_files_and_answered_with_what_can_be_asked_for(fol
     "file",
     ["results/offline_eval.csv", "results/offline_evla.csv", "results/manifest.json", "results/b/query.json",
      "results/b/vqvae_8/items.parquet", "results/b/vqvae_8/codes/part-00000-of-00001.npy", "data/b/items.parquet",
-     "data/model/LICENSE", "data/downloads/purchases", "data/raw/b/reviews.jsonl.gz", "logs/b", "elsewhere",
+     "data/model/LICENSE", "data/downloads/purchases", "data/ml.inter", "data/raw/ml.item", "data/X.CSV", "data/a.b",
+     "data/raw/b/reviews.jsonl.gz", "logs/b", "elsewhere",
      "results/b/faiss/index.faiss", "results/b/vqvae_8/codebook.md"],
 )  # fmt: skip
 def test_files_are_no_folders(file: str) -> None:

@@ -1336,3 +1336,11 @@ def test_faults_are_looked_for_in_the_rows_of_their_own_file(tmp_path, monkeypat
     run(tmp_path, Table(interactions=parts, timestamp_unit="milliseconds"))
     assert warned == parts[1:2]
     assert "1.csv: 4 values of rating are no numbers" in caplog.text
+
+
+def test_nan_in_a_parquet_column_is_no_text_whatever_the_statistics_say(tmp_path):
+    table = {"item_id": ["a", "b", "c"], "price": [1.1, float("nan"), 3.0], "description": [float("nan"), 2.5, 3.5]}
+    pq.write_table(pa.table(table), tmp_path / "items.parquet")
+    result = run(tmp_path, Table(items=tmp_path / "items.parquet"), replace(OFF, text_columns=["price"]))
+    assert [row["price"] for row in result.items] == ["1.1", "", "3.0"]
+    assert [row["description"] for row in result.items] == ["", "2.5", "3.5"]

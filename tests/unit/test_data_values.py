@@ -57,3 +57,7 @@ def test_many_values_keep_their_order() -> None:
     values = pa.array(['"a"', None, "[1, 2]", '"a"', "3"])
     assert value_texts(values).to_pylist() == ["a", "", "1, 2", "a", "3"]
     assert value_texts(pa.array([], pa.string())).to_pylist() == []
+
+
+def test_half_of_a_surrogate_pair_is_a_question_mark():
+    assert value_texts(pa.array(['["caf\\u00e9 \\ud83d"]'])).to_pylist() == ["café ?"]

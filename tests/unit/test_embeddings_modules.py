@@ -12,7 +12,16 @@ from sentence_transformers.base.modules.dense import Dense
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
+from transformers import (
+    BartConfig,
+    BartModel,
+    BertConfig,
+    BertModel,
+    LlamaConfig,
+    LlamaModel,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from semid.embeddings import EncoderSettings
 from semid.embeddings.encoder import TransformerEncoder
@@ -193,3 +202,30 @@ def test_the_bundled_space_is_what_tokenizers_were_trained_on() -> None:
         "max_tokens": 128,
         "text": "{title}",
     }
+
+
+def test_an_encoder_with_a_decoder_gives_the_states_of_the_encoder(tmp_path: Path) -> None:
+    model = save_transformer(tmp_path / "bart", "bert")
+    config = BartConfig(
+        vocab_size=len(WORDS), max_position_embeddings=16, d_model=8, encoder_layers=1, decoder_layers=1,
+        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, pad_token_id=0,
+    )  # fmt: skip
+    whole = BartModel(config).eval()
+    whole.save_pretrained(model)
+    made = encoder(model, normalize=False)
+    tokens = made.tokenize(["red soap"])
+    with torch.inference_mode():
+        states = whole.get_encoder()(torch.tensor(tokens["input_ids"])).last_hidden_state
+    np.testing.assert_allclose(made.encode(["red soap"], 1)[0], states.mean(dim=1)[0], atol=1e-6)
+
+
+def test_more_tokens_than_a_model_was_trained_with_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = save_model(tmp_path, "bert", "mean")
+    (model / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 6}))
+    with caplog.at_level(logging.WARNING, "semid"):
+        vectors = TransformerEncoder(EncoderSettings(model=str(model), max_tokens=12), "cpu").encode(["red " * 9])
+    assert vectors.shape == (1, 8)
+    assert "max_tokens is 12, but" in caplog.text
+    assert "was trained with 6" in caplog.text

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from semid.planning.losses import loss_report, losses
 
 NOTHING: dict[str, Any] = {
@@ -68,3 +70,12 @@ def test_what_jobs_warn_of_when_they_leave_out_vectors_or_codes_is_said_once(tmp
         "  shop: v.npy: 12 vectors for 10 items",
         "  shop: codes of 12 ?[31mitems for 10 items",
     ]
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_counts_that_cannot_be_read_end_no_run(tmp_path: Path, content: str) -> None:
+    for folder in ("data/a", "logs/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/a/stats.json").write_text(content)
+    (tmp_path / "logs/a/preprocess.log").touch()
+    assert "  a: data/a/stats.json cannot be read" in loss_report(["a"], 0, tmp_path).splitlines()

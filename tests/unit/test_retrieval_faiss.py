@@ -97,8 +97,8 @@ def test_training_is_seeded_and_its_sample_has_what_the_lists_need(tmp_path, mon
     monkeypatch.setattr(faiss_index, "TRAINING_ROWS", 100)
     monkeypatch.setattr(store, "BLOCK_VALUES", 16 * 37)
     sizes = []
-    sample = faiss_index._sample
-    monkeypatch.setattr(faiss_index, "_sample", lambda *call: sizes.append(call[2]) or sample(*call))
+    read = faiss_index.read_float_rows
+    monkeypatch.setattr(faiss_index, "read_float_rows", lambda *call: sizes.append(len(call[1])) or read(*call))
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         faiss_index.train_index(random_vectors(), tmp_path / name, factory="IVF4,Flat", seed=seed)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -113,7 +113,7 @@ def test_an_index_that_cannot_be_merged_takes_one_shard(tmp_path):
     queries = torch.from_numpy(vectors[:30].astype(np.float32))
     index = faiss_index.load(build(tmp_path / "one", vectors, 1, factory="HNSW16,Flat", normalize=True))
     assert (index.search(queries, 1)[:, 0] == np.arange(30)).mean() > 0.9
-    for factory in ("HNSW16,Flat", "IVF4,Flat,RFlat"):
+    for factory in ("HNSW16,Flat", "Flat,RFlat"):
         with pytest.raises(InputError, match=rf"cannot merge '{factory}' from the parts of 2 shards"):
             faiss_index.train_index(vectors, tmp_path / "trained.index", 2, factory=factory)
     assert not (tmp_path / "trained.index").exists()
@@ -129,6 +129,13 @@ def test_what_has_no_lists_cannot_be_kept_on_disk(factory, tmp_path):
 def test_a_factory_that_faiss_cannot_make_is_named(factory, words, tmp_path):
     with pytest.raises(InputError, match=rf"{words} '{factory}'"):
         faiss_index.train_index(random_vectors(), tmp_path / "trained.index", factory=factory)
+
+
+@pytest.mark.parametrize("factory", ["IVF4,SQ8,RFlat", "IDMap,Flat"])
+@pytest.mark.parametrize("with_rows", [False, True])
+def test_a_factory_that_numbers_items_in_a_way_of_its_own_is_refused_before_training(factory, with_rows, tmp_path):
+    with pytest.raises(InputError, match=rf"'{factory}' numbers items in a way of its own"):
+        faiss_index.train_index(random_vectors(), tmp_path / "trained.index", factory=factory, with_rows=with_rows)
 
 
 def test_a_missing_or_broken_index_is_named(tmp_path):

@@ -92,6 +92,7 @@ def test_codes_that_became_floats_are_whole_numbers(tmp_path: Path) -> None:
         ({"c2": [1, 2, 3], "c3": [1, 2, 3]}, "columns c2 to c3 with gaps"),
         ({"c0": [1, 2, 3], "c2": [1, 2, 3]}, "columns c0 to c2 with gaps"),
         ({"Token": [1, 2, 3]}, "write 'Token' in lower case"),
+        ({"code_str": [None, "<a_1><b_2>", "<a_1><b_3>"]}, "row 0 holds no code in 'code_str'"),
         ({"code_str": ["<a_1>", "<b_1>", "<a_2>"]}, "expected tokens of the same levels in every row"),
         ({"code_str": ["<a_1><b_2>", "<a_1>", "<a_2><b_2>"]}, "expected tokens of the same levels in every row"),
     ],

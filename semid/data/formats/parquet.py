@@ -30,6 +30,9 @@ class Parquet(RawFile):
         # DuckDB gives the second of them another name
         if len(set(names)) < len(names):
             raise InputError(f"{path}: the file names a column twice: {', '.join(names)}")
+        alike = [name for name in names if [other.lower() for other in names].count(name.lower()) > 1]
+        if alike:
+            raise InputError(f"{path} has both {alike[0]!r} and {alike[1]!r}, which differ in case alone: rename one")
         return cls(database, path, columns, layout, content=path)
 
     def relation(self) -> str:
@@ -48,7 +51,7 @@ class Parquet(RawFile):
         if not self._is_scalar(name):
             return "NULL::VARCHAR"
         value = f"{name}_value"
-        nan = f"isnan({value})" if self._type(name) in ("FLOAT", "DOUBLE") else "false"
+        nan = _is_nan(value) if self._type(name) in INEXACT_FROM_BY_TYPE else "false"
         return f"CASE WHEN {nan} OR {blank(f'{value}::VARCHAR')} THEN NULL ELSE {value}::VARCHAR END"
 
     def identifier(self, name: str) -> str:
@@ -56,7 +59,7 @@ class Parquet(RawFile):
             return super().identifier(name)
         value = f"{name}_value"
         text = f"CASE WHEN {self.is_inexact(name)} THEN {value}::VARCHAR ELSE TRY_CAST({value} AS BIGINT)::VARCHAR END"
-        return f"CASE WHEN isnan({value}) THEN NULL ELSE {text} END"
+        return f"CASE WHEN {_is_nan(value)} THEN NULL ELSE {text} END"
 
     def is_inexact(self, name: str) -> str:
         value = f"{name}_value"
@@ -65,7 +68,7 @@ class Parquet(RawFile):
         limit = INEXACT_FROM_BY_TYPE.get(self._type(name))
         if limit is None:
             return super().is_inexact(name)
-        return f"(NOT isnan({value}) AND (abs({value}) >= {limit} OR {value} <> trunc({value})))"
+        return f"(NOT {_is_nan(value)} AND (abs({value}) >= {limit} OR {value} <> trunc({value})))"
 
     def text(self, name: str) -> str | None:
         return super().text(name) if self._type(name) in ("VARCHAR", "BLOB") else None
@@ -73,6 +76,8 @@ class Parquet(RawFile):
     def prose(self, name: str) -> str:
         if self._is_list(name):
             return f"array_to_string({self._list(name)}, ' ')"
+        if self._type(name) in INEXACT_FROM_BY_TYPE:
+            return self.scalar(name)
         return super().prose(name) if self._is_scalar(name) else "NULL::VARCHAR"
 
     def strings(self, name: str, separator: str | None) -> str:
@@ -116,6 +121,15 @@ class Parquet(RawFile):
     def _is_scalar(self, name: str) -> bool:
         type_name = self._type(name)
         return not self._is_list(name) and not type_name.startswith(RECORDS) and type_name != "BOOLEAN"
+
+
+def _is_nan(value: str) -> str:
+    """Return SQL for whether a float is NaN.
+
+    DuckDB 2.0 answers one question or the other from the statistics of the file, which leave NaN out: `isnan` where
+    numbers differ, and the comparison of texts where they are all one.
+    """
+    return f"(isnan({value}) OR lower({value}::VARCHAR) = 'nan')"
 
 
 def _relation(path: Path) -> str:

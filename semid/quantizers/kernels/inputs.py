@@ -54,6 +54,8 @@ def array_of_lists(values: Any, name: str) -> Any:
     """
     if not isinstance(values, list | tuple):
         return values
+    if values and all(isinstance(row, Tensor) for row in values):
+        values = [row.detach().cpu() for row in values]
     try:
         return np.asarray(values)
     except ValueError:
@@ -73,6 +75,8 @@ def check_kind(values: Any, name: str, expected: str) -> None:
     for method, kind in (("to_numpy", "table"), ("toarray", "sparse matrix")):
         if hasattr(values, method):
             raise InputError(f"{name} are a {kind} ({type(values).__name__}): give a plain array, as .{method}() makes")
+    if isinstance(values, Tensor) and values.is_meta:
+        raise InputError(f"{name} are a meta tensor, which holds no values: give one that was computed")
     if isinstance(values, Tensor) and values.layout != torch.strided:
         raise InputError(f"{name} are a sparse tensor: give a plain one, as .to_dense() makes")
     dtype = getattr(values, "dtype", None)
