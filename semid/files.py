@@ -198,8 +198,8 @@ def sha256_of(path: str | Path) -> str:
 
 
 def first_line(error: BaseException | str) -> str:
-    """The first line of an error's message, for messages that hold one sentence."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The first line of an error's message that is not blank, or the name of its type, for messages of one sentence."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def read_json(path: str | Path, what: str, remedy: str = "") -> dict[str, Any]:

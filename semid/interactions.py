@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
+from semid.files import first_line
 
 SPLITS = ("train", "valid", "test")
 COLUMNS = ("user_id", "item_index", "timestamp")
@@ -114,7 +115,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} cannot be read ({str(error).splitlines()[0]}): run preprocess again") from error
+        raise InputError(f"{path} cannot be read ({first_line(error)}): run preprocess again") from error
 
 
 def _count_rows(path: Path) -> int:

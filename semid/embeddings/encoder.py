@@ -19,13 +19,13 @@ from semid.embeddings.encoder_files import (
     EncoderPlan,
     cannot_load,
     declared_plan,
-    first_line,
     model_source,
     report_contradictions,
     used_plan,
 )
 from semid.embeddings.settings import EncoderSettings
 from semid.errors import InputError
+from semid.files import first_line
 from semid.progress import Progress
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from transformers import AutoConfig
 
 from semid.embeddings.settings import POOLING_MODES, EncoderSettings
 from semid.errors import InputError
-from semid.files import sha256_of
+from semid.files import first_line, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -169,10 +169,6 @@ def cannot_load(settings: EncoderSettings, error: Exception) -> InputError:
         "(a name needs a network or a filled cache; the path of a local folder with config.json, safetensors "
         "weights and a tokenizer works without)"
     )
-
-
-def first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def encoder_space(settings: EncoderSettings) -> dict[str, Any]:

@@ -11,12 +11,10 @@ from semid.evaluation.settings import QUERIES, EvaluationSettings
 from semid.interactions import SPLITS, Interactions
 from semid.retrieval.dense import SCORE_BATCH, Vectors, float_rows, unit_rows
 from semid.retrieval.ragged import Ragged, concatenated_ranges, offsets_of, split_by_budget
+from semid.statistics.sums import add_rows, empty_sums
 
 # Rows of whole users, about 50 bytes each, that are sorted by item at once.
 ROWS_AT_ONCE = 1 << 20
-
-# n equal vectors that are added in float32 are off by up to n / 2^26 of their sum.
-LONG_HISTORY = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +145,11 @@ def query_vectors(
     weights = np.ones(len(places), np.float32)
     if query == "decay":
         weights = (settings.decay ** (stop[owner] - 1 - places)).astype(np.float32)
-    longest = int((stop - start).max(initial=0))
-    exact = torch.float64 if longest > LONG_HISTORY else torch.float32
-    sums = torch.zeros(len(history), vectors.shape[1], dtype=exact)
+    sums = empty_sums(len(history), vectors.shape[1], int((stop - start).max(initial=0)), "cpu")
     for begin in range(0, len(places), SCORE_BATCH):
         batch = slice(begin, begin + SCORE_BATCH)
         rows, place = np.unique(history.values[places[batch]], return_inverse=True)
         block = float_rows(vectors, rows, normalize).index_select(0, torch.from_numpy(place))
         weighted = block.mul_(torch.from_numpy(weights[batch])[:, None])
-        sums.index_add_(0, torch.from_numpy(owner[batch]), weighted.to(exact))
+        add_rows(sums, torch.from_numpy(owner[batch]), weighted)
     return unit_rows(sums.float())

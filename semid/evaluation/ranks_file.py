@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.evaluation.target_ranks import Ranking, Ranks
-from semid.files import whole_file
+from semid.files import first_line, whole_file
 
 SCHEMA = pa.schema(
     {
@@ -64,7 +64,7 @@ class RanksFile:
         try:
             metadata = pq.read_metadata(path)
         except (OSError, pa.ArrowException) as error:
-            raise _unusable(path, str(error).splitlines()[0]) from error
+            raise _unusable(path, first_line(error)) from error
         if metadata.schema.names != SCHEMA.names:
             raise _unusable(path, f"its columns are {', '.join(metadata.schema.names)}")
         strategies = []
@@ -84,7 +84,7 @@ class RanksFile:
             with pq.ParquetFile(self.path) as file:
                 table = file.read_row_group(group, columns=list(OUTCOMES))
         except (OSError, pa.ArrowException) as error:
-            raise _unusable(self.path, str(error).splitlines()[0]) from error
+            raise _unusable(self.path, first_line(error)) from error
         ranks = Ranks(len(table))
         for name in OUTCOMES:
             getattr(ranks, name)[:] = table[name].to_numpy()

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from semid.errors import InputError
-from semid.files import is_full_disk
+from semid.files import first_line, is_full_disk
 
 # what a log says changes no result
 __affects_results__ = False
@@ -84,8 +84,7 @@ def _message(error: Exception) -> str:
     # torch and faiss raise a RuntimeError, whose text alone tells
     failed_allocation = isinstance(error, RuntimeError) and any(sign in said for sign in LACK_OF_MEMORY)
     if isinstance(error, MemoryError) or failed_allocation or getattr(error, "errno", None) == errno.ENOMEM:
-        first_line = next(iter(said.splitlines()), type(error).__name__)
-        return f"out of memory ({first_line}): give the job more, or make it need less: see {REMEDIES}"
+        return f"out of memory ({first_line(error)}): give the job more, or make it need less: see {REMEDIES}"
     if isinstance(error, ModuleNotFoundError):
         return f"{said}: install requirements.txt for the Python that runs this, or use --sdm conda"
     if is_full_disk(error):

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 Fault = Callable[[random.Random, Any], bool]
+# Splits a text into its lines, which keep their ends.
+LINES = r"(?<=\n)|(?<=\r)(?!\n)"
 
 
 def fault_of(rng: random.Random, world: Any) -> None:
@@ -237,23 +239,30 @@ def one_line(rng: random.Random, world: Any) -> bool:
     return _other_json(rng, world, lambda rows: "".join(json.dumps(row) for row in rows))
 
 
-def _other_json(rng: random.Random, world: Any, written: Callable[[list[Any]], str]) -> bool:
-    path = _pick(rng, world, rng.choice([".jsonl", ".json"]))
+def _pick_text(rng: random.Random, world: Any, ending: str) -> tuple[Path, str] | None:
+    """Pick a file with this ending, and return it with its text; None where there is none, or it cannot be decoded."""
+    path = _pick(rng, world, ending)
     text = None if path is None else _text(path, world.layout.encoding)
-    if path is None or text is None:
+    return None if path is None or text is None else (path, text)
+
+
+def _other_json(rng: random.Random, world: Any, written: Callable[[list[Any]], str]) -> bool:
+    picked = _pick_text(rng, world, rng.choice([".jsonl", ".json"]))
+    if picked is None:
         return False
+    path, text = picked
     lines = [json.loads(line) for line in re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")) if line.strip()]
     _rewrite(path, written(lines))
     return len(lines) > 1
 
 
 def stray_quote(rng: random.Random, world: Any) -> bool:
-    path = _pick(rng, world, ".csv")
-    text = None if path is None else _text(path, world.layout.encoding)
-    if path is None or text is None or '"' in text:
+    picked = _pick_text(rng, world, ".csv")
+    if picked is None or '"' in picked[1]:
         return False
+    path, text = picked
     separator = world.layout.separator or ","
-    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
+    lines = re.split(LINES, text)
     full = [n for n, line in enumerate(lines) if separator in line]
     if len(full) < 5:
         return False
@@ -264,22 +273,22 @@ def stray_quote(rng: random.Random, world: Any) -> bool:
 
 
 def name_twice(rng: random.Random, world: Any) -> bool:
-    path = _pick(rng, world, ".csv")
-    text = None if path is None else _text(path, world.layout.encoding)
-    if path is None or text is None:
+    picked = _pick_text(rng, world, ".csv")
+    if picked is None:
         return False
+    path, text = picked
     name, separator = world.layout.column("item_id"), world.layout.separator or ","
     _rewrite(path, f"{name}{separator}{text}")
     return True
 
 
 def ragged(rng: random.Random, world: Any) -> bool:
-    path = _pick(rng, world, ".csv")
-    text = None if path is None else _text(path, world.layout.encoding)
-    if path is None or text is None or '"' in text:
+    picked = _pick_text(rng, world, ".csv")
+    if picked is None or '"' in picked[1]:
         return False
+    path, text = picked
     separator = world.layout.separator or ","
-    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
+    lines = re.split(LINES, text)
     at = rng.choice([n for n, line in enumerate(lines) if separator in line][1:])
     wider = lines[at].replace(separator, separator * 2, 1)
     narrower = lines[at].replace(separator, "", 1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from semid.quantizers.kernels.sums import add_rows, empty_sums
+from semid.statistics.sums import add_rows, empty_sums
 
 
 class EMACodebook(nn.Module):

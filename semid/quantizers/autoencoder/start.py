@@ -13,7 +13,7 @@ from semid.quantizers.compute import Compute, latent_rows
 from semid.quantizers.decoder import Decoder
 from semid.quantizers.kernels.kmeans import residual_kmeans
 from semid.quantizers.kernels.principal_components import distant_mean, principal_directions
-from semid.quantizers.kernels.sums import add_rows, empty_sums, mean_rows
+from semid.statistics.sums import add_rows, empty_sums, mean_rows
 
 if TYPE_CHECKING:
     from semid.quantizers.rqkmeans import RQKMeans

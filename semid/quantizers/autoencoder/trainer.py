@@ -20,7 +20,7 @@ from semid.quantizers.autoencoder.start import forget_held_out
 from semid.quantizers.autoencoder.state import Training, TrainingRows, new_optimizer
 from semid.quantizers.autoencoder.usage import distinct_rows
 from semid.quantizers.compute import Compute
-from semid.quantizers.kernels.sums import exact_zeros
+from semid.statistics.sums import exact_zeros
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.residual import residual_walk
 from semid.quantizers.kernels.screening import QuantizedRows, quantize_rows
 from semid.quantizers.kernels.seeding import ROUNDING, seed_centroids
-from semid.quantizers.kernels.sums import add_rows, empty_sums, exact_zeros, mean_rows
+from semid.statistics.sums import add_rows, empty_sums, exact_zeros, mean_rows
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from semid.quantizers.kernels.nearest import NearestCodeword
-from semid.quantizers.kernels.sums import add_rows, empty_sums, mean_rows
+from semid.statistics.sums import add_rows, empty_sums, mean_rows
 
 # training goes over this many rows at a time, whatever the block of encoding: blocks of another size round otherwise,
 # and the differences would add up over the updates of a rotation

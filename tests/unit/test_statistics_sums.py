@@ -9,8 +9,8 @@ from semid.evaluation.settings import EvaluationSettings
 from semid.quantizers.autoencoder.ema import EMACodebook
 from semid.quantizers.kernels.kmeans import _cluster_sums, kmeans
 from semid.quantizers.kernels.product import cluster_sums, mean_codewords
-from semid.quantizers.kernels.sums import FEW_ROWS, add_rows, empty_sums, mean_rows
 from semid.retrieval.ragged import Ragged
+from semid.statistics.sums import FEW_ROWS, add_rows, empty_sums, mean_rows
 
 MANY = 1_000_000
 

@@ -1,4 +1,4 @@
-"""Sums of rows by code, whose means are right however many rows are added."""
+"""Sums of rows by group, such as a code or a user, which are right however many rows are added."""
 
 import torch
 from torch import Tensor
