@@ -72,13 +72,13 @@ def id_strings(path: str | Path, ids: pa.Array, row: int) -> pa.LargeStringArray
         ids = _whole_floats(path, ids, row)
     elif pa.types.is_decimal(kind):
         ids = _whole_decimals(path, ids, row)
-    elif not (pa.types.is_integer(kind) or _is_text(kind) or pa.types.is_null(kind)):
+    elif not (pa.types.is_integer(kind) or is_text(kind) or pa.types.is_null(kind)):
         raise InputError(f"{path}: ids are {kind}; expected strings or whole numbers")
     try:
         strings = pc.cast(ids, pa.large_string())
     except pa.ArrowInvalid:
         raise InputError(f"{path}: ids are bytes that are no text in UTF-8; save them as strings") from None
-    if _is_text(kind):
+    if is_text(kind):
         _refuse_inexact_texts(path, strings, row)
     strings = pc.replace_substring_regex(strings, WHOLE_FLOAT, r"\1")
     empty = pc.fill_null(pc.equal(strings, ""), True)
@@ -106,7 +106,8 @@ def plain_values(values: pa.Array) -> pa.Array:
     return values
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether values of a type are strings, or bytes that may be strings."""
     tests = (
         pa.types.is_string,
         pa.types.is_large_string,

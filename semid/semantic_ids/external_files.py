@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import parse_json
-from semid.ids import WHOLE_FLOAT, first_few, id_strings, plain_values, reading_table
+from semid.ids import WHOLE_FLOAT, first_few, id_strings, is_text, plain_values, reading_table
 from semid.semantic_ids.codes import level_columns
 
 # The second name is that of OpenOneRec.
@@ -201,12 +201,12 @@ def _read_batches(path: Path, batches: Iterable[pa.RecordBatch], item: str, colu
 
 
 def _levels(path: Path, column: pa.Array, name: str, row: int, first_texts: dict[str, pa.Scalar]) -> np.ndarray:
-    """Return codes int64 [m, L] of one column of numbers, of texts such as `"12-7"`, or of lists of numbers.
+    """Return codes int64 [m, L] of one column of numbers, of texts such as `"12-7"`, or of lists of numbers or texts.
 
     The column begins at `row` of the file; `first_texts` as in :func:`_split_texts`.
     """
-    column = plain_values(column)
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    column = _texts_or_numbers(path, column, name)
+    if pa.types.is_large_string(column.type):
         column = _split_texts(path, column, name, row, first_texts.setdefault(name, column[0]))
     elif pa.types.is_floating(column.type):
         # Whole numbers with gaps become floats in pandas; a fraction stays in the text and is refused below.
@@ -229,6 +229,30 @@ def _levels(path: Path, column: pa.Array, name: str, row: int, first_texts: dict
             f"{path}: row {row + at // width} holds {texts[at].as_py()!r} in {name!r}; expected codes of 0 or more"
         )
     return pc.cast(texts, pa.int64()).to_numpy().reshape(-1, width)
+
+
+def _texts_or_numbers(path: Path, column: pa.Array, name: str) -> pa.Array:
+    """Return a column as large_string, as numbers or as lists of numbers; texts in a list become one text.
+
+    Raises `InputError`, which names the type, for columns of another kind.
+    """
+    column = plain_values(column)
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    value_kind = kind.value_type if is_list else kind
+    if pa.types.is_dictionary(value_kind):
+        value_kind = value_kind.value_type
+    if is_text(value_kind):
+        if is_list:
+            column = pc.binary_join(pc.cast(column, pa.list_(pa.string())), " ")
+        return pc.cast(column, pa.large_string())
+    is_number = pa.types.is_integer(value_kind) or pa.types.is_floating(value_kind) or pa.types.is_decimal(value_kind)
+    if not is_number and not pa.types.is_null(value_kind):
+        raise InputError(
+            f"{path}: {name!r} holds values of the type {column.type}; expected whole numbers, lists of whole numbers, "
+            'or texts such as "12-7-200"'
+        )
+    return column
 
 
 def _split_texts(path: Path, texts: pa.Array, name: str, row: int, first_text: pa.Scalar) -> pa.Array:

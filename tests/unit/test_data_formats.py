@@ -476,6 +476,29 @@ def test_nested_lists_become_one(tmp_path, ending):
     assert run(tmp_path, Table(items=path)).items[0]["categories"] == ["A", "B", "A", "C"]
 
 
+@pytest.mark.parametrize(
+    ("written", "categories"),
+    [
+        ('[null, ["A", "B"], "C"]', ["A", "B", "C"]),
+        ('[["A"], [["B", ["C"]]]]', ["A", "B", "C"]),
+        ('["A", ["B [1], {2}", "say \\"C\\" \\\\"], [3.5]]', ["A", "B [1], {2}", 'say "C" \\', "3.5"]),
+        ("[[], [[]]]", []),
+    ],
+)
+def test_lists_of_json_are_read_at_every_depth(tmp_path, written, categories):
+    line = f'{{"item_id": "i", "categories": {written}, "title": {written}}}'
+    (item,) = run(tmp_path, Table(items=text(tmp_path / "items.jsonl", line + "\n"))).items
+    assert (item["categories"], item["title"]) == (categories, " ".join(categories))
+
+
+@pytest.mark.parametrize("written", ['[null, {"k": 1}]', '["A", {"k": "B"}]', '[["A"], ["B", [{"k": "C"}]]]'])
+def test_a_list_of_json_with_a_record_anywhere_is_counted_as_one(tmp_path, written):
+    line = f'{{"item_id": "i", "categories": {written}, "title": {written}}}'
+    result = run(tmp_path, Table(items=text(tmp_path / "items.jsonl", line + "\n")))
+    assert (result.items[0]["categories"], result.items[0]["title"]) == ([], "")
+    assert result.stats["wrong_types"]["items"] == {"categories": 1, "title": 1}
+
+
 @pytest.mark.parametrize("written", ["[3, 14]", "[Music, guitar]", "['3', 14]", "[3.5]", "[]"])
 def test_lists_of_numbers_and_lists_without_quotes_are_categories(tmp_path, written):
     path = text(tmp_path / "items.csv", f'item_id,categories,title\ni,"{written}",[new] tent\nj,"[1]",[1] chair\n')

@@ -1307,6 +1307,18 @@ def test_a_column_that_no_item_file_has_is_named_with_those_there_are(tmp_path, 
     assert "('Price' differs from it in case or spaces alone)" in message
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_two_columns_of_the_text_that_differ_in_case_alone_are_named(tmp_path, ending):
+    path = tmp_path / f"items{ending}"
+    if ending == ".parquet":
+        pq.write_table(pa.table({"item_id": ["a"], "price": [1], "Price": [2]}), path)
+    else:
+        write(path, [{"item_id": "a", "price": 1, "Price": 2}])
+    message = refused(tmp_path, Table(items=path), replace(OFF, text_columns=["price", "Price"]))
+    assert message.startswith(f"{path} has both ")
+    assert "'Price' and 'price', which differ in case alone" in message
+
+
 def test_one_of_several_parts_may_lack_a_column_of_the_text(tmp_path):
     parts = [
         write(tmp_path / "1.jsonl", [{"item_id": "a", "price": 3}]),

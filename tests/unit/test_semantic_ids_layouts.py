@@ -72,11 +72,37 @@ def test_levels_are_numbered_from_zero_or_from_one(tmp_path: Path, first: int) -
         pa.array(CODES, pa.list_(pa.int16(), 3)),
         pa.array(["3-5-7", "0-12-200", "3-5-8"], pa.string_view()),
         pa.array(["3-5-7", "0-12-200", "3-5-8"]).dictionary_encode(),
+        pa.array([b"3-5-7", b"0-12-200", b"3-5-8"]),
+        pa.array([["3", "5", "7"], ["0", "12", "200"], ["3", "5", "8"]]),
+        pa.array([["<a_3>", "<b_5>", "<c_7>"], ["<a_0>", "<b_12>", "<c_200>"], ["<a_3>", "<b_5>", "<c_8>"]]),
+        pa.array([[b"3", b"5", b"7"], [b"0", b"12", b"200"], [b"3", b"5", b"8"]], pa.large_list(pa.large_binary())),
     ],
-    ids=lambda codes: str(codes.type),
+    ids=lambda codes: f"{codes.type} of {codes[0].as_py()}",
 )
 def test_every_arrow_type_of_codes_is_read(tmp_path: Path, codes: pa.Array) -> None:
     assert_read(parquet(tmp_path / "codes.parquet", sid=codes))
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        pa.array([[[3, 5, 7]], [[0, 12, 200]]]),
+        pa.array([{"a": 3}, {"a": 0}]),
+        pa.array([[("a", 3)], [("b", 0)]], pa.map_(pa.string(), pa.int64())),
+        pa.array([[{"a": 3}], [{"a": 0}]]),
+        pa.array([True, False]),
+        pa.array([3, 0], pa.date32()),
+    ],
+    ids=lambda codes: str(codes.type),
+)
+def test_another_type_of_codes_is_named_with_those_that_are_read(tmp_path: Path, codes: pa.Array) -> None:
+    path = tmp_path / "codes.parquet"
+    pq.write_table(pa.table({"item_id": ["i0", "i1"], "sid": codes}), path)
+    # the file gives the elements of its lists names of its own
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: 'sid' holds values of the type {str(codes.type).partition('<')[0]}")
+    assert str(caught.value).endswith('expected whole numbers, lists of whole numbers, or texts such as "12-7-200"')
 
 
 def test_codes_that_became_floats_are_whole_numbers(tmp_path: Path) -> None:

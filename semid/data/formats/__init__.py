@@ -6,6 +6,6 @@ blank lines; truncated gzip streams are errors.
 """
 
 from semid.data.formats.opening import open_raw_file
-from semid.data.formats.raw_file import RawFile, reading
+from semid.data.formats.raw_file import RawFile, reading, refuse_twins
 
-__all__ = ["RawFile", "open_raw_file", "reading"]
+__all__ = ["RawFile", "open_raw_file", "reading", "refuse_twins"]

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from semid.data.connection import Database, literal, path_literal
 from semid.data.formats.quotes import Span, count_lines
-from semid.data.formats.raw_file import MalformedLines, RawFile, blank
+from semid.data.formats.raw_file import MalformedLines, RawFile, blank, refuse_twins
 from semid.data.formats.text_content import (
     BYTES_AT_ONCE,
     compression,
@@ -44,8 +44,7 @@ class Csv(RawFile):
         if len(columns) == 1:
             _refuse_other_separator(path, columns[0], separator)
         opened = cls(database, path, cls.types(columns), layout, content.path, n_lines=content.lines)
-        if len({name.lower() for name in opened.columns}) < len(columns):
-            raise InputError(f"{path}: the header names a column twice: {', '.join(columns)}")
+        refuse_twins(path, list(opened.columns) if len(opened.columns) == len(columns) else columns)
         return opened
 
     @classmethod

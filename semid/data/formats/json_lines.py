@@ -15,6 +15,9 @@ from semid.errors import InputError
 
 ROWS_SEARCHED_FOR_KEYS = 10_000
 BYTES_SEARCHED = 1 << 16
+# A string of JSON, and what in the text of a nested list is one of its values.
+JSON_STRING = r'"(?:[^"\\]|\\.)*"'
+JSON_LEAF = rf"{JSON_STRING}|[^\[\],\s]+"
 
 
 class JsonLines(RawFile):
@@ -81,24 +84,24 @@ class JsonLines(RawFile):
 
     def _prose(self, name: str) -> str:
         return (
-            f"CASE WHEN NOT {self.is_prose(name)} THEN NULL WHEN {name}_type = 'ARRAY' "
-            f"THEN array_to_string(TRY_CAST({name}_value AS VARCHAR[]), ' ') ELSE {name}_text END"
+            f"CASE {name}_type WHEN 'ARRAY' THEN array_to_string({self._list(name)}, ' ') "
+            f"WHEN 'OBJECT' THEN NULL ELSE {name}_text END"
         )
 
     def strings(self, name: str, separator: str | None) -> str:
         text = list_text(f"{name}_text") if name in self.lists else cut(f"{name}_text", separator)
-        value = f"{name}_value"
-        # lists of lists, and lists of lists of lists
-        nested = (
-            f"CASE json_type({value}, '$[0][0]') WHEN 'ARRAY' "
-            f"THEN flatten(flatten(TRY_CAST({value} AS VARCHAR[][][]))) "
-            f"ELSE flatten(TRY_CAST({value} AS VARCHAR[][])) END"
-        )
         return (
-            f"CASE {name}_type WHEN 'ARRAY' THEN CASE json_type({name}_value, '$[0]') WHEN 'ARRAY' THEN {nested} "
-            f"WHEN 'OBJECT' THEN NULL "
-            f"ELSE TRY_CAST({name}_value AS VARCHAR[]) END "
-            f"WHEN 'VARCHAR' THEN {text} ELSE NULL::VARCHAR[] END"
+            f"CASE {name}_type WHEN 'ARRAY' THEN {self._list(name)} WHEN 'VARCHAR' THEN {text} ELSE NULL::VARCHAR[] END"
+        )
+
+    def _list(self, name: str) -> str:
+        """Return SQL for the values of a list at any depth as VARCHAR[]; NULL for a list with a record in it."""
+        text = f"{name}_value::VARCHAR"
+        leaves = f"regexp_extract_all({text}, '{JSON_LEAF}')"
+        values = f"list_transform({leaves}, lambda leaf: json_extract_string(leaf::JSON, '$'))"
+        return (
+            f"CASE WHEN {_has_record(name)} THEN NULL WHEN contains(({text})[2:], '[') THEN {values} "
+            f"ELSE TRY_CAST({name}_value AS VARCHAR[]) END"
         )
 
     def as_json(self, name: str) -> str:
@@ -108,8 +111,9 @@ class JsonLines(RawFile):
         return f"coalesce({name}_type, 'NULL') NOT IN ('ARRAY', 'OBJECT', 'BOOLEAN')"
 
     def is_prose(self, name: str) -> str:
-        inside = f"CASE {name}_type WHEN 'ARRAY' THEN json_type({name}_value, '$[0]') ELSE {name}_type END"
-        return f"coalesce({inside}, 'NULL') <> 'OBJECT'"
+        return (
+            f"coalesce(CASE {name}_type WHEN 'OBJECT' THEN false WHEN 'ARRAY' THEN NOT {_has_record(name)} END, true)"
+        )
 
     def malformed_lines(self, rows: int) -> MalformedLines:
         lost = self.n_lines - rows
@@ -140,6 +144,13 @@ class JsonLines(RawFile):
 
     def _chosen_columns(self) -> list[str]:
         return sorted({column for column in self.fields.values() if column is not None})
+
+
+def _has_record(name: str) -> str:
+    """Return SQL for whether a record is anywhere in a list."""
+    text = f"{name}_value::VARCHAR"
+    without_strings = f"regexp_replace({text}, '{JSON_STRING}', '', 'g')"
+    return f"CASE WHEN contains({text}, '{{') THEN contains({without_strings}, '{{') ELSE false END"
 
 
 def _options(path: Path) -> str:

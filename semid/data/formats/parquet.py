@@ -7,9 +7,8 @@ from typing import Self
 import pyarrow.parquet as pq
 
 from semid.data.connection import Database, path_literal
-from semid.data.formats.raw_file import INEXACT_FROM_BY_TYPE, RawFile, blank
+from semid.data.formats.raw_file import INEXACT_FROM_BY_TYPE, RawFile, blank, refuse_twins
 from semid.data.sources.source import TextLayout
-from semid.errors import InputError
 from semid.ids import reading_table
 
 # `[]` and `[3]` at the end of the type of a list, once for each level.
@@ -27,12 +26,7 @@ class Parquet(RawFile):
         columns = {row.column_name: row.column_type for row in rows}
         with reading_table(path, "the names of its columns"):
             names = pq.read_schema(path).names
-        # DuckDB gives the second of them another name
-        if len(set(names)) < len(names):
-            raise InputError(f"{path}: the file names a column twice: {', '.join(names)}")
-        alike = [name for name in names if [other.lower() for other in names].count(name.lower()) > 1]
-        if alike:
-            raise InputError(f"{path} has both {alike[0]!r} and {alike[1]!r}, which differ in case alone: rename one")
+        refuse_twins(path, names)
         return cls(database, path, columns, layout, content=path)
 
     def relation(self) -> str:

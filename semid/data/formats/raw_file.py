@@ -4,9 +4,10 @@ import glob
 import gzip
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -163,6 +164,15 @@ def reading(path: Path) -> Iterator[None]:
         if "blob to UTF8" in message:
             hint = "; a column of bytes is no text in UTF-8: save ids and texts as strings"
         raise InputError(f"{path} cannot be read: {message.rstrip('. ')}{hint}") from None
+
+
+def refuse_twins(path: Path, names: Sequence[str]) -> None:
+    """Raise InputError for a file that names a column twice, or two in different case, which DuckDB takes for one."""
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: the file names a column twice: {', '.join(names)}")
+    for one, other in pairwise(sorted(names, key=lambda name: (name.lower(), name))):
+        if one.lower() == other.lower():
+            raise InputError(f"{path} has both {one!r} and {other!r}, which differ in case alone: rename one of them")
 
 
 def blank(text: str) -> str:

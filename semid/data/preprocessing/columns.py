@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from semid.data.formats import RawFile
+from semid.data.formats import RawFile, refuse_twins
 from semid.data.sources.source import Source
 from semid.errors import InputError
 
@@ -35,9 +35,14 @@ def columns_of_fields(
     return columns
 
 
-def columns_of_texts(file: RawFile, texts: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the file's column for each field of `texts`, which has its name; None for one that is absent."""
-    return {field: column if file.has_column(column) else None for field, column in texts.items()}
+def with_texts(file: RawFile, columns: Mapping[str, str | None], texts: Mapping[str, str]) -> dict[str, str | None]:
+    """Return `columns` of fields and those of `texts`, which have the name that is given, or None where it is absent.
+
+    Raises `InputError` where two of all these differ in case alone, because DuckDB takes them for one.
+    """
+    columns = {**columns, **{field: column if file.has_column(column) else None for field, column in texts.items()}}
+    refuse_twins(file.path, sorted({column for column in columns.values() if column is not None}))
+    return columns
 
 
 def refuse_unseen(unseen: Collection[str], file: RawFile | None) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from semid.data.connection import Database, literal
 from semid.data.formats import RawFile, open_raw_file, reading
-from semid.data.preprocessing.columns import columns_of_fields, columns_of_texts, refuse_unseen
+from semid.data.preprocessing.columns import columns_of_fields, refuse_unseen, with_texts
 from semid.data.preprocessing.counts import Step, described, without_zeros
 from semid.data.preprocessing.insert import FileCounts, insert
 from semid.data.preprocessing.lists_as_text import with_lists_as_text
@@ -83,7 +83,7 @@ def read_items(
     for number, path in enumerate(source.item_files, start=1):
         file = open_raw_file(database, path, source.text_layout)
         fields = columns_of_fields(file, source, ITEM_FIELDS, REQUIRED_OF_ITEMS)
-        file = file.with_fields(fields | columns_of_texts(file, texts))
+        file = file.with_fields(with_texts(file, fields, texts))
         unseen -= {*file.fields.values()}
         refuse_unseen(unseen if number == len(source.item_files) else (), file)
         with reading(path):
