@@ -1,0 +1,145 @@
+"""Where the targets of queries stand in each ranking of a generator, among items."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semid.evaluation.queries import Queries
+from semid.evaluation.target_ranks import Ranks
+from semid.generative.model import Generator
+from semid.generative.ranking import (
+    BETAS,
+    SCORES_AT_ONCE,
+    Ranked,
+    dense_scores,
+    find,
+    hybrid_candidates,
+    rank_candidates,
+    rank_dense,
+    rank_generated,
+)
+from semid.generative.sequences import last_items, length_batches, padded_rows
+from semid.generative.trie import CodeTrie
+from semid.progress import Progress
+from semid.retrieval.inverted import InvertedIndex
+from semid.retrieval.ragged import Ragged
+from semid.retrieval.seen import Seen
+
+# Positions whose states are computed at once, and users who are ranked at once at most.
+POSITIONS_AT_ONCE = 1 << 14
+USERS_AT_ONCE = 512
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What a generator found for all queries.
+
+    ranks: by the name of the ranking; certain: bool [queries], of whom the first items of `generate` are certainly
+    those of the whole tree.
+    """
+
+    ranks: dict[str, Ranks] = field(default_factory=dict)
+    certain: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+
+
+@torch.inference_mode()
+def user_states(model: Generator, queries: Queries) -> Tensor:
+    """Return the states [queries, dim] behind the histories of queries, on the device of the model."""
+    model.eval()
+    device = model.codes.device
+    history = last_items(queries.history(slice(0, len(queries))), model.settings.history)
+    states = torch.empty(len(queries), model.settings.dim, device=device)
+    for rows in length_batches(history.lengths, POSITIONS_AT_ONCE):
+        states[torch.from_numpy(rows).to(device)] = model.user_states(padded_rows(history, rows).to(device))
+    return states
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorEvaluation:
+    """How a generator is evaluated on queries.
+
+    betas: the weights of `hybrid`, each a ranking called `hybrid:<weight>`; depth: the length of the lists that are
+    kept. Seen items are no candidates, unless `removes_seen` is off.
+    """
+
+    model: Generator
+    queries: Queries
+    index: InvertedIndex
+    betas: tuple[float, ...] = BETAS
+    depth: int = 0
+    removes_seen: bool = True
+
+    @torch.inference_mode()
+    def outcome(self) -> Outcome:
+        """Rank the targets of all queries by every ranking that the model has."""
+        trie, n = CodeTrie.build(self.index), len(self.queries)
+        started = time.perf_counter()
+        states = user_states(self.model, self.queries)
+        encoding = time.perf_counter() - started
+        outcome = Outcome(certain=np.ones(n, bool))
+        with Progress(n, "ranking by the generator", "queries") as progress:
+            for rows in _blocks(n, self.index.num_items):
+                history = self.queries.history(rows)
+                seen = Seen.of(history if self.removes_seen else _without_items(history), self.index.num_items)
+                target = torch.from_numpy(self.queries.target[rows])
+                for name, (ranked, seconds) in self._rank(states[rows], target, trie, seen, outcome, rows).items():
+                    ranks = outcome.ranks.setdefault(name, Ranks(n, self.depth))
+                    _put(ranks, rows, ranked, seconds)
+                progress.update(len(target))
+        for ranks in outcome.ranks.values():
+            ranks.seconds += encoding
+        return outcome
+
+    def _rank(
+        self, users: Tensor, target: Tensor, trie: CodeTrie, seen: Seen, outcome: Outcome, rows: slice
+    ) -> dict[str, tuple[Ranked, float]]:
+        """Return where the targets of a block stand in every ranking, and the seconds that each took."""
+        model, rankings = self.model, {}
+        clock = _Clock()
+        if model.settings.item_weight:
+            scores = dense_scores(model, users, seen)
+            rankings["dense"] = rank_dense(scores, target, self.depth), clock.lap()
+        if model.heads is not None:
+            found = find(model, users, trie, seen)
+            outcome.certain[rows] = found.certain.numpy()
+            rankings["generate"] = rank_generated(found, self.index, target, seen, self.depth), clock.lap()
+        if model.settings.item_weight and model.heads is not None and self.betas:
+            candidates = hybrid_candidates(model, users, scores, found, self.index, seen)
+            both = rankings["dense"][1] + rankings["generate"][1] + clock.lap()
+            for beta in self.betas:
+                ranked = rank_candidates(candidates, beta, target, self.depth)
+                rankings[f"hybrid:{beta:g}"] = ranked, both + clock.lap()
+        return rankings
+
+
+class _Clock:
+    """Says how many seconds went by since it was asked last."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        return seconds
+
+
+def _put(ranks: Ranks, rows: slice, ranked: Ranked, seconds: float) -> None:
+    for name in ("greater", "equal", "found", "size"):
+        getattr(ranks, name)[rows] = getattr(ranked, name)
+    ranks.lists[rows] = ranked.lists
+    ranks.seconds += seconds
+
+
+def _blocks(num_queries: int, num_items: int) -> Iterator[slice]:
+    step = max(1, min(USERS_AT_ONCE, SCORES_AT_ONCE // num_items))
+    for start in range(0, num_queries, step):
+        yield slice(start, min(start + step, num_queries))
+
+
+def _without_items(history: Ragged) -> Ragged:
+    return Ragged(history.values[:0], np.zeros_like(history.offsets))

@@ -1,0 +1,75 @@
+"""The vectors of items: what a model reads of a history, and what it compares the state of a user with."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from semid.generative.settings import GeneratorSettings
+
+FREE_SCALE = 0.02
+CODE_SCALE = 0.01
+CONTENT_DROPOUT = 0.2
+SCORED_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class CatalogueOfItems:
+    """What is known of n items beforehand.
+
+    codes: int64 [n, L], of codebooks of these sizes; content: float32 [n, D], centred embeddings of a mean length of 1,
+    or None; directions: float32 [D, dim], the principal directions of the content, or None with it.
+    """
+
+    num_items: int
+    codes: Tensor
+    sizes: tuple[int, ...]
+    content: Tensor | None = None
+    directions: Tensor | None = None
+
+
+class ItemVectors(nn.Module):
+    """Vectors of items [dim], as :class:`GeneratorSettings` says under `items`.
+
+    Free vectors and those of codes are multiplied by √dim, and nothing normalizes them; with content the sum passes a
+    LayerNorm.
+    """
+
+    def __init__(self, catalogue: CatalogueOfItems, settings: GeneratorSettings) -> None:
+        super().__init__()
+        self.scale, n = math.sqrt(settings.dim), catalogue.num_items
+        self.kind = settings.items
+        if settings.uses_codes:
+            starts = torch.tensor([0, *catalogue.sizes[:-1]]).cumsum(0)
+            # the row of every code among those of all levels
+            self.register_buffer("entries", catalogue.codes + starts, persistent=False)
+            self.code_vectors = nn.Parameter(torch.randn(sum(catalogue.sizes), settings.dim) * CODE_SCALE)
+        if "free" in settings.items:
+            self.free_vectors = nn.Parameter(torch.randn(n, settings.dim) * FREE_SCALE)
+        if settings.uses_content:
+            if catalogue.content is None or catalogue.directions is None:
+                raise ValueError("content is wanted, and there are no embeddings")
+            if settings.items == "free-content":
+                with torch.no_grad():
+                    self.free_vectors.copy_(catalogue.content @ catalogue.directions)
+            else:
+                self.register_buffer("content", catalogue.content, persistent=False)
+                self.projection = nn.Linear(catalogue.content.shape[1], settings.dim, bias=False)
+                with torch.no_grad():
+                    self.projection.weight.copy_(catalogue.directions.t() * self.scale)
+                self.norm = nn.LayerNorm(settings.dim)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Return the vectors [n, dim] of items int64 [n]."""
+        total = self.free_vectors[items] if "free" in self.kind else torch.zeros((), device=items.device)
+        if "codes" in self.kind:
+            total = total + nn.functional.embedding_bag(self.entries[items], self.code_vectors, mode="sum")
+        if self.kind != "codes+content":
+            return total * self.scale
+        content = nn.functional.dropout(self.content[items], CONTENT_DROPOUT, self.training)
+        return self.norm(total + self.projection(content))
+
+    def scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """Return ⟨u, x⟩ / √dim [n, m] of the states of users [n, dim] and items int64 [m]."""
+        return users @ (self(items) / self.scale).t()

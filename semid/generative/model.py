@@ -1,0 +1,84 @@
+"""The generator: a transformer over items, whose state writes codes and is compared with items."""
+
+import torch
+from torch import Tensor, nn
+
+from semid.generative.heads import CodeHeads, CodeSpaceStart
+from semid.generative.items import CatalogueOfItems, ItemVectors
+from semid.generative.network import Transformer
+from semid.generative.sequences import PADDING
+from semid.generative.settings import GeneratorSettings
+
+
+class Generator(nn.Module):
+    """Predicts the next item of a history, by its codes and by its vector.
+
+    `parallel` says that the levels of codes are of sub-spaces, of which none reads another. `start`, the codewords of
+    the tokenizer, lets the code heads begin as a search.
+    """
+
+    def __init__(
+        self,
+        catalogue: CatalogueOfItems,
+        settings: GeneratorSettings,
+        start: CodeSpaceStart | None = None,
+        parallel: bool = False,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.items = ItemVectors(catalogue, settings)
+        self.transformer = Transformer(settings)
+        self.register_buffer("codes", catalogue.codes, persistent=False)
+        self.heads = CodeHeads(catalogue.sizes, settings, start, parallel) if settings.code_weight else None
+
+    def states(self, sequences: Tensor) -> Tensor:
+        """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded behind their end."""
+        is_item = sequences != PADDING
+        vectors = self.items(sequences[is_item])
+        padded = vectors.new_zeros(*sequences.shape, vectors.shape[1])
+        padded[is_item] = vectors
+        return self.transformer(padded)
+
+    def user_states(self, sequences: Tensor) -> Tensor:
+        """Return the state [n, dim] after the last item of sequences int64 [n, length]."""
+        last = (sequences != PADDING).sum(dim=1) - 1
+        return self.states(sequences)[torch.arange(len(sequences), device=last.device), last]
+
+    def losses(self, sequences: Tensor, log_shares: Tensor) -> tuple[Tensor, Tensor, int]:
+        """Return the loss of the item head, that of each level of the code heads [L], and the number of targets.
+
+        Every item but the first is a target. log_shares: float32 [items], the logarithm of the share of targets that
+        each item is in the training data, -inf for none.
+        """
+        targets = sequences[:, 1:]
+        is_target = targets != PADDING
+        users, targets = self.states(sequences[:, :-1])[is_target], targets[is_target]
+        code_losses = users.new_zeros(len(self.heads.sizes) if self.heads is not None else 0)
+        if self.heads is not None:
+            code_losses = self._code_losses(users, self.codes[targets])
+        item_loss = users.new_zeros(())
+        if self.settings.item_weight:
+            item_loss = self._item_loss(users, targets, log_shares)
+        return item_loss, code_losses, len(targets)
+
+    def _code_losses(self, users: Tensor, codes: Tensor) -> Tensor:
+        assert self.heads is not None
+        losses = []
+        for level in range(len(self.heads.sizes)):
+            logits = self.heads.logits(users, codes[:, None, :level])[:, 0]
+            smoothing = self.settings.label_smoothing
+            losses.append(nn.functional.cross_entropy(logits, codes[:, level], label_smoothing=smoothing))
+        return torch.stack(losses)
+
+    def _item_loss(self, users: Tensor, targets: Tensor, log_shares: Tensor) -> Tensor:
+        """Return a softmax loss over the targets of the step and uniform negatives, corrected for how they are drawn.
+
+        From the logit of each candidate the logarithm of its expected count among those drawn is subtracted, at most 0
+        (Bengio and Senécal, 2008). Candidates count once, so that none of them is a target by accident.
+        """
+        num_items, negatives = len(log_shares), self.settings.negatives
+        drawn = torch.randint(num_items, (negatives,)).to(targets.device)
+        candidates, places = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
+        expected = log_shares[candidates].exp() * len(targets) + negatives / num_items
+        logits = self.items.scores(users, candidates) - expected.log().clamp(max=0)
+        return nn.functional.cross_entropy(logits, places[: len(targets)])

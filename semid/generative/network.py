@@ -1,0 +1,64 @@
+"""A causal transformer over the items of a history (Vaswani et al., 2017, with normalization before each part)."""
+
+import torch
+from torch import Tensor, nn
+
+from semid.generative.settings import GeneratorSettings
+
+POSITION_SCALE = 0.02
+
+
+class Layer(nn.Module):
+    """Attention of every position to those before it, and a perceptron, each added to what it reads."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.attention_norm, self.perceptron_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.projections, self.output = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.perceptron = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim)
+        )
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return states [sequences, length, dim] of the same shape."""
+        sequences, length, dim = states.shape
+        projected = self.projections(self.attention_norm(states))
+        query, key, value = projected.view(sequences, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        attended = nn.functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True, dropout_p=self.dropout if self.training else 0.0
+        )
+        states = states + self.drop(self.output(attended.transpose(1, 2).reshape(sequences, length, dim)))
+        return states + self.drop(self.perceptron(self.perceptron_norm(states)))
+
+
+class Transformer(nn.Module):
+    """The state of a user after each item of a history.
+
+    Padding is behind the items, where a causal model does not see it. Positions are counted from the oldest item that
+    is read.
+    """
+
+    def __init__(self, settings: GeneratorSettings) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(settings.history, settings.dim) * POSITION_SCALE)
+        self.layers = nn.ModuleList(
+            Layer(settings.dim, settings.attention_heads, settings.dropout) for _ in range(settings.layers)
+        )
+        self.norm = nn.LayerNorm(settings.dim)
+        self.drop = nn.Dropout(settings.dropout)
+        if settings.code_heads == "search" and settings.code_weight:
+            # at first the state is the last item, from which the heads search
+            nn.init.zeros_(self.positions)
+            for layer in self.layers:
+                for last in (layer.output, layer.perceptron[-1]):
+                    nn.init.zeros_(last.weight)
+                    nn.init.zeros_(last.bias)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Return states [sequences, length, dim] of the vectors of items, of the same shape."""
+        states = self.drop(items + self.positions[: items.shape[1]])
+        for layer in self.layers:
+            states = layer(states)
+        return self.norm(states)

@@ -1,0 +1,152 @@
+"""Three rankings of items by one generator: by the codes that it writes, by vectors, and by both."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semid.evaluation.ranked_lists import first_ranked
+from semid.generative.model import Generator
+from semid.generative.search import NONE, Found, search, search_exactly
+from semid.generative.trie import CodeTrie
+from semid.retrieval.inverted import InvertedIndex
+from semid.retrieval.ragged import concatenated_ranges
+from semid.retrieval.seen import Seen
+
+RANKINGS = ("generate", "dense", "hybrid")
+# What `hybrid` adds to the items of the search: so many of the first of `dense`.
+DENSE_CANDIDATES = 100
+# Weights of log p_dense beside Σ log p of the codes; the last is `dense` alone, among the candidates of `hybrid`.
+BETAS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, float("inf"))
+# So many scores of users and items, floats, are held at once.
+SCORES_AT_ONCE = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Where the targets of n users stand, as :class:`semid.evaluation.target_ranks.Ranks` has it.
+
+    greater, equal, size: int64 [n]; found: bool [n]; lists: int32 [n, depth].
+    """
+
+    greater: np.ndarray
+    equal: np.ndarray
+    found: np.ndarray
+    size: np.ndarray
+    lists: np.ndarray
+
+
+def dense_scores(model: Generator, users: Tensor, seen: Seen) -> Tensor:
+    """Return the scores [n, items] of all items for states [n, dim], −inf for those that are seen."""
+    scores = model.items.scores(users, torch.arange(seen.num_items, device=users.device))
+    scores[torch.from_numpy(seen.owner), torch.from_numpy(seen.item)] = NONE
+    return scores
+
+
+def rank_dense(scores: Tensor, target: Tensor, depth: int) -> Ranked:
+    """Rank the targets int64 [n] among all items by scores [n, items], −inf for items that are left out."""
+    of_target = scores.gather(1, target[:, None])
+    lists = scores.topk(min(depth, scores.shape[1]), dim=1)
+    return Ranked(
+        greater=(scores > of_target).sum(dim=1).numpy(),
+        equal=(scores == of_target).sum(dim=1).numpy(),
+        found=(of_target[:, 0] > NONE).numpy(),
+        size=(scores > NONE).sum(dim=1).numpy(),
+        lists=_as_lists(lists.indices, lists.values > NONE, depth),
+    )
+
+
+def rank_generated(found: Found, index: InvertedIndex, target: Tensor, seen: Seen, depth: int) -> Ranked:
+    """Rank the targets among the unseen items of the buckets that were found; items of a bucket are tied."""
+    is_target = found.buckets == torch.from_numpy(index.bucket_of_item[target.numpy()].astype(np.int64))[:, None]
+    is_found = is_target.any(dim=1)
+    of_target = found.scores.masked_fill(~is_target, NONE).amax(dim=1, keepdim=True)
+    owner, items, scores = items_of_buckets(found, index, seen)
+    return Ranked(
+        greater=(found.unseen * (found.scores > of_target)).sum(dim=1).numpy(),
+        equal=(found.unseen * (found.scores == of_target)).sum(dim=1).clamp(min=1).numpy(),
+        found=is_found.numpy(),
+        size=found.unseen.sum(dim=1).numpy(),
+        lists=first_ranked(owner, items, scores, len(target), depth),
+    )
+
+
+def items_of_buckets(found: Found, index: InvertedIndex, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return user, item and score [pairs] of the unseen items of the buckets that were found."""
+    user, column = (found.buckets >= 0).nonzero(as_tuple=True)
+    buckets = found.buckets[user, column].numpy()
+    start, stop = index.offsets[buckets], index.offsets[buckets + 1]
+    owner = np.repeat(user.numpy(), stop - start)
+    items = index.items[concatenated_ranges(start, stop)].astype(np.int64)
+    scores = np.repeat(found.scores[user, column].numpy(), stop - start)
+    unseen = seen.lacks(owner, items)
+    return owner[unseen], items[unseen], scores[unseen]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The candidates of `hybrid`, a row each, sorted by user, then item.
+
+    owner, item: int64 [pairs]; codes, dense: float32 [pairs], Σ log p of its codes, and the logarithm of its share in
+    the softmax of `dense` over all unseen items.
+    """
+
+    owner: np.ndarray
+    item: np.ndarray
+    codes: np.ndarray
+    dense: np.ndarray
+
+    def scores(self, beta: float) -> np.ndarray:
+        """Return codes + beta · dense, float32 [pairs]; dense alone where beta is infinite."""
+        return self.dense if beta == float("inf") else self.codes + np.float32(beta) * self.dense
+
+
+@torch.inference_mode()
+def hybrid_candidates(
+    model: Generator, users: Tensor, scores: Tensor, found: Found, index: InvertedIndex, seen: Seen
+) -> Candidates:
+    """Return the items that the search found and the first 100 of `dense`, with exact scores of both kinds."""
+    assert model.heads is not None
+    owner, items, _ = items_of_buckets(found, index, seen)
+    best = scores.topk(min(DENSE_CANDIDATES, scores.shape[1]), dim=1)
+    user, column = (best.values > NONE).nonzero(as_tuple=True)
+    keys = np.concatenate([owner, user.numpy()]) * seen.num_items
+    keys = np.unique(keys + np.concatenate([items, best.indices[user, column].numpy()]))
+    owner, items = keys // seen.num_items, keys % seen.num_items
+    log_dense = (scores - scores.logsumexp(dim=1, keepdim=True))[torch.from_numpy(owner), torch.from_numpy(items)]
+    counts = np.bincount(owner, minlength=len(users))
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    table = torch.zeros(len(users), int(counts.max(initial=1)), len(model.heads.sizes), dtype=torch.int64)
+    table[owner, place] = model.codes[torch.from_numpy(items)].cpu()
+    log_codes = model.heads.log_probabilities(users, table.to(users.device)).cpu()[owner, place]
+    return Candidates(owner, items, log_codes.numpy(), log_dense.numpy())
+
+
+def rank_candidates(candidates: Candidates, beta: float, target: Tensor, depth: int) -> Ranked:
+    """Rank the targets among the candidates of `hybrid`."""
+    scores, n = candidates.scores(beta), len(target)
+    is_target = candidates.item == target.numpy()[candidates.owner]
+    of_target = np.full(n, np.inf, np.float32)
+    of_target[candidates.owner[is_target]] = scores[is_target]
+    above, level = scores > of_target[candidates.owner], scores == of_target[candidates.owner]
+    return Ranked(
+        greater=np.bincount(candidates.owner[above], minlength=n),
+        equal=np.maximum(1, np.bincount(candidates.owner[level], minlength=n)),
+        found=np.bincount(candidates.owner[is_target], minlength=n) > 0,
+        size=np.bincount(candidates.owner, minlength=n),
+        lists=first_ranked(candidates.owner, candidates.item, scores, n, depth),
+    )
+
+
+def find(model: Generator, users: Tensor, trie: CodeTrie, seen: Seen) -> Found:
+    """Search with the beam that the settings ask for."""
+    assert model.heads is not None
+    search_with = search_exactly if model.settings.beam_limit == "exact" else search
+    return search_with(model.heads, users, trie, model.settings.beam, seen)
+
+
+def _as_lists(items: Tensor, is_item: Tensor, depth: int) -> np.ndarray:
+    lists = np.full((len(items), depth), -1, np.int32)
+    lists[:, : items.shape[1]] = items.masked_fill(~is_item, -1).numpy()
+    return lists

@@ -1,0 +1,129 @@
+"""Sequences, batches, the loss of the item head, and training that is the same for a seed and goes on where it stopped."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from semid.errors import InputError
+from semid.generative.items import CatalogueOfItems
+from semid.generative.model import Generator
+from semid.generative.sequences import last_items, length_batches, padded_rows, training_sequences
+from semid.generative.settings import GeneratorSettings
+from semid.generative.training import Training, begin_training, log_shares, train
+from semid.interactions import Interactions
+from semid.retrieval.ragged import Ragged, offsets_of
+
+ITEMS = 30
+SMALL = {"dim": 8, "head_width": 8, "history": 4, "negatives": 8, "batch_positions": 16, "epochs": 3, "warmup_steps": 2}
+
+
+def sequences_of(*lists: list[int]) -> Ragged:
+    return Ragged(np.concatenate(lists).astype(np.int64), offsets_of(np.array([len(items) for items in lists])))
+
+
+def random_sequences(seed: int, users: int = 25) -> Ragged:
+    random = np.random.default_rng(seed)
+    return sequences_of(*(random.integers(0, ITEMS, random.integers(2, 9)) for _ in range(users)))
+
+
+def model_of(**options: object) -> Generator:
+    settings = GeneratorSettings(**{**SMALL, "code_heads": "random", **options})
+    random = np.random.default_rng(0)
+    codes = torch.from_numpy(random.integers(0, 3, (ITEMS, 2)))
+    torch.manual_seed(settings.seed)
+    return Generator(CatalogueOfItems(ITEMS, codes, (3, 3)), settings)
+
+
+def test_sequences_are_the_training_items_of_users_with_two_or_more() -> None:
+    interactions = Interactions(
+        user=np.array([1, 0, 1, 2, 1, 0], np.int32),
+        item=np.array([5, 6, 7, 8, -1, 9], np.int32),
+        timestamp=np.arange(6),
+        split=np.array([0, 0, 0, 0, 0, 1], np.int8),
+    )
+    sequences = training_sequences(interactions)
+    assert sequences.values.tolist() == [5, 7]
+    assert sequences.offsets.tolist() == [0, 2]
+    with pytest.raises(InputError, match="no user has two items in the training split"):
+        training_sequences(Interactions(*(column[1:2] for column in vars(interactions).values())))
+
+
+@pytest.mark.parametrize("positions", [1, 7, 40, 10_000])
+def test_batches_hold_every_sequence_once_and_about_as_many_positions_as_wanted(positions: int) -> None:
+    lengths = np.random.default_rng(0).integers(1, 20, 300)
+    batches = list(length_batches(lengths, positions, np.random.default_rng(1)))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(300))
+    for batch in batches:
+        # without its longest sequence a batch would be smaller than wanted
+        shorter = np.sort(lengths[batch])[:-1]
+        assert len(shorter) * shorter.max(initial=0) < positions
+    again = list(length_batches(lengths, positions, np.random.default_rng(1)))
+    assert all((one == other).all() for one, other in zip(batches, again, strict=True))
+
+
+def test_rows_are_the_last_items_with_padding_behind() -> None:
+    recent = last_items(sequences_of([1, 2, 3, 4], [5], [6, 7]), 3)
+    assert padded_rows(recent, np.array([2, 0])).tolist() == [[6, 7, -1], [2, 3, 4]]
+
+
+def test_a_state_does_not_depend_on_what_comes_later_or_on_padding() -> None:
+    model = model_of().eval()
+    with torch.inference_mode():
+        whole = model.states(torch.tensor([[1, 2, 3, 4]]))
+        part = model.states(torch.tensor([[1, 2, -1, -1], [5, 6, 7, 8]]))
+        last = model.user_states(torch.tensor([[1, 2, -1, -1], [5, 6, 7, 8]]))
+    torch.testing.assert_close(whole[0, :2], part[0, :2])
+    torch.testing.assert_close(last, torch.stack([part[0, 1], part[1, 3]]))
+
+
+def test_the_item_loss_with_all_items_drawn_is_the_full_softmax() -> None:
+    """So many negatives that every item is a candidate, of an expected count of 1 at most: no correction is left."""
+    model = model_of(negatives=2000, items="free", code_weight=0).eval()
+    sequences = torch.tensor([[1, 2, 3], [4, 5, -1]])
+    shares = log_shares(sequences_of([1, 2, 3], [4, 5]), ITEMS)
+    loss, _, count = model.losses(sequences, shares)
+    users = model.states(sequences[:, :-1])[sequences[:, 1:] >= 0]
+    logits = model.items.scores(users, torch.arange(ITEMS))
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([2, 3, 5]))
+    assert count == 3
+    torch.testing.assert_close(loss, expected)
+
+
+def scripted(figures: list[float]):
+    left = iter(figures)
+    return lambda model: {"recall@10": 0.5, "ndcg@10": next(left)}
+
+
+@pytest.mark.parametrize("options", [{}, {"items": "codes"}, {"items": "free", "code_weight": 0}])
+def test_training_stopped_after_any_epoch_ends_with_the_same_bits(options: dict) -> None:
+    sequences, figures = random_sequences(0), [0.1, 0.3, 0.2]
+    whole = begin_training(model_of(measure_every=1, **options))
+    assert train(whole, sequences, scripted(figures)) == 2
+    saved: list[Training] = []
+    stopped = begin_training(model_of(measure_every=1, **options))
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, sequences, scripted(figures), lambda training: saved.append(copy.deepcopy(training)) or stop())
+    again = saved[0]
+    assert train(again, sequences, scripted(figures[1:])) == 2
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name]), name
+
+
+def stop() -> None:
+    raise KeyboardInterrupt
+
+
+def test_training_ends_when_no_measurement_is_better() -> None:
+    training = begin_training(model_of(measure_every=1, epochs=9, patience=2))
+    assert train(training, random_sequences(1), scripted([0.3, 0.4, 0.2, 0.1, 0.9])) == 2
+    assert len(training.history) == 4
+
+
+def test_training_leaves_the_random_numbers_of_the_caller_alone() -> None:
+    before = torch.get_rng_state()
+    training = begin_training(model_of(epochs=1))
+    before = torch.get_rng_state()
+    train(training, random_sequences(2), scripted([0.3]))
+    assert torch.equal(torch.get_rng_state(), before)
