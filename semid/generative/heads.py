@@ -54,9 +54,8 @@ class CodeHeads(nn.Module):
         )
         self.searches = start is not None
         if start is not None:
-            for layer in self.output:
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
+            for parameter in self.output.parameters():
+                nn.init.zeros_(parameter)
             self.query = nn.Linear(dim, dim)
             with torch.no_grad():
                 self.query.weight.copy_(torch.eye(dim))

@@ -36,6 +36,9 @@ class ItemVectors(nn.Module):
     LayerNorm.
     """
 
+    entries: Tensor
+    content: Tensor
+
     def __init__(self, catalogue: CatalogueOfItems, settings: GeneratorSettings) -> None:
         super().__init__()
         self.scale, n = math.sqrt(settings.dim), catalogue.num_items

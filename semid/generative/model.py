@@ -17,6 +17,8 @@ class Generator(nn.Module):
     the tokenizer, lets the code heads begin as a search.
     """
 
+    codes: Tensor
+
     def __init__(
         self,
         catalogue: CatalogueOfItems,
@@ -32,7 +34,7 @@ class Generator(nn.Module):
         self.heads = CodeHeads(catalogue.sizes, settings, start, parallel) if settings.code_weight else None
 
     def states(self, sequences: Tensor) -> Tensor:
-        """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded behind their end."""
+        """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded at their end."""
         is_item = sequences != PADDING
         vectors = self.items(sequences[is_item])
         padded = vectors.new_zeros(*sequences.shape, vectors.shape[1])

@@ -21,6 +21,11 @@ class Layer(nn.Module):
         )
         self.drop = nn.Dropout(dropout)
 
+    def begin_as_identity(self) -> None:
+        """Let the layer add nothing to what it reads, until it has learnt to."""
+        for parameter in (*self.output.parameters(), *self.perceptron[-1].parameters()):
+            nn.init.zeros_(parameter)
+
     def forward(self, states: Tensor) -> Tensor:
         """Return states [sequences, length, dim] of the same shape."""
         sequences, length, dim = states.shape
@@ -52,9 +57,7 @@ class Transformer(nn.Module):
             # at first the state is the last item, from which the heads search
             nn.init.zeros_(self.positions)
             for layer in self.layers:
-                for last in (layer.output, layer.perceptron[-1]):
-                    nn.init.zeros_(last.weight)
-                    nn.init.zeros_(last.bias)
+                layer.begin_as_identity()
 
     def forward(self, items: Tensor) -> Tensor:
         """Return states [sequences, length, dim] of the vectors of items, of the same shape."""

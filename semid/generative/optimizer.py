@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import nn
 
 from semid.generative.model import Generator
 
@@ -15,7 +16,8 @@ TABLES = ("free_vectors", "code_vectors", "prefixes", "codewords", "positions")
 
 def new_optimizer(model: Generator) -> torch.optim.Optimizer:
     """Make AdamW, whose weight decay is for matrices alone, and not for tables of items and codes."""
-    decayed, others = [], []
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         is_matrix = parameter.ndim == 2 and not any(table in name for table in TABLES)
         (decayed if is_matrix else others).append(parameter)

@@ -15,9 +15,9 @@ from semid.retrieval.seen import Seen
 class Depth:
     """The prefixes of one length d that occur, in lexicographic order.
 
-    codes: int64 [nodes, d]; parents: int64 [nodes], among the nodes of length d − 1 (0 at length 1); first_child: int64
-    [parents + 1], so that the children of node p of length d − 1 are `first_child[p]` up to `first_child[p + 1]`; items:
-    int64 [nodes], how many items have the prefix; node_of_item: int64 [items].
+    codes: int64 [nodes, d]; parents: int64 [nodes], among the nodes of length d − 1 (0 at length 1).
+    first_child: int64 [parents + 1], where the children of each node of length d − 1 begin, and where the last end.
+    items: int64 [nodes], how many items have the prefix; node_of_item: int64 [items].
     """
 
     codes: Tensor

@@ -37,7 +37,9 @@ def world(seed: int, sizes: tuple[int, ...] = SIZES) -> tuple[InvertedIndex, tor
     return InvertedIndex.build(codes), users, seen
 
 
-def whole_tree(heads: CodeHeads, users: torch.Tensor, index: InvertedIndex, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
+def whole_tree(
+    heads: CodeHeads, users: torch.Tensor, index: InvertedIndex, seen: Seen
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return for every user and bucket Σ log p of its codes, −inf where all of its items are seen, and the unseen."""
     codes = torch.from_numpy(index.codes.astype(np.int64)).expand(len(users), -1, -1)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Sequences, batches, the loss of the item head, and training that is the same for a seed and goes on where it stopped."""
+"""Sequences, batches, the loss of the item head, and training that goes on where it stopped."""
 
 import copy
 
