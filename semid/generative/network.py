@@ -48,15 +48,14 @@ class Transformer(nn.Module):
     def __init__(self, settings: GeneratorSettings) -> None:
         super().__init__()
         self.positions = nn.Parameter(torch.randn(settings.history, settings.dim) * POSITION_SCALE)
-        self.layers = nn.ModuleList(
-            Layer(settings.dim, settings.attention_heads, settings.dropout) for _ in range(settings.layers)
-        )
+        layers = [Layer(settings.dim, settings.attention_heads, settings.dropout) for _ in range(settings.layers)]
+        self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
         self.drop = nn.Dropout(settings.dropout)
         if settings.code_heads == "search" and settings.code_weight:
             # at first the state is the last item, from which the heads search
             nn.init.zeros_(self.positions)
-            for layer in self.layers:
+            for layer in layers:
                 layer.begin_as_identity()
 
     def forward(self, items: Tensor) -> Tensor:
