@@ -5,7 +5,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -157,12 +157,14 @@ def figures_of(model: Generator, queries: Queries, index: InvertedIndex) -> dict
 class Searches:
     """What is timed: each search over all queries, block by block, with lists of the first ten unseen items."""
 
-    def __init__(self, model: Generator, queries: Queries, index: InvertedIndex) -> None:
+    def __init__(
+        self, model: Generator, queries: Queries, index: InvertedIndex, users_at_once: int = USERS_AT_ONCE
+    ) -> None:
         self.model, self.queries, self.index = model.eval(), queries, index
         self.trie = CodeTrie.build(index)
         self.states = user_states(model, queries)
-        starts = range(0, len(queries), USERS_AT_ONCE)
-        self.blocks = [slice(start, min(start + USERS_AT_ONCE, len(queries))) for start in starts]
+        starts = range(0, len(queries), users_at_once)
+        self.blocks = [slice(start, min(start + users_at_once, len(queries))) for start in starts]
         self.seen = [Seen.of(queries.history(block), index.num_items) for block in self.blocks]
 
     def encode(self) -> None:
@@ -194,12 +196,12 @@ class Searches:
 
 
 @torch.inference_mode()
-def microseconds(searches: Searches, repeats: int) -> dict[str, float]:
-    """Medians of µs a query of every kind of search, a repeat of each after the other, and the shares certain."""
+def microseconds(searches: Searches, names: Sequence[str], repeats: int) -> dict[str, float]:
+    """Medians of µs a query of the searches of these names, a repeat of each after the other, and shares certain."""
     seconds: dict[str, list[float]] = {}
     shares = {}
     for _ in range(repeats):
-        for name in ("encode", "dense", "beam", "exact"):
+        for name in names:
             started = time.perf_counter()
             share = getattr(searches, name)()
             seconds.setdefault(name, []).append(time.perf_counter() - started)
