@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from semid.generative.dropout import Dropout
 from semid.generative.settings import GeneratorSettings
 
 PREFIX_SCALE = 0.02
@@ -45,7 +46,7 @@ class CodeHeads(nn.Module):
         self.starts = [sum(sizes[:level]) for level in range(len(sizes))]
         self.hidden = nn.ModuleList(nn.Linear(dim, width) for _ in sizes)
         self.output = nn.ModuleList(nn.Linear(width, size) for size in sizes)
-        self.drop = nn.Dropout(HEAD_DROPOUT)
+        self.drop = Dropout(HEAD_DROPOUT)
         # what the codes of the levels before add to the hidden layer of a level
         self.prefixes = nn.ParameterList(
             torch.randn(self.starts[level], width) * PREFIX_SCALE

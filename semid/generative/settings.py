@@ -37,6 +37,15 @@ class GeneratorSettings:
     head_width: Annotated[int, Ge(1), doc("Width of the hidden layer of a code head.")] = 256
     code_weight: Annotated[float, Ge(0), doc("Weight of the loss of the code heads; 0 leaves them out.")] = 1.0
     item_weight: Annotated[float, Ge(0), doc("Weight of the loss of the item head; 0 leaves it out.")] = 1.0
+    teaching: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        doc(
+            "Share of what the item head says in the targets of the code heads: its softmax over all items, summed "
+            "over the items under each code. 0 leaves it out, and with it scores of all items at every position."
+        ),
+    ] = 0.0
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1
     negatives: Annotated[int, Ge(1), doc("Items drawn uniformly for a step of the item head.")] = 512
     batch_positions: Annotated[int, Ge(1), doc("Positions of histories that a step learns from.")] = 1024
