@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.generative import as_csv, as_markdown, holds, read_rows, rows_of, run_parts
 from bench.generator import Inputs, Searches, kept, microseconds, train_epochs, train_for
-from bench.generator_work import OPERATIONS, multiply_adds, work_of_training
+from bench.generator_work import multiply_adds, operations, work_of_training
 from bench.tiger_t5 import (
     ExistingCodes,
     examples_of,
@@ -65,6 +65,7 @@ def sequences_of(*lists: list[int]) -> Ragged:
         {"items": "codes+content"},
         {"items": "free", "code_weight": 0},
         {"item_weight": 0},
+        {"teaching": 0.5},
     ],
 )
 def test_the_work_that_is_counted_is_what_the_products_of_a_forward_pass_do(options: dict) -> None:
@@ -102,13 +103,22 @@ def test_candidates_of_a_step_count_once() -> None:
     assert work["item head"] == pytest.approx(8 * 4 * (2 + 58 / 60))
 
 
+def test_a_backward_pass_does_twice_the_work_of_a_forward_pass_and_teaching_has_none() -> None:
+    model = inputs_of().generator(dataclasses.replace(SMALL, teaching=0.5, code_heads="random"))
+    sequences = sequences_of([1, 2, 3], [4, 2, 3])
+    work, both = multiply_adds(model, sequences), operations(model, sequences)
+    factors = {kind: both[kind] / count for kind, count in work.items()}
+    assert factors.pop("scores of all items, to teach") == 2
+    assert set(factors.values()) == {6}
+
+
 def test_figures_of_training_are_shares_of_the_faster_product(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = {(64, 8, 32): 2e9, (1024, 1024, 1024): 1e9}
     monkeypatch.setattr("bench.generator_work.rate_of_products", rates.__getitem__)
     monkeypatch.setattr("bench.generator_work.seconds_of_epochs", lambda training: [9.0, 2.0, 1.0, 4.0][: 1 + 3])
     inputs = inputs_of()
     figures = work_of_training(inputs, SMALL, repeats=3)
-    useful = OPERATIONS * sum(multiply_adds(inputs.generator(SMALL), inputs.sequences).values())
+    useful = sum(operations(inputs.generator(SMALL), inputs.sequences).values())
     assert figures["epoch, s"] == 2.0
     assert figures["share"] == pytest.approx(useful / 2.0 / 2e9)
 
