@@ -97,11 +97,20 @@ class Inputs:
 
 
 def train_epochs(
-    inputs: Inputs, settings: GeneratorSettings, epochs: int, between: Callable[[Training], None]
+    inputs: Inputs,
+    settings: GeneratorSettings,
+    epochs: int,
+    between: Callable[[Training], None] = lambda training: None,
+    users: int | None = None,
 ) -> Training:
-    """Train a new generator for so many epochs, measuring nothing; `between` is called after each."""
+    """Train a new generator for so many epochs, measuring nothing; `between` is called after each.
+
+    Of all users who have sequences, or of the first so many.
+    """
+    offsets = inputs.sequences.offsets[: None if users is None else users + 1]
+    sequences = Ragged(inputs.sequences.values[: offsets[-1]], offsets)
     training = begin_training(inputs.generator(replace(settings, epochs=epochs, measure_every=epochs)))
-    train(training, inputs.sequences, lambda model: {"ndcg@10": 0.0}, between)
+    train(training, sequences, lambda model: {"ndcg@10": 0.0}, between)
     return training
 
 
@@ -112,8 +121,8 @@ def seconds_of_epochs(training: Training) -> list[float]:
 
 def train_for(inputs: Inputs, settings: GeneratorSettings, seconds: float) -> tuple[Generator, dict[str, float]]:
     """Train for as many whole epochs as fit in so many seconds, at the pace of an epoch before; one at least."""
-    pace = seconds_of_epochs(train_epochs(inputs, settings, 1, lambda training: None))[0]
-    training = train_epochs(inputs, settings, max(1, math.floor(seconds / pace)), lambda training: None)
+    pace = seconds_of_epochs(train_epochs(inputs, settings, 1))[0]
+    training = train_epochs(inputs, settings, max(1, math.floor(seconds / pace)))
     took = {"seconds": sum(seconds_of_epochs(training)), "epochs": float(len(training.history))}
     return training.model, {**took, "examples": float(sum(epoch["targets"] for epoch in training.history))}
 
@@ -215,7 +224,7 @@ def epoch_and_evaluation(dataset: str, codes: str, embeddings: str, settings: di
 
     def run() -> object:
         inputs = Inputs.read(Path(dataset), Path(codes), Path(embeddings))
-        training = train_epochs(inputs, GeneratorSettings(**settings), 1, lambda training: None)
+        training = train_epochs(inputs, GeneratorSettings(**settings), 1)
         return GeneratorEvaluation(training.model, inputs.queries(), inputs.index).outcome()
 
     return run

@@ -20,7 +20,7 @@ OPERATIONS = 2 * 3
 TEACHING = "scores of all items, to teach"
 LARGE_PRODUCT = (1024, 1024, 1024)
 SECONDS_OF_PRODUCTS = 0.3
-PROFILED = 10
+PROFILED, PROFILED_USERS = 10, 4000
 
 
 def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
@@ -116,7 +116,7 @@ def work_of_training(inputs: Inputs, settings: GeneratorSettings, repeats: int) 
 
 
 def profile_of_training(inputs: Inputs, settings: GeneratorSettings) -> str:
-    """Return the table of torch's profiler for an epoch: the operators of most CPU time of their own."""
+    """Return the table of torch's profiler for an epoch of some users: the operators of most CPU time of their own."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
-        train_epochs(inputs, settings, 1, lambda training: None)
+        train_epochs(inputs, settings, 1, users=PROFILED_USERS)
     return profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=PROFILED)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.generative import as_csv, as_markdown, holds, read_rows, rows_of, run_parts
 from bench.generator import Inputs, Searches, kept, microseconds, train_epochs, train_for
-from bench.generator_work import multiply_adds, operations, work_of_training
+from bench.generator_work import multiply_adds, operations, profile_of_training, work_of_training
 from bench.tiger_t5 import (
     ExistingCodes,
     examples_of,
@@ -138,9 +138,20 @@ def test_a_generator_is_trained_for_the_epochs_that_fit_and_kept(
         assert torch.equal(value, again.state_dict()[name]), name
 
 
+def test_a_profile_names_the_operators_of_training() -> None:
+    table = profile_of_training(inputs_of(), SMALL)
+    assert "Self CPU %" in table
+    assert table.count("aten::") >= 5
+
+
+def test_some_users_are_the_first() -> None:
+    training = train_epochs(inputs_of(), SMALL, 1, users=3)
+    assert training.history[0]["targets"] == 3 * (LENGTH - 1)
+
+
 def test_every_search_is_timed_and_an_exact_one_is_certain() -> None:
     inputs = inputs_of()
-    model = train_epochs(inputs, SMALL, 1, lambda training: None).model
+    model = train_epochs(inputs, SMALL, 1).model
     searches = Searches(model, inputs.queries(), inputs.index, users_at_once=7)
     figures = microseconds(searches, ("encode", "dense", "beam", "exact"), repeats=2)
     assert set(figures) == {"encode", "dense", "beam", "exact", "beam, share certain", "exact, share certain"}
