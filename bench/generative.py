@@ -25,7 +25,7 @@ from bench import machine, memory
 from bench.generator import METRICS, Inputs, Searches, figures_of, microseconds, trained
 from bench.generator import kept as kept_in
 from bench.generator_work import profile_of_training, work_of_training
-from bench.tiger_t5 import BATCH, figures_of_t5, new_t5, train_t5
+from bench.tiger_t5 import BATCH, LEARNING_RATE, figures_of_t5, new_t5, train_t5
 from semid.errors import InputError
 from semid.files import write_text
 from semid.generative.settings import GeneratorSettings
@@ -88,7 +88,7 @@ class Bench:
                 rows += rows_of("t5", f"generator, {ranking}", len(queries), figures | said)
         del model
         t5, seconds = new_t5(inputs.sizes), said["seconds"]
-        path = self.models / f"t5-{inputs.digest(seconds, BATCH, self.threads)}.safetensors"
+        path = self.models / f"t5-{inputs.digest(seconds, BATCH, LEARNING_RATE, self.threads)}.safetensors"
         said = kept_in(path, t5, lambda: train_t5(inputs, seconds))
         return rows + rows_of("t5", "T5 of transformers", len(sample), figures_of_t5(t5, inputs, sample) | said)
 

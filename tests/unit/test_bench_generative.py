@@ -214,7 +214,7 @@ def test_items_of_a_bucket_are_tied_and_seen_items_leave_it() -> None:
     assert (removed.greater.tolist(), removed.equal.tolist(), removed.size.tolist()) == ([1], [1], [2])
 
 
-def test_the_t5_learns_and_its_figures_are_those_of_items() -> None:
+def test_the_t5_is_trained_for_its_seconds_and_judged_by_items() -> None:
     inputs = inputs_of(users=6)
     model, said = train_t5(inputs, seconds=0.01)
     assert said["steps"] >= 1
