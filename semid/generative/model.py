@@ -80,7 +80,7 @@ class Generator(nn.Module):
                 wanted[level] = hard.add_(shares, alpha=settings.teaching)
         losses = []
         for level, target in enumerate(wanted):
-            logits = self.heads.logits(users, codes[:, None, :level])[:, 0]
+            logits = self.heads.logits(users, codes[:, :level])
             losses.append(nn.functional.cross_entropy(logits, target, label_smoothing=settings.label_smoothing))
         return torch.stack(losses)
 
