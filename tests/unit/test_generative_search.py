@@ -38,7 +38,7 @@ def world(seed: int, sizes: tuple[int, ...] = SIZES) -> tuple[InvertedIndex, tor
 
 
 def scores_of(heads: CodeHeads, users: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """Return Σ log p [users, buckets] of codes [buckets, L], each level among the codes that exist behind its prefix."""
+    """Return Σ log p [users, buckets] of codes [buckets, L], each level among those behind its prefix."""
     scores = torch.zeros(len(users), len(codes))
     for user in range(len(users)):
         for bucket, code in enumerate(codes):
