@@ -108,7 +108,7 @@ class GeneratorEvaluation:
             outcome.certain[rows] = found.certain.numpy()
             rankings["generate"] = rank_generated(found, self.index, target, seen, self.depth), clock.lap()
         if model.settings.item_weight and model.heads is not None and self.betas:
-            candidates = hybrid_candidates(model, users, scores, found, self.index, seen)
+            candidates = hybrid_candidates(model, users, scores, found, trie, self.index, seen)
             both = rankings["dense"][1] + rankings["generate"][1] + clock.lap()
             for beta in self.betas:
                 ranked = rank_candidates(candidates, beta, target, self.depth)

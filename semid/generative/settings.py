@@ -37,6 +37,13 @@ class GeneratorSettings:
     head_width: Annotated[int, Ge(1), doc("Width of the hidden layer of a code head.")] = 256
     code_weight: Annotated[float, Ge(0), doc("Weight of the loss of the code heads; 0 leaves them out.")] = 1.0
     item_weight: Annotated[float, Ge(0), doc("Weight of the loss of the item head; 0 leaves it out.")] = 1.0
+    code_loss: Annotated[
+        Literal["all", "existing"],
+        doc(
+            "Among which codes a code head learns to choose: `all` of its codebook, or those that exist behind the "
+            "codes before it."
+        ),
+    ] = "all"
     teaching: Annotated[
         float,
         Ge(0),

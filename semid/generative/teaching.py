@@ -39,6 +39,15 @@ class CodeOrder:
             first[length, order], last[length, order] = starts[group], ends[group]
         return cls(order, in_order, first, last)
 
+    def behind(self, targets: Tensor, level: int) -> tuple[Tensor, Tensor]:
+        """Return places int64 [n, m] of the items that share `level` codes with targets int64 [n], and which they are.
+
+        The second is bool [n, m]: the rows are as wide as the longest, and False behind the end of the others.
+        """
+        first, last = self.first[level][targets], self.last[level][targets]
+        place = torch.arange(int((last - first).max()), device=targets.device)
+        return (first[:, None] + place).clamp(max=len(self.items) - 1), place < (last - first)[:, None]
+
 
 @torch.no_grad()
 def taught_codes(
@@ -56,11 +65,17 @@ def taught_codes(
             shares = scores.softmax(dim=1)
             codes = order.codes[:, level].expand(len(scores), -1)
         else:
-            first, last = order.first[level][targets], order.last[level][targets]
-            place = torch.arange(int((last - first).max()), device=scores.device)
-            is_item = place < (last - first)[:, None]
-            places = (first[:, None] + place).clamp(max=scores.shape[1] - 1)
+            places, is_item = order.behind(targets, level)
             shares = scores.gather(1, places).masked_fill(~is_item, float("-inf")).softmax(dim=1)
             codes = order.codes[:, level][places]
         taught.append(scores.new_zeros(len(scores), size).scatter_add_(1, codes, shares))
     return taught
+
+
+def existing_codes(targets: Tensor, order: CodeOrder, level: int, size: int) -> Tensor:
+    """Return bool [n, K]: the codes of a level that exist behind the codes that targets int64 [n] have before it."""
+    places, is_item = order.behind(targets, level)
+    exists = torch.zeros(len(targets), size, dtype=torch.bool, device=targets.device)
+    row, column = is_item.nonzero(as_tuple=True)
+    exists[row, order.codes[:, level][places[row, column]]] = True
+    return exists
