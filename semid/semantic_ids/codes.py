@@ -14,6 +14,8 @@ from semid.files import open_array, write_array
 from semid.parts import Parts
 
 REMEDY = "; run the encode step again"
+# A codebook of this size fits in memory.
+LARGEST_CODEBOOK = 1 << 16
 
 
 def write_codes(path: str | Path, codes: np.ndarray, codebook_size: int) -> None:
