@@ -77,7 +77,8 @@ def sibling_numbers(names: np.ndarray, is_counted: np.ndarray) -> np.ndarray:
     """
     numbers = np.zeros(names.shape, np.int64)
     path_of_row = np.zeros(len(names), np.int64)
-    for level, column in enumerate(names.T.astype(np.int64)):
+    for level in range(names.shape[1]):
+        column = names[:, level].astype(np.int64)
         names_at_level = int(column.max(initial=0)) + 1
         paths, path_of_row = np.unique(path_of_row * names_at_level + column, return_inverse=True)
         parents, last_names = np.divmod(paths, names_at_level)
