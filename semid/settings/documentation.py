@@ -11,8 +11,8 @@ from semid.data.preprocessing import PreprocessSettings
 from semid.data.sources import SOURCES, source_class
 from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVectors
 from semid.evaluation import EvaluationSettings
-from semid.methods import METHODS
-from semid.settings.schema import OF_NAME
+from semid.methods import GIVEN_CODES, METHODS
+from semid.settings.schema import OF_NAME, with_options
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
 
 # the lines between which a part of a page is generated
@@ -48,6 +48,7 @@ def configuration_page() -> str:
         "## `tokenizers`\n\nOptions by method (`rqvae`), by variant (`rqvae-tiger`) and by full name (`rqvae_4x256`); "
         "the later overrules the earlier. [The tokenizers](tokenizers.md) says what they are.\n",
         *(_subsection(name, METHODS[name].load(), _options_of_method(name)) for name in METHODS),
+        *(_subsection(name, GIVEN_CODES[name].load()) for name in with_options()),
         _section("faiss", FaissSettings),
         _section("evaluation", EvaluationSettings),
         _section("compute", ComputeSettings),

@@ -12,7 +12,7 @@ from semid.data.preprocessing import PreprocessSettings
 from semid.data.sources import SOURCES, source_class
 from semid.embeddings.settings import VECTOR_FILES, EncoderSettings, HashingSettings, OwnVectors
 from semid.evaluation import EvaluationSettings
-from semid.methods import METHODS
+from semid.methods import GIVEN_CODES, METHODS
 from semid.naming import LONGEST_NAME, REPEATED_END, option_key_patterns
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
 
@@ -50,8 +50,9 @@ def config_schema() -> Schema:
         "faiss": object_schema(FaissSettings),
         **{f"source_{name}": _source(name) for name in SOURCES},
         **{name: _method(name) for name in METHODS},
+        **{name: object_schema(GIVEN_CODES[name].load()) for name in with_options()},
     }
-    without_defaults = [*METHODS, "preprocess", "evaluation"]
+    without_defaults = [*METHODS, *with_options(), "preprocess", "evaluation"]
     definitions |= {f"{name}_changes": _without_defaults(definitions[name]) for name in without_defaults}
     text_embeddings = {
         "type": "object",
@@ -85,6 +86,11 @@ def config_schema() -> Schema:
         },
         "$defs": definitions,
     }
+
+
+def with_options() -> list[str]:
+    """Names of the codes that no vectors made and that have options under `tokenizers:`."""
+    return [name for name, given in GIVEN_CODES.items() if given.form == "variant"]
 
 
 def _reference(definition: str) -> Schema:
@@ -162,7 +168,9 @@ def _tokenizers() -> Schema:
         "description": TOKENIZER_KEYS,
         "default": {},
         "patternProperties": {
-            pattern: _reference(f"{name}_changes") for name in METHODS for pattern in option_key_patterns(name)
+            pattern: _reference(f"{name}_changes")
+            for name in (*METHODS, *with_options())
+            for pattern in option_key_patterns(name)
         },
     }
 
