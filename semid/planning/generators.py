@@ -4,8 +4,6 @@ from typing import Any
 
 from semid.errors import InputError
 from semid.generator_names import GeneratorName
-from semid.methods import METHODS
-from semid.naming import TokenizerName
 from semid.planning.config import Schema, defaults_of
 from semid.planning.datasets import Datasets
 from semid.planning.tokenizers import Tokenizers
@@ -62,11 +60,6 @@ class Generators:
         options = self.options(generator)
         searches = bool(options["code_weight"]) and options["code_heads"] == "search"
         return "content" in options["items"] or searches
-
-    def is_parallel(self, tokenizer: str) -> bool:
-        """Whether the codes of a tokenizer are of sub-spaces, of which none reads another."""
-        name = TokenizerName.parse(tokenizer) if tokenizer else None
-        return name is not None and name.method in METHODS and METHODS[name.method].kind == "product"
 
     # files
 
