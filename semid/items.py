@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import first_line
+from semid.ids import column_list
 
 ROWS_AT_ONCE = 16_384
 REMEDY = "; run the preprocessing step again"
@@ -50,7 +51,7 @@ def item_batches(
         missing = [name for name in columns if name not in names]
         if missing:
             raise InputError(
-                f"{items_path}: no column {', '.join(missing)}; its columns are {', '.join(names)}{REMEDY}"
+                f"{items_path}: no column {', '.join(missing)}; its columns are {column_list(names)}{REMEDY}"
             )
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         ends = np.cumsum(sizes, dtype=np.int64)

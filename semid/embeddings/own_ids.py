@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from semid.embeddings.settings import OwnVectors, embedding_settings
 from semid.errors import InputError
 from semid.files import load_array, parse_json
-from semid.ids import first_few, id_strings, reading_table
+from semid.ids import column_list, first_few, id_strings, reading_table
 
 ID_COLUMN = "item_id"
 IDS_AT_ONCE = 1 << 18
@@ -27,7 +27,7 @@ def _id_column(path: Path, names: list[str]) -> str:
         return ID_COLUMN
     if len(names) == 1:
         return names[0]
-    raise InputError(f"{path}: no column {ID_COLUMN!r}; its columns are {', '.join(names)}")
+    raise InputError(f"{path}: no column {ID_COLUMN!r}; its columns are {column_list(names)}")
 
 
 def _text_ids(path: Path) -> Iterator[pa.Array]:
@@ -72,7 +72,7 @@ def _parquet_ids(path: Path, column: str | None = None) -> Iterator[pa.Array]:
         names = file.schema_arrow.names
         column = column or _id_column(path, names)
         if column not in names:
-            raise InputError(f"{path}: no column {column!r}; its columns are {', '.join(names)}")
+            raise InputError(f"{path}: no column {column!r}; its columns are {column_list(names)}")
         for batch in file.iter_batches(IDS_AT_ONCE, columns=[column]):
             yield batch.column(0)
 

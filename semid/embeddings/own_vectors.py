@@ -15,7 +15,7 @@ from semid.embeddings.settings import OwnVectors
 from semid.embeddings.store import block_rows, cast, new_part
 from semid.errors import InputError
 from semid.files import first_line, open_array
-from semid.ids import BROKEN, SHOWN, first_few, reading_table
+from semid.ids import BROKEN, SHOWN, column_list, first_few, reading_table
 from semid.items import count_items, how_to_leave_out, item_ids
 from semid.progress import Progress
 
@@ -83,7 +83,7 @@ def _table_type(path: Path, column: str) -> pa.DataType:
     with reading_table(path, "vectors"):
         schema = pq.read_schema(path)
     if column not in schema.names:
-        raise InputError(f"{path}: no column {column!r}; its columns are {', '.join(schema.names)}")
+        raise InputError(f"{path}: no column {column!r}; its columns are {column_list(schema.names)}")
     kind = schema.field(column).type
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if not is_list or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):

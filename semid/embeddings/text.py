@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from semid.errors import InputError
+from semid.ids import column_list
 from semid.items import REMEDY, item_batches, item_columns
 from semid.templates import template_fields
 
@@ -40,7 +41,7 @@ def item_texts(items_path: str | Path, template: str, start: int, stop: int) -> 
     if missing := [name for name in columns if name not in names]:
         raise InputError(
             f"text template {template!r}: {items_path} has no column {', '.join(missing)}; its columns are "
-            f"{', '.join(names)}{REMEDY}"
+            f"{column_list(names)}{REMEDY}"
         )
     for batch in item_batches(items_path, columns, start, stop, by_row_group=True):
         yield [render(pieces, item) for item in batch.to_pylist()]

@@ -122,8 +122,9 @@ class GeneratorEvaluation:
             outcome.certain[rows] = found.certain.numpy()
             _put(outcome.codes, rows, rank_codes(found, self.index, target), clock.lap())
         if asked["hybrid"]:
+            assert trie is not None
             assert self.index is not None
-            candidates = hybrid_candidates(model, users, scores, found, self.index, seen)
+            candidates = hybrid_candidates(model, users, scores, found, trie, self.index, seen)
             both = rankings["dense"][1] + rankings["generate"][1] + clock.lap()
             for beta in self.betas:
                 ranked = rank_candidates(candidates, beta, target, self.depth)

@@ -99,13 +99,12 @@ class Catalogue:
         """
         if self.index is None and (settings.uses_codes or settings.code_weight):
             raise InputError(f"items {settings.items} need the codes of a tokenizer, and there is none")
-        known, start = catalogue_of(self.codes, self.sizes, self.vectors, settings)
-        searches = bool(settings.code_weight) and settings.code_heads == "search"
-        if (settings.uses_content or searches) and self.vectors is None:
+        if settings.needs_vectors and self.vectors is None:
             raise InputError("the embeddings of the items are needed for these settings, and there are none")
+        known, start = catalogue_of(self.codes, self.sizes, self.vectors, settings)
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(settings.seed)
-            return Generator(known, settings, start if searches else None, self.parallel)
+            return Generator(known, settings, start, self.parallel)
 
 
 def open_catalogue(place: GeneratorPlace, files: GeneratorFiles) -> tuple[Catalogue, CoreItems]:

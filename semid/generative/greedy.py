@@ -17,7 +17,7 @@ def greedy_codes(heads: CodeHeads, users: Tensor) -> np.ndarray:
     for part in users.split(USERS_AT_ONCE):
         codes = torch.zeros(len(part), 0, dtype=torch.int64, device=part.device)
         for _ in heads.sizes:
-            best = heads.logits(part, codes[:, None]).argmax(dim=-1)
+            best = heads.logits(part, codes).argmax(dim=1, keepdim=True)
             codes = torch.cat([codes, best], dim=1)
         written.append(codes.cpu())
     return torch.cat(written).numpy()

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from semid.generative.dropout import Dropout
 from semid.generative.settings import GeneratorSettings
 
 PREFIX_SCALE = 0.02
 HEAD_DROPOUT = 0.1
 TEMPERATURE = 0.07
+# Logits of single codes take about so many times as long as each of those of all codes of a level.
+FEW_CODES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ class CodeHeads(nn.Module):
         self.starts = [sum(sizes[:level]) for level in range(len(sizes))]
         self.hidden = nn.ModuleList(nn.Linear(dim, width) for _ in sizes)
         self.output = nn.ModuleList(nn.Linear(width, size) for size in sizes)
-        self.drop = nn.Dropout(HEAD_DROPOUT)
+        self.drop = Dropout(HEAD_DROPOUT)
         # what the codes of the levels before add to the hidden layer of a level
         self.prefixes = nn.ParameterList(
             torch.randn(self.starts[level], width) * PREFIX_SCALE
@@ -68,33 +71,52 @@ class CodeHeads(nn.Module):
         """Return the rows among the codes of all levels that codes int64 [..., l] name."""
         return codes + torch.tensor(self.starts[: codes.shape[-1]], device=codes.device)
 
-    def logits(self, users: Tensor, prefix: Tensor) -> Tensor:
-        """Return logits [n, m, K] of the codes of level l + 1, of states [n, dim] behind prefixes int64 [n, m, l]."""
+    def logits(self, users: Tensor, prefix: Tensor, owner: Tensor | None = None) -> Tensor:
+        """Return logits [m, K] of the codes of level l + 1 behind prefixes int64 [m, l].
+
+        users: float32 [n, dim]; owner: int64 [m], the user of each prefix, where they are not as many, and in order.
+        """
         level = prefix.shape[-1]
-        hidden = self.hidden[level](users)[:, None]
-        entries = self.entries(prefix)
-        if level and not self.parallel:
-            hidden = hidden + self._summed(entries, self.prefixes[level - 1])
-        logits = self.output[level](self.drop(nn.functional.gelu(hidden)))
-        if self.searches:
-            query = nn.functional.normalize(self.query(users), dim=-1)[:, None]
-            if level and not self.parallel:
-                query = query - self._summed(entries, self.codewords)
-            part = slice(self.starts[level], self.starts[level] + self.sizes[level])
-            codewords = self.codewords[part] * self.log_scale[level].exp()
-            logits = logits + nn.functional.linear(query, codewords, self.bias[part])
+        hidden, query = self._contexts(users, prefix, owner)
+        logits = self.output[level](self.drop(hidden))
+        if query is None:
+            return logits
+        return logits + nn.functional.linear(query, self._scaled_codewords(level), self.bias[self._part(level)])
+
+    def logits_of(self, users: Tensor, prefix: Tensor, owner: Tensor, codes: Tensor) -> Tensor:
+        """Return logits [m, c] as :meth:`logits` does, of the codes int64 [m, c] alone; −inf where a code is −1."""
+        level, is_code = prefix.shape[-1], codes >= 0
+        if int(is_code.sum()) * FEW_CODES > len(prefix) * self.sizes[level]:
+            logits = self.logits(users, prefix, owner)
+            return logits.gather(1, codes.clamp(min=0)).masked_fill(~is_code, float("-inf"))
+        hidden, query = self._contexts(users, prefix, owner)
+        row, column = is_code.nonzero(as_tuple=True)
+        code = codes[row, column]
+        weights, biases = self.output[level].parameters()
+        values = (hidden[row] * weights[code]).sum(dim=1) + biases[code]
+        if query is not None:
+            values += (query[row] * self._scaled_codewords(level)[code]).sum(dim=1) + self.bias[self._part(level)][code]
+        logits = values.new_full(codes.shape, float("-inf"))
+        logits[row, column] = values
         return logits
 
-    def log_probabilities(self, users: Tensor, codes: Tensor) -> Tensor:
-        """Return Σ_l log p(c_l) [n, m] of codes int64 [n, m, L] for states [n, dim]."""
-        total = torch.zeros(codes.shape[:2], device=users.device)
-        for level in range(len(self.sizes)):
-            logits = self.logits(users, codes[..., :level]).log_softmax(dim=-1)
-            total = total + logits.expand(-1, codes.shape[1], -1).gather(2, codes[..., level, None])[..., 0]
-        return total
+    def _contexts(self, users: Tensor, prefix: Tensor, owner: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return hidden layers [m, width], and queries [m, dim] of heads that search, behind prefixes int64 [m, l]."""
+        level = prefix.shape[-1]
+        hidden = self.hidden[level](users)
+        query = nn.functional.normalize(self.query(users), dim=-1) if self.searches else None
+        if owner is not None:
+            hidden = hidden[owner]
+            query = None if query is None else query[owner]
+        if level and not self.parallel:
+            entries = self.entries(prefix)
+            hidden = hidden + nn.functional.embedding_bag(entries, self.prefixes[level - 1], mode="sum")
+            if query is not None:
+                query = query - nn.functional.embedding_bag(entries, self.codewords, mode="sum")
+        return nn.functional.gelu(hidden), query
 
-    @staticmethod
-    def _summed(entries: Tensor, table: Tensor) -> Tensor:
-        """Return sums [n, m, d] over the rows of a table that entries int64 [n, m, l] name."""
-        flat = nn.functional.embedding_bag(entries.flatten(0, 1), table, mode="sum")
-        return flat.view(*entries.shape[:2], -1)
+    def _part(self, level: int) -> slice:
+        return slice(self.starts[level], self.starts[level] + self.sizes[level])
+
+    def _scaled_codewords(self, level: int) -> Tensor:
+        return self.codewords[self._part(level)] * self.log_scale[level].exp()

@@ -10,6 +10,8 @@ from semid.generative.settings import GeneratorSettings
 
 FREE_SCALE = 0.02
 CODE_SCALE = 0.01
+# Vectors of codes that begin as codewords have this share of their length, so that those of the items count too.
+START_SCALE = 0.25
 CONTENT_DROPOUT = 0.2
 SCORED_AT_ONCE = 1 << 16
 
@@ -33,13 +35,13 @@ class ItemVectors(nn.Module):
     """Vectors of items [dim], as :class:`GeneratorSettings` says under `items`.
 
     Free vectors and those of codes are multiplied by √dim, and nothing normalizes them; with content the sum passes a
-    LayerNorm.
+    LayerNorm. `start` are codewords float32 [sum of sizes, dim] from which the vectors of codes begin.
     """
 
     entries: Tensor
     content: Tensor
 
-    def __init__(self, catalogue: CatalogueOfItems, settings: GeneratorSettings) -> None:
+    def __init__(self, catalogue: CatalogueOfItems, settings: GeneratorSettings, start: Tensor | None = None) -> None:
         super().__init__()
         self.scale, n = math.sqrt(settings.dim), catalogue.num_items
         self.kind = settings.items
@@ -47,7 +49,9 @@ class ItemVectors(nn.Module):
             starts = torch.tensor([0, *catalogue.sizes[:-1]]).cumsum(0)
             # the row of every code among those of all levels
             self.register_buffer("entries", catalogue.codes + starts, persistent=False)
-            self.code_vectors = nn.Parameter(torch.randn(sum(catalogue.sizes), settings.dim) * CODE_SCALE)
+            self.code_vectors = nn.Parameter(
+                torch.randn(sum(catalogue.sizes), settings.dim) * CODE_SCALE if start is None else start * START_SCALE
+            )
         if "free" in settings.items:
             self.free_vectors = nn.Parameter(torch.randn(n, settings.dim) * FREE_SCALE)
         if settings.uses_content:

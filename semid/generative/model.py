@@ -8,6 +8,7 @@ from semid.generative.items import CatalogueOfItems, ItemVectors
 from semid.generative.network import Transformer
 from semid.generative.sequences import PADDING
 from semid.generative.settings import GeneratorSettings
+from semid.generative.teaching import CodeOrder, existing_codes, taught_codes
 
 
 class Generator(nn.Module):
@@ -28,10 +29,12 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.items = ItemVectors(catalogue, settings)
+        start = start if settings.code_heads == "search" else None
+        self.items = ItemVectors(catalogue, settings, None if start is None else start.codewords)
         self.transformer = Transformer(settings)
         self.register_buffer("codes", catalogue.codes, persistent=False)
         self.heads = CodeHeads(catalogue.sizes, settings, start, parallel) if settings.code_weight else None
+        self.order = CodeOrder.of(catalogue.codes) if settings.uses_codes else None
 
     def states(self, sequences: Tensor) -> Tensor:
         """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded at their end."""
@@ -57,19 +60,37 @@ class Generator(nn.Module):
         users, targets = self.states(sequences[:, :-1])[is_target], targets[is_target]
         code_losses = users.new_zeros(len(self.heads.sizes) if self.heads is not None else 0)
         if self.heads is not None:
-            code_losses = self._code_losses(users, self.codes[targets])
+            code_losses = self._code_losses(users, targets)
         item_loss = users.new_zeros(())
         if self.settings.item_weight:
             item_loss = self._item_loss(users, targets, log_shares)
         return item_loss, code_losses, len(targets)
 
-    def _code_losses(self, users: Tensor, codes: Tensor) -> Tensor:
+    def _code_losses(self, users: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each level [L] for states [n, dim] and the items int64 [n] that come next."""
         assert self.heads is not None
+        assert self.order is not None
+        codes, settings, sizes, parallel = self.codes[targets], self.settings, self.heads.sizes, self.heads.parallel
+        taught = None
+        if settings.teaching:
+            with torch.no_grad():
+                scores = self.items.scores(users, self.order.items)
+            taught = taught_codes(scores, targets, self.order, sizes, parallel)
         losses = []
-        for level in range(len(self.heads.sizes)):
-            logits = self.heads.logits(users, codes[:, None, :level])[:, 0]
-            smoothing = self.settings.label_smoothing
-            losses.append(nn.functional.cross_entropy(logits, codes[:, level], label_smoothing=smoothing))
+        for level, size in enumerate(sizes):
+            logits = self.heads.logits(users, codes[:, :level])
+            wanted = torch.zeros_like(logits).scatter_(1, codes[:, level, None], 1 - settings.teaching)
+            if taught is not None:
+                wanted.add_(taught[level], alpha=settings.teaching)
+            if settings.code_loss == "existing" and not parallel and level:
+                exists = existing_codes(targets, self.order, level, size)
+                smooth = exists / exists.sum(dim=1, keepdim=True)
+                logits = logits.masked_fill(~exists, float("-inf"))
+                logs = logits.log_softmax(dim=1).masked_fill(~exists, 0)
+                wanted = wanted.lerp(smooth, settings.label_smoothing)
+                losses.append(-(wanted * logs).sum() / len(targets))
+            else:
+                losses.append(nn.functional.cross_entropy(logits, wanted, label_smoothing=settings.label_smoothing))
         return torch.stack(losses)
 
     def _item_loss(self, users: Tensor, targets: Tensor, log_shares: Tensor) -> Tensor:

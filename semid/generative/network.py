@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from semid.generative.dropout import Dropout
 from semid.generative.settings import GeneratorSettings
 
 POSITION_SCALE = 0.02
@@ -13,13 +14,11 @@ class Layer(nn.Module):
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads = heads
         self.attention_norm, self.perceptron_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.projections, self.output = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.perceptron = nn.Sequential(
-            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * dim, dim)
-        )
-        self.drop = nn.Dropout(dropout)
+        self.perceptron = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), Dropout(dropout), nn.Linear(4 * dim, dim))
+        self.drop = Dropout(dropout)
 
     def begin_as_identity(self) -> None:
         """Let the layer add nothing to what it reads, until it has learnt to."""
@@ -31,9 +30,7 @@ class Layer(nn.Module):
         sequences, length, dim = states.shape
         projected = self.projections(self.attention_norm(states))
         query, key, value = projected.view(sequences, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        attended = nn.functional.scaled_dot_product_attention(
-            query, key, value, is_causal=True, dropout_p=self.dropout if self.training else 0.0
-        )
+        attended = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         states = states + self.drop(self.output(attended.transpose(1, 2).reshape(sequences, length, dim)))
         return states + self.drop(self.perceptron(self.perceptron_norm(states)))
 
@@ -51,7 +48,7 @@ class Transformer(nn.Module):
         layers = [Layer(settings.dim, settings.attention_heads, settings.dropout) for _ in range(settings.layers)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(settings.dim)
-        self.drop = nn.Dropout(settings.dropout)
+        self.drop = Dropout(settings.dropout)
         if settings.code_heads == "search" and settings.code_weight:
             # at first the state is the last item, from which the heads search
             nn.init.zeros_(self.positions)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from semid.evaluation.ranked_lists import first_ranked
 from semid.generative.model import Generator
-from semid.generative.search import NONE, Found, search, search_exactly
+from semid.generative.search import NONE, Found, log_probabilities, search, search_exactly
 from semid.generative.trie import CodeTrie
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import concatenated_ranges
@@ -118,7 +118,7 @@ class Candidates:
 
 @torch.inference_mode()
 def hybrid_candidates(
-    model: Generator, users: Tensor, scores: Tensor, found: Found, index: InvertedIndex, seen: Seen
+    model: Generator, users: Tensor, scores: Tensor, found: Found, trie: CodeTrie, index: InvertedIndex, seen: Seen
 ) -> Candidates:
     """Return the items that the search found and the first 100 of `dense`, with exact scores of both kinds."""
     assert model.heads is not None
@@ -129,11 +129,8 @@ def hybrid_candidates(
     keys = np.unique(keys + np.concatenate([items, best.indices[user, column].numpy()]))
     owner, items = keys // seen.num_items, keys % seen.num_items
     log_dense = (scores - scores.logsumexp(dim=1, keepdim=True))[torch.from_numpy(owner), torch.from_numpy(items)]
-    counts = np.bincount(owner, minlength=len(users))
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = torch.zeros(len(users), int(counts.max(initial=1)), len(model.heads.sizes), dtype=torch.int64)
-    table[owner, place] = model.codes[torch.from_numpy(items)].cpu()
-    log_codes = model.heads.log_probabilities(users, table.to(users.device)).cpu()[owner, place]
+    pairs = torch.from_numpy(owner).to(users.device), torch.from_numpy(items).to(users.device)
+    log_codes = log_probabilities(model.heads, users, trie, *pairs).cpu()
     return Candidates(owner, items, log_codes.numpy(), log_dense.numpy())
 
 

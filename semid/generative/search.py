@@ -32,18 +32,88 @@ class Found:
 
 @torch.inference_mode()
 def search(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, seen: Seen) -> Found:
-    """Keep the `beam` best prefixes of states [n, dim] at every level; nothing that is seen whole takes a place."""
+    """Keep the `beam` best prefixes of states [n, dim] at every level; nothing that is seen whole takes a place.
+
+    Heads of sub-spaces, which read no prefix, score every code that exists, so that nothing is left out on the way.
+    """
+    if heads.parallel:
+        return _search_all(heads, users, trie, beam, seen)
     scores, nodes = users.new_zeros(len(users), 1), torch.zeros(len(users), 1, dtype=torch.int64, device=users.device)
     pruned = users.new_full((len(users),), NONE)
     for length, depth in enumerate(trie.depths, start=1):
-        prefix = trie.depths[length - 2].codes[nodes.clamp(min=0)] if length > 1 else nodes[..., None][..., :0]
-        logits = heads.logits(users, prefix).log_softmax(dim=-1).expand(-1, nodes.shape[1], -1)
-        children, child_scores = _children(depth, nodes, scores, logits)
+        owner, column = (nodes >= 0).nonzero(as_tuple=True)
+        parents = nodes[owner, column]
+        places, of_pairs = child_log_probabilities(heads, users, trie, length, owner, parents)
+        children = places.new_full((*nodes.shape, places.shape[1]), -1)
+        child_scores = scores.new_full(children.shape, NONE)
+        children[owner, column] = places
+        child_scores[owner, column] = scores[owner, column, None] + of_pairs
         _leave_out(depth, seen, nodes, children, child_scores)
         scores, nodes, best_pruned = _best(children, child_scores, beam)
         pruned = torch.maximum(pruned, best_pruned)
     unseen = trie.depths[-1].unseen(seen, nodes)
     return Found(nodes, scores, unseen, _is_certain(scores, unseen, pruned))
+
+
+def child_log_probabilities(
+    heads: CodeHeads, users: Tensor, trie: CodeTrie, length: int, owner: Tensor, parents: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the children int64 [m, c] (−1: none) of nodes of `length` − 1, and log p of each, float32 [m, c].
+
+    users: float32 [n, dim]; owner: int64 [m], the user of each node; parents: int64 [m]. Probabilities are shared among
+    the codes that exist behind the prefix.
+    """
+    depth = trie.depths[length - 1]
+    first = depth.first_child[parents]
+    counts = depth.first_child[parents + 1] - first
+    place = torch.arange(int(counts.max()) if len(counts) else 0, device=parents.device)
+    is_child = place < counts[:, None]
+    children = (first[:, None] + place).masked_fill(~is_child, 0)
+    codes = depth.codes[children, -1].masked_fill(~is_child, -1)
+    prefix = trie.depths[length - 2].codes[parents] if length > 1 else parents[:, None][:, :0]
+    logits = heads.logits_of(users, prefix, owner, codes)
+    return children.masked_fill(~is_child, -1), logits.log_softmax(dim=-1)
+
+
+@torch.inference_mode()
+def log_probabilities(heads: CodeHeads, users: Tensor, trie: CodeTrie, owner: Tensor, items: Tensor) -> Tensor:
+    """Return Σ_l log p(c_l) float32 [m] of items int64 [m] for users int64 [m], whose states are float32 [n, dim]."""
+    total = users.new_zeros(len(owner))
+    if heads.parallel:
+        codes = trie.depths[-1].codes[torch.from_numpy(trie.depths[-1].node_of_item)[items]]
+        for level, logs in enumerate(_parallel_logs(heads, users)):
+            total += logs[owner, codes[:, level]]
+        return total
+    parents = torch.zeros_like(items)
+    for length, depth in enumerate(trie.depths, start=1):
+        nodes = torch.from_numpy(depth.node_of_item).to(items.device)[items]
+        width = len(depth.first_child) - 1
+        keys, places = torch.unique(owner * width + parents, return_inverse=True)
+        _, logs = child_log_probabilities(heads, users, trie, length, keys // width, keys % width)
+        total += logs[places, nodes - depth.first_child[parents]]
+        parents = nodes
+    return total
+
+
+def _parallel_logs(heads: CodeHeads, users: Tensor) -> list[Tensor]:
+    """Return log p float32 [n, K] of the codes of each sub-space."""
+    levels = range(len(heads.sizes))
+    prefixes = (torch.zeros(len(users), level, dtype=torch.int64, device=users.device) for level in levels)
+    return [heads.logits(users, prefix).log_softmax(dim=-1) for prefix in prefixes]
+
+
+def _search_all(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, seen: Seen) -> Found:
+    """Score every code that exists by gathers, and keep the best `beam`."""
+    buckets = trie.depths[-1]
+    scores = users.new_zeros(len(users), len(buckets.codes))
+    for level, logs in enumerate(_parallel_logs(heads, users)):
+        scores += logs[:, buckets.codes[:, level]]
+    owner, nodes = buckets.exhausted(seen)
+    scores[owner, nodes] = NONE
+    best = scores.topk(min(beam, scores.shape[1]), dim=1)
+    found = best.indices.masked_fill(best.values == NONE, -1)
+    certain = torch.ones(len(users), dtype=torch.bool)
+    return Found(found, best.values, buckets.unseen(seen, found), certain)
 
 
 def search_exactly(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, seen: Seen) -> Found:
@@ -55,17 +125,6 @@ def search_exactly(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, s
         better = search(heads, users[again], trie, beam, seen.of_queries(again.numpy()))
         found = _replaced(found, again, better)
     return found
-
-
-def _children(depth: Depth, nodes: Tensor, scores: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the children int64 [n, m, c] (−1: none) of nodes [n, m], and their scores, of logits [n, m, K]."""
-    first = depth.first_child[nodes.clamp(min=0)]
-    counts = (depth.first_child[nodes.clamp(min=0) + 1] - first).masked_fill(nodes < 0, 0)
-    place = torch.arange(int(counts.max()), device=nodes.device)
-    is_child = place < counts[..., None]
-    children = (first[..., None] + place).masked_fill(~is_child, 0)
-    child_scores = scores[..., None] + logits.gather(2, depth.codes[children, -1])
-    return children.masked_fill(~is_child, -1), child_scores.masked_fill(~is_child, NONE)
 
 
 def _leave_out(depth: Depth, seen: Seen, nodes: Tensor, children: Tensor, scores: Tensor) -> None:

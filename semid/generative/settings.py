@@ -9,7 +9,10 @@ from semid.checks import at_encode, check_options, doc
 from semid.errors import InputError
 
 # Options that say something of codes alone: a model that knows none has no use for them.
-OF_CODES = ("code_heads", "head_width", "code_weight", "item_weight", "label_smoothing", "beam", "beam_limit")
+OF_CODES = (
+    *("code_heads", "head_width", "code_weight", "item_weight", "code_loss", "teaching", "label_smoothing"),
+    *("beam", "beam_limit"),
+)
 # What the vectors of items may be made of without codes.
 WITHOUT_CODES = ("free", "free-content")
 
@@ -42,6 +45,22 @@ class GeneratorSettings:
     head_width: Annotated[int, Ge(1), doc("Width of the hidden layer of a code head.")] = 256
     code_weight: Annotated[float, Ge(0), doc("Weight of the loss of the code heads; 0 leaves them out.")] = 1.0
     item_weight: Annotated[float, Ge(0), doc("Weight of the loss of the item head; 0 leaves it out.")] = 1.0
+    code_loss: Annotated[
+        Literal["all", "existing"],
+        doc(
+            "Among which codes a code head learns to choose: `all` of its codebook, or those that exist behind the "
+            "codes before it."
+        ),
+    ] = "all"
+    teaching: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        doc(
+            "Share of what the item head says in the targets of the code heads: its softmax over all items, summed "
+            "over the items under each code. 0 leaves it out, and with it scores of all items at every position."
+        ),
+    ] = 0.0
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1
     negatives: Annotated[int, Ge(1), doc("Items drawn uniformly for a step of the item head.")] = 512
     batch_positions: Annotated[int, Ge(1), doc("Positions of histories that a step learns from.")] = 1024
@@ -93,3 +112,8 @@ class GeneratorSettings:
     def uses_content(self) -> bool:
         """Whether the vectors of items begin with their embeddings."""
         return self.items in ("codes+content", "free-content")
+
+    @property
+    def needs_vectors(self) -> bool:
+        """Whether the embeddings of items are needed: to be read, or for the places from which codes begin."""
+        return self.uses_content or (self.uses_codes and self.code_heads == "search")

@@ -56,10 +56,9 @@ class Generators:
         return {name for name, option in options.items() if option.get("stage") == "encode"}
 
     def needs_vectors(self, generator: str) -> bool:
-        """Whether a model begins with the embeddings of items, or reads them."""
+        """Whether a model begins with the embeddings of items, or reads them, as its settings say it."""
         options = self.options(generator)
-        searches = bool(options["code_weight"]) and options["code_heads"] == "search"
-        return "content" in options["items"] or searches
+        return "content" in options["items"] or ("codes" in options["items"] and options["code_heads"] == "search")
 
     # files
 

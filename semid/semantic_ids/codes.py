@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from semid.errors import InputError
 from semid.files import open_array, write_array
+from semid.ids import column_list
 from semid.parts import Parts
 
 REMEDY = "; run the encode step again"
@@ -56,7 +57,7 @@ def level_columns(path: str | Path, names: Sequence[str]) -> list[str]:
         raise InputError(f"{path}: it has two columns c{twice[0]}: keep the one that is meant")
     first = levels[0] if levels else 1
     if levels and (first > 1 or levels != list(range(first, first + len(levels)))):
-        raise InputError(f"{path}: columns c{first} to c{levels[-1]} with gaps; its columns are {', '.join(names)}")
+        raise InputError(f"{path}: columns c{first} to c{levels[-1]} with gaps; its columns are {column_list(names)}")
     return [f"c{level}" for level in levels]
 
 

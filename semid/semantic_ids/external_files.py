@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import parse_json
-from semid.ids import WHOLE_FLOAT, first_few, id_strings, is_text, plain_values, reading_table
+from semid.ids import WHOLE_FLOAT, column_list, first_few, id_strings, is_text, plain_values, reading_table
 from semid.semantic_ids.codes import level_columns
 
 # The second name is that of OpenOneRec.
@@ -174,7 +174,7 @@ def _columns(path: Path, names: list[str]) -> tuple[str, list[str]]:
         alike = [name for name in names if name.lower() in {*ID_COLUMNS, *CODE_COLUMNS} and name != name.lower()]
         advice = f"; write {alike[0]!r} in lower case" if alike else ""
         raise InputError(
-            f"{path}: its columns are {', '.join(names)}; expected {' or '.join(ID_COLUMNS)}, and c1, c2, … or "
+            f"{path}: its columns are {column_list(names)}; expected {' or '.join(ID_COLUMNS)}, and c1, c2, … or "
             f"{' or '.join(CODE_COLUMNS)}{advice}"
         )
     # The table that semid exports holds the codes twice: by level, and as the text code_str.

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from semid.errors import InputError
 from semid.files import whole_file
+from semid.ids import column_list
 from semid.items import count_items, item_batches
 from semid.semantic_ids.codes import REMEDY, code_strings, level_columns, open_codes
 
@@ -50,7 +51,7 @@ def read_semantic_ids(path: str | Path) -> np.ndarray:
         names = table.schema_arrow.names
         columns = ["token"] if "token" in names else level_columns(path, names)
         if not columns:
-            raise InputError(f"{path}: columns are {', '.join(names)}; expected `token` or `c1`, `c2`, …")
+            raise InputError(f"{path}: columns are {column_list(names)}; expected `token` or `c1`, `c2`, …")
         codes = np.empty((table.metadata.num_rows, len(columns)), np.uint8)
         start = 0
         for batch in table.iter_batches(ROWS_AT_ONCE, columns=columns):

@@ -6,7 +6,7 @@ import torch
 
 from semid.generative.heads import CodeHeads, CodeSpaceStart
 from semid.generative.ranking import rank_generated
-from semid.generative.search import NONE, search, search_exactly
+from semid.generative.search import NONE, log_probabilities, search, search_exactly
 from semid.generative.settings import GeneratorSettings
 from semid.generative.trie import CodeTrie
 from semid.retrieval.inverted import InvertedIndex
@@ -37,13 +37,25 @@ def world(seed: int, sizes: tuple[int, ...] = SIZES) -> tuple[InvertedIndex, tor
     return InvertedIndex.build(codes), users, seen
 
 
+def scores_of(heads: CodeHeads, users: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """Return Σ log p [users, buckets] of codes [buckets, L], each level among those behind its prefix."""
+    scores = torch.zeros(len(users), len(codes))
+    for user in range(len(users)):
+        for bucket, code in enumerate(codes):
+            for level in range(codes.shape[1]):
+                logits = heads.logits(users[user, None], code[None, :level])[0]
+                alike = codes[(codes[:, :level] == code[:level]).all(dim=1), level].unique()
+                shares = logits if heads.parallel else logits[alike]
+                scores[user, bucket] += logits[code[level]] - shares.logsumexp(dim=0)
+    return scores
+
+
 def whole_tree(
     heads: CodeHeads, users: torch.Tensor, index: InvertedIndex, seen: Seen
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return for every user and bucket Σ log p of its codes, −inf where all of its items are seen, and the unseen."""
-    codes = torch.from_numpy(index.codes.astype(np.int64)).expand(len(users), -1, -1)
     with torch.inference_mode():
-        scores = heads.log_probabilities(users, codes)
+        scores = scores_of(heads, users, torch.from_numpy(index.codes.astype(np.int64)))
     unseen = torch.from_numpy(index.bucket_sizes).repeat(len(users), 1)
     for user, item in zip(seen.owner, seen.item, strict=True):
         unseen[user, index.bucket_of_item[item]] -= 1
@@ -66,6 +78,31 @@ def test_a_beam_as_wide_as_the_tree_gives_its_scores_in_order(seed: int, paralle
         assert (found.scores[user, kept].diff() <= 0).all()
         assert torch.equal(found.unseen[user, kept], unseen[user, buckets])
     assert found.certain.all()
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_items_are_scored_as_the_search_scores_their_codes(parallel: bool) -> None:
+    index, users, seen = world(1)
+    heads, trie = heads_of(1, parallel=parallel), CodeTrie.build(index)
+    scores, _ = whole_tree(heads, users, index, Seen.of(Ragged(seen.item[:0], np.zeros(USERS + 1, np.int64)), ITEMS))
+    owner = torch.arange(USERS).repeat_interleave(ITEMS)
+    items = torch.arange(ITEMS).repeat(USERS)
+    found = log_probabilities(heads, users, trie, owner, items)
+    expected = scores[:, torch.from_numpy(index.bucket_of_item.astype(np.int64))].flatten()
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_logits_of_single_codes_are_those_among_all() -> None:
+    heads, users = heads_of(2), torch.randn(3, SETTINGS.dim)
+    prefix, owner = torch.tensor([[1, 2], [0, 0], [4, 3]]), torch.tensor([2, 0, 2])
+    codes = torch.tensor([[5, -1], [-1, -1], [-1, -1]])
+    logits = heads.logits(users, prefix, owner)
+    assert torch.equal(heads.logits(users[owner], prefix), logits)
+    few = heads.logits_of(users, prefix, owner, codes)
+    torch.testing.assert_close(few[0, 0], logits[0, 5])
+    assert (few.flatten()[1:] == NONE).all()
+    many = heads.logits_of(users, prefix, owner, torch.arange(6).repeat(3, 1))
+    assert torch.equal(many, logits)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -102,7 +139,7 @@ def test_a_target_in_a_shared_bucket_ties_with_its_unseen_items() -> None:
     found = search(heads, users, CodeTrie.build(index), 5, seen)
     ranked = rank_generated(found, index, torch.tensor([0, 0, 3]), seen, 3)
     with torch.inference_mode():
-        first_is_shared = bool(heads.log_probabilities(users[:1], torch.tensor([[[0, 0], [1, 0]]])).argmax() == 0)
+        first_is_shared = bool(scores_of(heads, users[:1], torch.tensor([[0, 0], [1, 0]]))[0].argmax() == 0)
     above = 0 if first_is_shared else 1
     assert ranked.greater.tolist() == [above, above, 3 if first_is_shared else 0]
     assert ranked.equal.tolist() == [2, 3, 1]
@@ -121,9 +158,9 @@ def test_heads_that_search_begin_with_the_order_of_decoded_vectors() -> None:
     total = torch.zeros(USERS, len(codes))
     with torch.inference_mode():
         for level in range(len(SIZES)):
-            prefix = codes[None, :, :level].expand(USERS, -1, -1)
-            logits = heads.logits(users, prefix).expand(-1, len(codes), -1)
-            total += logits.gather(2, codes[None, :, level, None].expand(USERS, -1, 1))[..., 0]
+            owner, place = torch.arange(USERS).repeat_interleave(len(codes)), torch.arange(len(codes)).repeat(USERS)
+            logits = heads.logits(users, codes[place, :level], owner)
+            total += logits.gather(1, codes[place, level, None]).view(USERS, -1)
         query = torch.nn.functional.normalize(users, dim=1)
         decoded = codewords[heads.entries(codes)].sum(dim=1)
         expected = (query @ decoded.t() - decoded.square().sum(dim=1) / 2) / 0.07

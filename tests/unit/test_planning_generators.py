@@ -49,6 +49,15 @@ def test_arguments_are_those_of_the_settings_and_the_name_says_the_seed() -> Non
     assert names - generators.arguments("sasrec").keys() == set(OF_CODES) - {"code_weight"}
 
 
+@pytest.mark.parametrize("items", ["free+codes", "codes+content", "codes", "free", "free-content"])
+@pytest.mark.parametrize("code_heads", ["search", "random"])
+def test_planning_and_the_settings_agree_on_what_needs_embeddings(items: str, code_heads: str) -> None:
+    options = {"items": items, "code_heads": code_heads, "code_weight": float("codes" in items)}
+    generators = planned(generators={"generator": options})
+    settings = GeneratorSettings(**generators.arguments("generator"))
+    assert generators.needs_vectors("generator") == settings.needs_vectors
+
+
 def test_sasrec_knows_no_codes() -> None:
     generators = planned()
     assert (generators.options("sasrec")["items"], generators.options("sasrec")["code_weight"]) == ("free", 0)

@@ -15,7 +15,7 @@ from semid.data.connection import Database, DatabaseError, identifier, literal
 from semid.data.sources.source import PLAIN, TextLayout
 from semid.errors import InputError
 from semid.files import first_line
-from semid.ids import FLOAT_AS_TEXT, INEXACT_FROM, WHOLE_FLOAT
+from semid.ids import FLOAT_AS_TEXT, INEXACT_FROM, WHOLE_FLOAT, column_list
 
 # The types of floats in DuckDB, and from where on they no longer tell whole numbers apart.
 INEXACT_FROM_BY_TYPE = {"FLOAT": INEXACT_FROM[32], "DOUBLE": INEXACT_FROM[64]}
@@ -169,7 +169,7 @@ def reading(path: Path) -> Iterator[None]:
 def refuse_twins(path: Path, names: Sequence[str]) -> None:
     """Raise InputError for a file that names a column twice, or two in different case, which DuckDB takes for one."""
     if len(set(names)) < len(names):
-        raise InputError(f"{path}: the file names a column twice: {', '.join(names)}")
+        raise InputError(f"{path}: the file names a column twice: {column_list(names)}")
     for one, other in pairwise(sorted(names, key=lambda name: (name.lower(), name))):
         if one.lower() == other.lower():
             raise InputError(f"{path} has both {one!r} and {other!r}, which differ in case alone: rename one of them")

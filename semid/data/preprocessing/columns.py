@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from semid.data.formats import RawFile, refuse_twins
 from semid.data.sources.source import Source
 from semid.errors import InputError
+from semid.ids import column_list
 
 
 def columns_of_fields(
@@ -53,7 +54,7 @@ def refuse_unseen(unseen: Collection[str], file: RawFile | None) -> None:
             raise InputError(f"{text}, and the dataset has no file of items")
         alike = _alike(file, column)
         case = "" if alike is None else f" ({alike!r} differs from it in case or spaces alone)"
-        there = ", ".join(file.columns)
+        there = column_list(file.columns)
         raise InputError(f"{file.path} has no column {column!r}, and {text}; the columns there are: {there}{case}")
 
 
@@ -76,7 +77,7 @@ def _alike(file: RawFile, column: str) -> str | None:
 
 def _no_column(file: RawFile, source: Source, name: str, column: str) -> str:
     """Return the message that says that a file lacks the column of a field."""
-    there = ", ".join(file.columns)
+    there = column_list(file.columns)
     remedy = "Name the right one under columns" if source.takes_columns else "This source needs it"
     if name == "timestamp" and source.takes_columns:
         remedy += ", or set timestamp_unit: row where there is none and the rows are in order"

@@ -1,0 +1,112 @@
+"""The useful work of training a generator, beside what the machine does in bare products of matrices."""
+
+import statistics
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench.generator import Inputs, seconds_of_epochs, train_epochs
+from semid.generative.model import Generator
+from semid.generative.sequences import last_items, length_batches
+from semid.generative.settings import GeneratorSettings
+from semid.generative.training import Training
+from semid.retrieval.ragged import Ragged
+
+# A multiply-add is two operations, and a backward pass does twice the work of a forward pass.
+OPERATIONS = 2 * 3
+LARGE_PRODUCT = (1024, 1024, 1024)
+SECONDS_OF_PRODUCTS = 0.3
+PROFILED = 10
+
+
+def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
+    """Return the multiply-adds of the products in a forward pass over an epoch, by their kind.
+
+    Only real positions count: those that have an item behind them to learn. Padding, look-ups and work element by
+    element do not. Of the candidates of the item head, the uniform negatives of a step are expected to be so many
+    distinct items as they are on average.
+    """
+    settings, num_items = model.settings, len(model.codes)
+    recent = last_items(sequences, settings.history + 1)
+    lengths = recent.lengths.astype(np.int64) - 1
+    positions = float(lengths.sum())
+    work = {
+        "projections of the transformer": positions * _linear_weights(model.transformer),
+        "attention": 2.0 * settings.dim * settings.layers * float((lengths * (lengths + 1) // 2).sum()),
+    }
+    if model.heads is not None:
+        codewords = model.heads.codewords.numel() if model.heads.searches else 0
+        work["code heads"] = positions * (_linear_weights(model.heads) + codewords)
+    scored, candidates = 0.0, 0.0
+    if settings.item_weight:
+        order = np.random.default_rng((settings.seed, 0))
+        for rows in length_batches(recent.lengths, settings.batch_positions, order):
+            distinct = _expected_distinct(_targets(recent, rows), settings.negatives, num_items)
+            candidates += distinct
+            scored += float(lengths[rows].sum()) * distinct
+        work["item head"] = scored * settings.dim
+    if settings.items == "codes+content":
+        work["projection of the content"] = (positions + candidates) * _linear_weights(model.items)
+    return work
+
+
+def _linear_weights(module: nn.Module) -> int:
+    return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear))
+
+
+def _targets(sequences: Ragged, rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([sequences.values[sequences.offsets[row] + 1 : sequences.offsets[row + 1]] for row in rows])
+
+
+def _expected_distinct(targets: np.ndarray, drawn: int, num_items: int) -> float:
+    """Return how many distinct items targets int64 [n] and so many uniform draws are on average."""
+    of_targets = len(np.unique(targets))
+    return of_targets + (num_items - of_targets) * (1 - (1 - 1 / num_items) ** drawn)
+
+
+def product_shapes(settings: GeneratorSettings) -> list[tuple[int, int, int]]:
+    """The products whose rate the training is held against: the widest of a layer, and a large square one."""
+    return [(settings.batch_positions, settings.dim, 4 * settings.dim), LARGE_PRODUCT]
+
+
+def rate_of_products(shape: tuple[int, int, int]) -> float:
+    """Return operations a second of float32 products [n, k] × [k, m] that are done over and over."""
+    n, k, m = shape
+    left, right, out = torch.randn(n, k), torch.randn(k, m), torch.empty(n, m)
+    torch.mm(left, right, out=out)
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < SECONDS_OF_PRODUCTS:
+        torch.mm(left, right, out=out)
+        done += 1
+    return 2.0 * n * k * m * done / (time.perf_counter() - started)
+
+
+def work_of_training(inputs: Inputs, settings: GeneratorSettings, repeats: int) -> dict[str, float]:
+    """Return figures of training: medians of so many epochs after a first, with bare products after each.
+
+    `share`: the useful operations a second of an epoch over those of the faster of the bare products.
+    """
+    rates: dict[tuple[int, int, int], list[float]] = {shape: [] for shape in product_shapes(settings)}
+
+    def between(training: Training) -> None:
+        for shape, of_shape in rates.items():
+            of_shape.append(rate_of_products(shape))
+
+    training = train_epochs(inputs, settings, 1 + repeats, between)
+    seconds = statistics.median(seconds_of_epochs(training)[1:])
+    kinds = multiply_adds(training.model, inputs.sequences)
+    useful = OPERATIONS * sum(kinds.values())
+    products = {shape: statistics.median(of_shape) for shape, of_shape in rates.items()}
+    shapes = {f"bare products {' × '.join(map(str, shape))}, GFLOP/s": rate / 1e9 for shape, rate in products.items()}
+    share = useful / seconds / max(products.values())
+    figures = {"share": share, "epoch, s": seconds, "useful work, GFLOP/s": useful / seconds / 1e9, **shapes}
+    return figures | {f"{kind}, GFLOP an epoch": OPERATIONS * count / 1e9 for kind, count in kinds.items()}
+
+
+def profile_of_training(inputs: Inputs, settings: GeneratorSettings) -> str:
+    """Return the table of torch's profiler for an epoch: the operators of most CPU time of their own."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        train_epochs(inputs, settings, 1, lambda training: None)
+    return profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=PROFILED)
