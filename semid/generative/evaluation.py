@@ -1,8 +1,9 @@
 """Where the targets of queries stand in each ranking of a generator, among items."""
 
+import copy
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -81,11 +82,15 @@ class GeneratorEvaluation:
 
     @torch.inference_mode()
     def outcome(self) -> Outcome:
-        """Rank the targets of all queries by the rankings that are asked for and that the model has."""
+        """Rank the targets of all queries by the rankings that are asked for and that the model has.
+
+        The states of users are computed on the device of the model, and all that is ranked on the CPU.
+        """
         trie = None if self.index is None else _trie_of(self.index)
         n = len(self.queries)
+        ranking = self if self.model.codes.is_cpu else replace(self, model=copy.deepcopy(self.model).cpu())
         started = time.perf_counter()
-        states = user_states(self.model, self.queries)
+        states = user_states(self.model, self.queries).cpu()
         encoding = time.perf_counter() - started
         outcome = Outcome(codes=Ranks(n), certain=np.ones(n, bool))
         num_items = len(self.model.codes)
@@ -94,7 +99,7 @@ class GeneratorEvaluation:
                 history = self.queries.history(rows)
                 seen = Seen.of(history if self.removes_seen else _without_items(history), num_items)
                 target = torch.from_numpy(self.queries.target[rows])
-                for name, (ranked, seconds) in self._rank(states[rows], target, trie, seen, outcome, rows).items():
+                for name, (ranked, seconds) in ranking._rank(states[rows], target, trie, seen, outcome, rows).items():
                     ranks = outcome.ranks.setdefault(name, Ranks(n, self.depth))
                     _put(ranks, rows, ranked, seconds)
                 progress.update(len(target))
