@@ -18,13 +18,14 @@ include: "rules/tokenizers.smk"
 include: "rules/semantic_ids.smk"
 include: "rules/retrieval.smk"
 include: "rules/evaluation.smk"
+include: "rules/generative.smk"
 include: "rules/analysis.smk"
 
 
 wildcard_constraints:
     # loose, so that an unknown or malformed name gets a message rather than "no rule"
     dataset=r"[^/]+",
-    tokenizer=rf"(?!({'|'.join(RESERVED)})/)[^/]+",
+    tokenizer=rf"(?!({'|'.join(RESERVED)}|{GENERATOR_FOLDER})/)[^/]+",
     shard=r"\d{5}-of-\d{5}",
 
 
@@ -40,6 +41,7 @@ rule all:
                 ["offline_eval", "pareto", "slices", "comparisons", "proxies"] if explained(datasets.evaluated) else []
             ),
         ),
+        ["results/generative_eval.csv"] if explained(generators.is_run) else [],
 
 
 rule folder:

@@ -1,5 +1,6 @@
 """Needs the evaluations and scorecards of all tokenizers of a run; makes
-results/{offline_eval,pareto,slices,comparisons,proxies}.csv, and results/manifest.json with the first.
+results/{offline_eval,pareto,slices,comparisons,proxies}.csv, and results/manifest.json with the first. Generators of the
+run add to the last two.
 """
 
 
@@ -85,7 +86,11 @@ rule compare:
 rule collect_comparisons:
     """Make one table of all paired comparisons."""
     input:
-        lambda wildcards: [f"results/{dataset}/comparisons.csv" for dataset in explained(datasets.evaluated)],
+        lambda wildcards: [
+            f"results/{dataset}/{table}"
+            for table in ("comparisons.csv", *["generator_comparisons.csv"] * explained(generators.is_run))
+            for dataset in explained(datasets.evaluated)
+        ],
     output:
         "results/comparisons.csv",
     log:
@@ -103,6 +108,7 @@ rule proxies:
     input:
         scorecards="results/tokenizers.csv",
         evaluations="results/offline_eval.csv",
+        generated=["results/generative_eval.csv"] if explained(generators.is_run) else [],
     output:
         "results/proxies.csv",
     log:

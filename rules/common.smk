@@ -1,4 +1,4 @@
-"""Needs the config; gives every rules file `datasets` and `tokenizers`, which resolve it, and ways to ask them."""
+"""Needs the config; gives every rules file `datasets`, `tokenizers` and `generators`, which resolve it, and ways to ask them."""
 
 import importlib.util
 import inspect
@@ -31,6 +31,7 @@ from semid.naming import RESERVED, name_pattern
 from semid.planning import (
     FOLDERS,
     Datasets,
+    Generators,
     Tokenizers,
     check_address,
     folder_refusal,
@@ -110,6 +111,7 @@ explained(prepare_config, config, SCHEMA)
 COMPUTE = config["compute"]
 datasets = Datasets(config, SCHEMA, given)
 tokenizers = Tokenizers(config, SCHEMA, datasets, given)
+generators = Generators(config, SCHEMA, datasets, tokenizers)
 
 
 def uses_faiss():

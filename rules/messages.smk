@@ -40,10 +40,10 @@ def explained(question, *arguments, **named):
 
 
 def print_table():
-    """Show the table of this run where it was made."""
-    log = Path("logs/collect_evaluations.log")
-    if log.is_file() and log.stat().st_mtime >= STARTED:
-        print(log.read_text(encoding="utf-8").partition("\n\n")[0], file=sys.stderr)
+    """Show the tables of this run where they were made."""
+    for log in (Path("logs/collect_evaluations.log"), Path("logs/collect_generators.log")):
+        if log.is_file() and log.stat().st_mtime >= STARTED:
+            print(log.read_text(encoding="utf-8").partition("\n\n")[0], file=sys.stderr)
 
 
 def print_losses():

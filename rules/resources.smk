@@ -69,6 +69,20 @@ def training_minutes(wildcards, input, attempt):
     return attempt * round(60 + 0.1 * training_mb(wildcards, input))
 
 
+def generator_memory(wildcards, input, attempt):
+    """Return mem_mb for the tables of a model, six times over, and for what is read; an item has 100 bytes or more."""
+    width = generators.options(wildcards.generator)["dim"] / 128
+    return attempt * round(
+        2500 + 30 * width * size_mb(input.catalogue) + 4 * (size_mb(input) - size_mb(input.catalogue))
+    )
+
+
+def generator_minutes(wildcards, input, attempt):
+    """Return the runtime for the epochs of a generator. A job that is ended goes on after its last epoch."""
+    epochs = generators.options(wildcards.generator)["epochs"]
+    return attempt * round(60 + 0.5 * epochs * size_mb(input.splits))
+
+
 def evaluation_minutes(wildcards, input, attempt):
     """Return the runtime at 13 ms a query, on two cores and a million items; a row of a split takes about 30 bytes."""
     max_users = datasets.section(wildcards.dataset, "evaluation")["max_users"]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import permutation_test, rankdata  # type: ignore[import-untyped]
 
+from semid.analysis.generative_table import GENERATIVE_COLUMNS
 from semid.evaluation.table import read_table, write_table
 from semid.evaluation.target_ranks import Ranking
 from semid.naming import TokenizerName
@@ -39,8 +40,29 @@ def scorecard_figures(card: Mapping[str, str]) -> dict[str, float]:
     return figures
 
 
+def foretold_of_generators(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return the Recall@10 of generators, rows of `generative_eval.csv`, in the form of rows of `offline_eval.csv`.
+
+    `candidates` names the generator and its ranking, such as `generator-small:generate`; `rerank` says whether seen
+    items are removed or kept. Generators that know no IDs, and controls, foretell nothing of a tokenizer.
+    """
+    return [
+        {
+            **{name: row[name] for name in ("dataset", "tokenizer", "recall@10")},
+            "candidates": f"{row['generator']}:{row['ranking']}",
+            "budget": "0",
+            "rerank": row["seen"],
+        }
+        for row in rows
+        if row["tokenizer"] and row["generator"]
+    ]
+
+
 def proxy_rows(
-    scorecards: Sequence[Mapping[str, str]], evaluations: Sequence[Mapping[str, str]], seed: int = 0
+    scorecards: Sequence[Mapping[str, str]],
+    evaluations: Sequence[Mapping[str, str]],
+    seed: int = 0,
+    strategies: Sequence[Ranking] = FORETOLD,
 ) -> list[Row]:
     """Return the rows of `proxies.csv`: one for each dataset, strategy and figure.
 
@@ -52,7 +74,7 @@ def proxy_rows(
     for dataset in dict.fromkeys(row["dataset"] for row in evaluations):
         cards = {card["tokenizer"]: scorecard_figures(card) for card in scorecards if card["dataset"] == dataset}
         figures = _means_over_seeds(cards)
-        for strategy in FORETOLD:
+        for strategy in strategies:
             evaluated = _recalls(evaluations, dataset, strategy)
             recalls = _means_over_seeds({name: evaluated[name] for name in cards if name in evaluated})
             for name in dict.fromkeys(name for tokenizer in figures.values() for name in tokenizer):
@@ -123,7 +145,17 @@ def _recalls(evaluations: Sequence[Mapping[str, str]], dataset: str, strategy: R
     }
 
 
-def write_proxies(scorecards: str | Path, evaluations: str | Path, path: str | Path) -> None:
-    """Write the rows of :func:`proxy_rows` from `tokenizers.csv` and `offline_eval.csv` to `path`."""
-    rows = proxy_rows(read_table(scorecards, SCORECARD_COLUMNS), read_table(evaluations))
+def write_proxies(
+    scorecards: str | Path, evaluations: str | Path, path: str | Path, generated: Sequence[str | Path] = ()
+) -> None:
+    """Write the rows of :func:`proxy_rows` from `tokenizers.csv` and `offline_eval.csv` to `path`.
+
+    The recalls of `generated`, tables of generators, are foretold, too.
+    """
+    cards = read_table(scorecards, SCORECARD_COLUMNS)
+    rows = proxy_rows(cards, read_table(evaluations))
+    for table in generated:
+        foretold = foretold_of_generators(read_table(table, GENERATIVE_COLUMNS))
+        strategies = dict.fromkeys(Ranking(row["candidates"], 0, row["rerank"]) for row in foretold)
+        rows += proxy_rows(cards, foretold, strategies=list(strategies))
     write_table(rows, path, PROXY_COLUMNS)

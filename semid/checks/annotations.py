@@ -8,7 +8,8 @@ from typing import Annotated
 # what is refused changes no result
 __affects_results__ = False
 
-# the option changes how vectors are encoded, not what is learnt: `Annotated[int, at_encode]`
+# the option changes how vectors are encoded, or how a generator searches, and not what is learnt:
+# `Annotated[int, at_encode]`
 at_encode = "at encode"
 # no value of a list is there twice: `Annotated[tuple[int, ...], unique_items]`
 unique_items = "unique items"

@@ -46,4 +46,4 @@ def codewords_of(places: Tensor, codes: Tensor, sizes: tuple[int, ...]) -> Tenso
         means = mean_rows(sums, torch.bincount(of_level, minlength=size), places.device)
         rest -= means[of_level]
         codewords.append(means)
-    return torch.cat(codewords)
+    return torch.cat(codewords) if codewords else places[:0]

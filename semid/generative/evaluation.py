@@ -1,8 +1,10 @@
 """Where the targets of queries stand in each ranking of a generator, among items."""
 
+import copy
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -13,12 +15,14 @@ from semid.evaluation.target_ranks import Ranks
 from semid.generative.model import Generator
 from semid.generative.ranking import (
     BETAS,
+    RANKINGS,
     SCORES_AT_ONCE,
     Ranked,
     dense_scores,
     find,
     hybrid_candidates,
     rank_candidates,
+    rank_codes,
     rank_dense,
     rank_generated,
 )
@@ -38,11 +42,12 @@ USERS_AT_ONCE = 512
 class Outcome:
     """What a generator found for all queries.
 
-    ranks: by the name of the ranking; certain: bool [queries], of whom the first items of `generate` are certainly
-    those of the whole tree.
+    ranks: by the name of the ranking; codes: what `generate` found, ranked among codes instead of items; certain: bool
+    [queries], of whom the first items of `generate` are certainly those of the whole tree.
     """
 
     ranks: dict[str, Ranks] = field(default_factory=dict)
+    codes: Ranks = field(default_factory=lambda: Ranks(0))
     certain: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
 
 
@@ -62,31 +67,39 @@ def user_states(model: Generator, queries: Queries) -> Tensor:
 class GeneratorEvaluation:
     """How a generator is evaluated on queries.
 
-    betas: the weights of `hybrid`, each a ranking called `hybrid:<weight>`; depth: the length of the lists that are
-    kept. Seen items are no candidates, unless `removes_seen` is off.
+    index: that of the codes, None for a model that writes none. betas: the weights of `hybrid`, each a ranking called
+    `hybrid:<weight>`; depth: the length of the lists that are kept. Seen items are no candidates, unless `removes_seen`
+    is off. rankings: those that are made, of those that the model has.
     """
 
     model: Generator
     queries: Queries
-    index: InvertedIndex
+    index: InvertedIndex | None
     betas: tuple[float, ...] = BETAS
     depth: int = 0
     removes_seen: bool = True
+    rankings: tuple[str, ...] = RANKINGS
 
     @torch.inference_mode()
     def outcome(self) -> Outcome:
-        """Rank the targets of all queries by every ranking that the model has."""
-        trie, n = CodeTrie.build(self.index), len(self.queries)
+        """Rank the targets of all queries by the rankings that are asked for and that the model has.
+
+        The states of users are computed on the device of the model, and all that is ranked on the CPU.
+        """
+        trie = None if self.index is None else _trie_of(self.index)
+        n = len(self.queries)
+        ranking = self if self.model.codes.is_cpu else replace(self, model=copy.deepcopy(self.model).cpu())
         started = time.perf_counter()
-        states = user_states(self.model, self.queries)
+        states = user_states(self.model, self.queries).cpu()
         encoding = time.perf_counter() - started
-        outcome = Outcome(certain=np.ones(n, bool))
+        outcome = Outcome(codes=Ranks(n), certain=np.ones(n, bool))
+        num_items = len(self.model.codes)
         with Progress(n, "ranking by the generator", "queries") as progress:
-            for rows in _blocks(n, self.index.num_items):
+            for rows in _blocks(n, num_items):
                 history = self.queries.history(rows)
-                seen = Seen.of(history if self.removes_seen else _without_items(history), self.index.num_items)
+                seen = Seen.of(history if self.removes_seen else _without_items(history), num_items)
                 target = torch.from_numpy(self.queries.target[rows])
-                for name, (ranked, seconds) in self._rank(states[rows], target, trie, seen, outcome, rows).items():
+                for name, (ranked, seconds) in ranking._rank(states[rows], target, trie, seen, outcome, rows).items():
                     ranks = outcome.ranks.setdefault(name, Ranks(n, self.depth))
                     _put(ranks, rows, ranked, seconds)
                 progress.update(len(target))
@@ -95,25 +108,39 @@ class GeneratorEvaluation:
         return outcome
 
     def _rank(
-        self, users: Tensor, target: Tensor, trie: CodeTrie, seen: Seen, outcome: Outcome, rows: slice
+        self, users: Tensor, target: Tensor, trie: CodeTrie | None, seen: Seen, outcome: Outcome, rows: slice
     ) -> dict[str, tuple[Ranked, float]]:
         """Return where the targets of a block stand in every ranking, and the seconds that each took."""
         model, rankings = self.model, {}
+        asked = {"dense": bool(model.settings.item_weight), "generate": model.heads is not None}
+        asked["hybrid"] = all(asked.values()) and bool(self.betas)
+        asked = {name: is_there and name in self.rankings for name, is_there in asked.items()}
         clock = _Clock()
-        if model.settings.item_weight:
+        if asked["dense"] or asked["hybrid"]:
             scores = dense_scores(model, users, seen)
             rankings["dense"] = rank_dense(scores, target, self.depth), clock.lap()
-        if model.heads is not None:
+        if asked["generate"] or asked["hybrid"]:
+            assert trie is not None
+            assert self.index is not None
             found = find(model, users, trie, seen)
-            outcome.certain[rows] = found.certain.numpy()
             rankings["generate"] = rank_generated(found, self.index, target, seen, self.depth), clock.lap()
-        if model.settings.item_weight and model.heads is not None and self.betas:
+            outcome.certain[rows] = found.certain.numpy()
+            _put(outcome.codes, rows, rank_codes(found, self.index, target), clock.lap())
+        if asked["hybrid"]:
+            assert trie is not None
+            assert self.index is not None
             candidates = hybrid_candidates(model, users, scores, found, trie, self.index, seen)
             both = rankings["dense"][1] + rankings["generate"][1] + clock.lap()
             for beta in self.betas:
                 ranked = rank_candidates(candidates, beta, target, self.depth)
                 rankings[f"hybrid:{beta:g}"] = ranked, both + clock.lap()
         return rankings
+
+
+@lru_cache(maxsize=1)
+def _trie_of(index: InvertedIndex) -> CodeTrie:
+    """Return the tree of an index; the last that was asked for is kept."""
+    return CodeTrie.build(index)
 
 
 class _Clock:

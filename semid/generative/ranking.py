@@ -72,6 +72,20 @@ def rank_generated(found: Found, index: InvertedIndex, target: Tensor, seen: See
     )
 
 
+def rank_codes(found: Found, index: InvertedIndex, target: Tensor) -> Ranked:
+    """Rank the codes of the targets among those that were found, whichever of their items is meant."""
+    is_target = found.buckets == torch.from_numpy(index.bucket_of_item[target.numpy()].astype(np.int64))[:, None]
+    of_target = found.scores.masked_fill(~is_target, NONE).amax(dim=1, keepdim=True)
+    is_code = found.buckets >= 0
+    return Ranked(
+        greater=(is_code & (found.scores > of_target)).sum(dim=1).numpy(),
+        equal=(is_code & (found.scores == of_target)).sum(dim=1).clamp(min=1).numpy(),
+        found=is_target.any(dim=1).numpy(),
+        size=is_code.sum(dim=1).numpy(),
+        lists=np.empty((len(target), 0), np.int32),
+    )
+
+
 def items_of_buckets(found: Found, index: InvertedIndex, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return user, item and score [pairs] of the unseen items of the buckets that were found."""
     user, column = (found.buckets >= 0).nonzero(as_tuple=True)

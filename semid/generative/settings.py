@@ -5,8 +5,16 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from semid.checks import check_options, doc
+from semid.checks import at_encode, check_options, doc
 from semid.errors import InputError
+
+# Options that say something of codes alone: a model that knows none has no use for them.
+OF_CODES = (
+    *("code_heads", "head_width", "code_weight", "item_weight", "code_loss", "teaching", "label_smoothing"),
+    *("beam", "beam_limit"),
+)
+# What the vectors of items may be made of without codes.
+WITHOUT_CODES = ("free", "free-content")
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,15 @@ class GeneratorSettings:
     warmup_steps: Annotated[int, Ge(1), doc("Steps in which the learning rate rises.")] = 200
     weight_decay: Annotated[float, Ge(0), doc("Of matrices, but those of items and codes.")] = 0.0
     max_norm: Annotated[float, Gt(0), doc("Longer gradients are cut to this length.")] = 1.0
-    beam: Annotated[int, Ge(1), doc("Prefixes that the search keeps at every level.")] = 50
+    beam: Annotated[
+        int,
+        Ge(1),
+        at_encode,
+        doc("Prefixes that the search keeps at every level. Training measures its epochs with the default."),
+    ] = 50
     beam_limit: Annotated[
         Literal["as_given", "exact"],
+        at_encode,
         doc(
             "`exact` searches again, with twice the beam, for users of whom it is not certain that the first ten items "
             "are those of the whole tree."
@@ -98,3 +112,8 @@ class GeneratorSettings:
     def uses_content(self) -> bool:
         """Whether the vectors of items begin with their embeddings."""
         return self.items in ("codes+content", "free-content")
+
+    @property
+    def needs_vectors(self) -> bool:
+        """Whether the embeddings of items are needed: to be read, or for the places from which codes begin."""
+        return self.uses_content or (self.uses_codes and self.code_heads == "search")

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,12 @@ from semid.errors import InputError
 from semid.generative.model import Generator
 from semid.generative.optimizer import new_optimizer, rate_at
 from semid.generative.sequences import last_items, length_batches, padded_rows
+from semid.progress import Progress
 from semid.retrieval.ragged import Ragged
 
 logger = logging.getLogger(__name__)
 
-# A training whose loss is no number begins again from its best epoch at half the learning rate, so often.
+# A training whose loss is no number goes on from its best epoch at half the learning rate, so often.
 ROLLBACKS = 2
 # Measures a model on the validation split: figures by their names, of which `ndcg@10` decides.
 Measure = Callable[[Generator], dict[str, float]]
@@ -28,8 +29,9 @@ Measure = Callable[[Generator], dict[str, float]]
 class Training:
     """Where a training stands after an epoch: all that it needs to go on from there.
 
-    history: a record of every epoch; kept: the state of the model at the best measured epoch; step: the steps taken;
-    random_state: that of torch's generator.
+    history: a record of every epoch; kept: the state of the model at the best measured epoch, which is its start until
+    one was measured; step: the steps taken; random_state: that of torch's generator; rollbacks: how often training went
+    back to what is kept.
     """
 
     model: Generator
@@ -38,6 +40,12 @@ class Training:
     kept: dict[str, Tensor]
     step: int
     random_state: Tensor
+    rollbacks: int = 0
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate at its height, which every rollback has halved."""
+        return self.model.settings.learning_rate / 2**self.rollbacks
 
     @property
     def epoch_kept(self) -> int:
@@ -49,7 +57,7 @@ class Training:
 def begin_training(model: Generator) -> Training:
     """Return the training of a model that has learnt nothing yet."""
     generator = torch.Generator().manual_seed(model.settings.seed)
-    return Training(model, new_optimizer(model), [], {}, 0, generator.get_state())
+    return Training(model, new_optimizer(model), [], _state_of(model), 0, generator.get_state())
 
 
 def train(
@@ -60,7 +68,8 @@ def train(
 ) -> int:
     """Train on sequences of two items and more until the last epoch, or until no measurement gets better.
 
-    Leaves the model as it was at the epoch that is returned. Raises `InputError` when the loss is no longer a number.
+    Leaves the model as it was at the epoch that is returned. Where the loss is no longer a number, training goes on
+    from what is kept at half the learning rate; raises `InputError` when that has happened too often.
     """
     settings = training.model.settings
     recent = last_items(sequences, settings.history + 1)
@@ -72,15 +81,23 @@ def train(
             started = time.monotonic()
             record = train_epoch(training, recent, shares, steps)
             epoch = record["epoch"]
-            if epoch % settings.measure_every == 0 or epoch == settings.epochs:
+            record["learning_rate"] = training.learning_rate
+            record["rolled_back"] = not _is_finite(record, training.model)
+            if not record["rolled_back"] and (epoch % settings.measure_every == 0 or epoch == settings.epochs):
                 record |= measure(training.model)
             record["seconds"] = round(time.monotonic() - started, 3)
             training.history.append(record)
             if training.epoch_kept == epoch:
-                training.kept = {name: value.detach().clone() for name, value in training.model.state_dict().items()}
+                training.kept = _state_of(training.model)
             training.random_state = torch.get_rng_state()
             _log(record, settings.epochs)
+            if record["rolled_back"]:
+                _roll_back(training)
             save(training)
+    if not training.epoch_kept:
+        raise InputError(
+            "training diverged in every epoch that was to be measured: lower learning_rate under `generators:`"
+        )
     training.model.load_state_dict(training.kept)
     return training.epoch_kept
 
@@ -92,7 +109,8 @@ def train_epoch(training: Training, recent: Ragged, shares: Tensor, steps: int) 
     device = model.codes.device
     totals, targets = torch.zeros(1 + model.codes.shape[1], dtype=torch.float64, device=device), 0
     model.train()
-    for rows in length_batches(recent.lengths, settings.batch_positions, order):
+    batches = length_batches(recent.lengths, settings.batch_positions, order)
+    for rows in _with_progress(batches, len(recent), f"epoch {epoch} of {settings.epochs}"):
         item_loss, code_losses, count = model.losses(padded_rows(recent, rows).to(device), shares)
         loss = settings.item_weight * item_loss
         if len(code_losses):
@@ -101,16 +119,50 @@ def train_epoch(training: Training, recent: Ragged, shares: Tensor, steps: int) 
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_norm)
         for group in training.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate_at(training.step, steps, settings.warmup_steps)
+            group["lr"] = training.learning_rate * rate_at(training.step, steps, settings.warmup_steps)
         training.optimizer.step()
         training.step += 1
         totals[0] += item_loss.detach() * count
         totals[1 : 1 + len(code_losses)] += code_losses.detach() * count
         targets += count
     means = (totals / targets).tolist()
-    if not np.isfinite(means).all():
-        raise InputError(f"training diverged in epoch {epoch}: lower learning_rate")
     return {"epoch": epoch, "item_loss": means[0], "code_losses": means[1:], "targets": targets}
+
+
+def _with_progress(batches: Iterator[np.ndarray], sequences: int, what: str) -> Iterator[np.ndarray]:
+    """Yield batches of rows, and say how many sequences of an epoch are done, and how long the others take."""
+    with Progress(sequences, what, "sequences") as progress:
+        for rows in batches:
+            yield rows
+            progress.update(len(rows))
+
+
+def _is_finite(record: dict[str, Any], model: Generator) -> bool:
+    """Return whether the losses of an epoch, and the parameters of the model after it, are numbers."""
+    losses = np.isfinite([record["item_loss"], *record["code_losses"]]).all()
+    return bool(losses) and all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+
+
+def _roll_back(training: Training) -> None:
+    """Go back to what is kept and, unless this has happened too often, on from there at half the learning rate."""
+    epoch, kept = len(training.history), training.epoch_kept
+    if training.rollbacks == ROLLBACKS:
+        raise InputError(
+            f"training diverged in epoch {epoch}, and again at the learning rate {training.learning_rate:g}, a quarter "
+            "of the one given: lower learning_rate of this generator under `generators:`"
+        )
+    training.rollbacks += 1
+    training.model.load_state_dict(training.kept)
+    training.optimizer = new_optimizer(training.model)
+    for record in training.history[kept:]:
+        record["rolled_back"] = True
+    logger.warning(
+        "the loss of epoch %d is no number: back to epoch %d, learning rate %g", epoch, kept, training.learning_rate
+    )
+
+
+def _state_of(model: Generator) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def log_shares(sequences: Ragged, num_items: int) -> Tensor:
@@ -128,7 +180,9 @@ def count_steps(lengths: np.ndarray, positions: int, epochs: int, seed: int) -> 
 
 def _has_stopped(training: Training) -> bool:
     """Whether the last `patience` measurements were no better than one before them."""
-    measured = [epoch["epoch"] for epoch in training.history if epoch.get("ndcg@10") is not None]
+    measured = [
+        epoch["epoch"] for epoch in training.history if epoch.get("ndcg@10") is not None and not epoch["rolled_back"]
+    ]
     return len([epoch for epoch in measured if epoch > training.epoch_kept]) >= training.model.settings.patience
 
 

@@ -49,6 +49,17 @@ def describe_tokenizer(job: Job) -> None:
     )
 
 
+def describe_generators(job: Job) -> None:
+    """Write the manifest of the generators of a run: an output of `collect_generators`, whose table exists already."""
+    write_run_manifest(
+        job.output.manifest,
+        job.config,
+        job.input.data,
+        [job.output.table, *job.input.tables, *job.input.controls, *job.input.beside],
+        job.params.stages,
+    )
+
+
 def describe_run(job: Job) -> None:
     """Write the manifest of a run: an output of the rule `collect_evaluations`, whose table exists already."""
     write_run_manifest(

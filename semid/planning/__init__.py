@@ -7,12 +7,14 @@ from semid.planning.addresses import check_address, is_address
 from semid.planning.config import prepare_config, read_schema, with_search_switched_off
 from semid.planning.datasets import Datasets
 from semid.planning.folders import FOLDERS, folder_refusal
+from semid.planning.generators import Generators
 from semid.planning.losses import loss_report
 from semid.planning.tokenizers import Tokenizers
 
 __all__ = [
     "FOLDERS",
     "Datasets",
+    "Generators",
     "Tokenizers",
     "check_address",
     "folder_refusal",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from semid.errors import InputError
+from semid.generator_names import GENERATOR_FOLDER
 from semid.naming import grammar
 
 # The endings of what the workflow makes, and of what it reads.
@@ -14,7 +15,8 @@ _NO_FILE_OF_USERS = r"[^/.]+"
 # Regular expression of the paths of folders: of all results and data, of a dataset, of a tokenizer, and those in these.
 FOLDERS = (
     rf"results(?:/{_NO_FILE})?|data(?:/{_NO_FILE_OF_USERS})?|data/raw/{_NO_FILE_OF_USERS}|results/[^/]+/{_NO_FILE}"
-    r"|results/[^/]+/[^/]+/(?:codes|inverted|checkpoint)"
+    rf"|results/[^/]+/[^/]+/(?:codes|inverted|checkpoint|{GENERATOR_FOLDER})"
+    rf"|results/[^/]+/[^/]+/{GENERATOR_FOLDER}/checkpoint"
 )
 
 
@@ -22,6 +24,7 @@ def folder_refusal(folder: str, datasets: Iterable[str]) -> NoReturn:
     """Raise `InputError`, which says what can be asked for in the place of a folder; `datasets` are their names."""
     raise InputError(
         f"'{folder}' is a folder, and what can be asked for are files: results/offline_eval.csv (the tables of a run), "
-        "results/<dataset>/<tokenizer>/items.parquet (beside it scorecard.json, offline_eval.csv and others) or "
+        "results/<dataset>/<tokenizer>/items.parquet (beside it scorecard.json, offline_eval.csv and others), "
+        "results/<dataset>/<tokenizer>/generator/generative_eval.csv (a recommender on these IDs) or "
         f"data/<dataset>/items.parquet, where <dataset> is one of {', '.join(datasets)}, and <tokenizer> is {grammar()}"
     )

@@ -4,14 +4,17 @@ Of an option the schema has `description`, its text; `default`, where it has one
 words, from which planning makes its messages; and `stage: encode` where it changes no training.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from semid.checks import object_schema
+from semid.checks import Choices, Option, expected_of, object_schema, option_schema, options_of
 from semid.data.download import DownloadSettings
 from semid.data.preprocessing import PreprocessSettings
 from semid.data.sources import SOURCES, source_class
 from semid.embeddings.settings import VECTOR_FILES, EncoderSettings, HashingSettings, OwnVectors
 from semid.evaluation import EvaluationSettings
+from semid.generative.settings import OF_CODES, WITHOUT_CODES, GeneratorSettings
+from semid.generator_names import NEEDS_TOKENIZER, generator_key_patterns
 from semid.methods import GIVEN_CODES, METHODS
 from semid.naming import LONGEST_NAME, REPEATED_END, option_key_patterns
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
@@ -19,6 +22,7 @@ from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSetti
 Schema = dict[str, Any]
 
 TOKENIZER_KEYS = "expected a method (rqkmeans), a variant of it (rqkmeans-pca32) or a full name (rqkmeans_4x256-pca32)"
+GENERATOR_KEYS = "expected generator or sasrec, a variant of it (generator-small) or a full name (generator-small-s1)"
 DATASET_NAMES = (
     f"expected a name of letters, digits, _ . and -, at most {LONGEST_NAME}, that begins with a letter or digit, is "
     "not raw or bench, does not end in .csv, .json or .log as files beside its folder do, and has no end that is "
@@ -51,8 +55,9 @@ def config_schema() -> Schema:
         **{f"source_{name}": _source(name) for name in SOURCES},
         **{name: _method(name) for name in METHODS},
         **{name: object_schema(GIVEN_CODES[name].load()) for name in with_options()},
+        **{family: _generator(family) for family in NEEDS_TOKENIZER},
     }
-    without_defaults = [*METHODS, *with_options(), "preprocess", "evaluation"]
+    without_defaults = [*METHODS, *with_options(), *NEEDS_TOKENIZER, "preprocess", "evaluation"]
     definitions |= {f"{name}_changes": _without_defaults(definitions[name]) for name in without_defaults}
     text_embeddings = {
         "type": "object",
@@ -79,7 +84,12 @@ def config_schema() -> Schema:
             "download": object_schema(DownloadSettings) | {"default": {}},
             "preprocess": _section("preprocess"),
             "embeddings": _section("text_embeddings"),
-            "tokenizers": _tokenizers(),
+            "tokenizers": _options_by_name(
+                TOKENIZER_KEYS, {name: option_key_patterns(name) for name in (*METHODS, *with_options())}
+            ),
+            "generators": _options_by_name(
+                GENERATOR_KEYS, {family: generator_key_patterns(family) for family in NEEDS_TOKENIZER}
+            ),
             "faiss": _faiss(),
             "evaluation": _section("evaluation"),
             "compute": object_schema(ComputeSettings) | {"default": {}},
@@ -124,6 +134,27 @@ def _method(name: str) -> Schema:
     return schema
 
 
+def generator_options(family: str) -> list[Option]:
+    """The options of a family of generators: all but its seed, which its name says; without codes, none of these."""
+    options = [option for option in options_of(GeneratorSettings) if option.name not in OF_NAME]
+    if NEEDS_TOKENIZER[family]:
+        return options
+    items = expected_of(Annotated[str, Choices(WITHOUT_CODES)])
+    return [
+        option._replace(expected=items, default=WITHOUT_CODES[0]) if option.name == "items" else option
+        for option in options
+        if option.name not in OF_CODES
+    ]
+
+
+def _generator(family: str) -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {option.name: option_schema(option) for option in generator_options(family)},
+    }
+
+
 def _source(name: str) -> Schema:
     kind = source_class(name)
     schema = object_schema(kind)
@@ -161,16 +192,15 @@ def _datasets() -> Schema:
     }
 
 
-def _tokenizers() -> Schema:
+def _options_by_name(keys: str, patterns: Mapping[str, tuple[str, ...]]) -> Schema:
+    """A section of maps of options, each under a name that one of the patterns of its definition allows."""
     return {
         "type": "object",
         "additionalProperties": False,
-        "description": TOKENIZER_KEYS,
+        "description": keys,
         "default": {},
         "patternProperties": {
-            pattern: _reference(f"{name}_changes")
-            for name in (*METHODS, *with_options())
-            for pattern in option_key_patterns(name)
+            pattern: _reference(f"{name}_changes") for name, of_name in patterns.items() for pattern in of_name
         },
     }
 

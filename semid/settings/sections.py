@@ -41,6 +41,15 @@ class RunSettings:
             "a seed of its own stands as it is."
         ),
     ] = (0,)
+    generators: Annotated[
+        tuple[str, ...],
+        unique_items,
+        doc(
+            "Generative recommenders that `results/generative_eval.csv` compares: `generator[-<variant>][-s<seed>]`, "
+            "trained on the IDs of every tokenizer above, and `sasrec[-<variant>][-s<seed>]`, which knows no IDs, once "
+            "a dataset. A name carries its own seed."
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True)

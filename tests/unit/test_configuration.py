@@ -531,7 +531,9 @@ def test_search_that_is_switched_off_still_compares_as_it_did() -> None:
 @pytest.mark.parametrize(
     "folder",
     ["results", "data", "results/beauty", "results/beauty.v2", "results/beauty/rqkmeans_4x256", "results/beauty/faiss",
-     "results/beauty/rqvae_3x8-s1", "data/beauty", "data/raw", "data/raw/beauty", "results/beauty/vqvae_8/codes"],
+     "results/beauty/rqvae_3x8-s1", "data/beauty", "data/raw", "data/raw/beauty", "results/beauty/vqvae_8/codes",
+     "results/beauty/sasrec", "results/beauty/vqvae_8/generator-small-s1",
+     "results/beauty/vqvae_8/generator/checkpoint"],
 )  # fmt: skip
 def test_folders_are_told_from_files_and_answered_with_what_can_be_asked_for(folder: str) -> None:
     assert re.fullmatch(FOLDERS, folder)
@@ -550,7 +552,8 @@ def test_folders_are_told_from_files_and_answered_with_what_can_be_asked_for(fol
      "results/b/vqvae_8/items.parquet", "results/b/vqvae_8/codes/part-00000-of-00001.npy", "data/b/items.parquet",
      "data/model/LICENSE", "data/downloads/purchases", "data/ml.inter", "data/raw/ml.item", "data/X.CSV", "data/a.b",
      "data/raw/b/reviews.jsonl.gz", "logs/b", "elsewhere",
-     "results/b/faiss/index.faiss", "results/b/vqvae_8/codebook.md"],
+     "results/b/faiss/index.faiss", "results/b/vqvae_8/codebook.md",
+     "results/b/vqvae_8/generator/ranks.parquet", "results/b/vqvae_8/generative_eval.csv"],
 )  # fmt: skip
 def test_files_are_no_folders(file: str) -> None:
     assert not re.fullmatch(FOLDERS, file)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from semid.errors import InputError
+from semid.generative import training as training_module
 from semid.generative.items import CatalogueOfItems
 from semid.generative.model import Generator
 from semid.generative.sequences import last_items, length_batches, padded_rows, training_sequences
@@ -127,3 +128,78 @@ def test_training_leaves_the_random_numbers_of_the_caller_alone() -> None:
     before = torch.get_rng_state()
     train(training, random_sequences(2), scripted([0.3]))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def diverging_in(epochs: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the loss of these epochs, counted from 1 with those that are undone, be no number."""
+    train_whole = training_module.train_epoch
+
+    def train_epoch(training: Training, *arguments: object) -> dict:
+        record = train_whole(training, *arguments)
+        return record | {"item_loss": float("nan")} if record["epoch"] in epochs else record
+
+    monkeypatch.setattr(training_module, "train_epoch", train_epoch)
+
+
+def test_a_loss_that_is_no_number_goes_back_to_what_is_kept_at_half_the_rate(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    diverging_in({4}, monkeypatch)
+    training = begin_training(model_of(measure_every=1, epochs=6))
+    resumed: list[dict] = []
+
+    def watch(training: Training) -> None:
+        if training.rollbacks and not resumed:
+            resumed.append({name: value.clone() for name, value in training.model.state_dict().items()})
+            assert all(torch.equal(value, training.kept[name]) for name, value in resumed[0].items())
+            assert not training.optimizer.state_dict()["state"]
+
+    assert train(training, random_sequences(3), scripted([0.1, 0.3, 0.2, 0.4, 0.1]), watch) == 5
+    assert [record["rolled_back"] for record in training.history] == [False, False, True, True, False, False]
+    assert [record["learning_rate"] for record in training.history] == [1e-3] * 4 + [5e-4] * 2
+    assert "the loss of epoch 4 is no number: back to epoch 2, learning rate 0.0005" in caplog.text
+    assert resumed
+
+
+def test_before_an_epoch_is_measured_the_start_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    diverging_in({1}, monkeypatch)
+    model = model_of(measure_every=2, epochs=4)
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    training = begin_training(model)
+
+    def watch(training: Training) -> None:
+        if len(training.history) == 1:
+            assert all(torch.equal(value, start[name]) for name, value in training.model.state_dict().items())
+
+    assert train(training, random_sequences(3), scripted([0.1, 0.2]), watch) == 4
+
+
+@pytest.mark.parametrize(
+    ("epochs", "words"),
+    [
+        ({2, 3, 4}, "training diverged in epoch 4, and again at the learning rate 0.00025"),
+        ({1, 2}, "training diverged in every epoch that was to be measured: lower learning_rate"),
+    ],
+)
+def test_a_training_that_diverges_again_ends_with_an_error(
+    epochs: set[int], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging_in(epochs, monkeypatch)
+    training = begin_training(model_of(measure_every=1, epochs=2 if 1 in epochs else 9))
+    with pytest.raises(InputError, match=words):
+        train(training, random_sequences(3), scripted([0.1] * 9))
+
+
+def test_parameters_that_are_no_numbers_are_undone_although_the_loss_was_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    train_whole = training_module.train_epoch
+
+    def train_epoch(training: Training, *arguments: object) -> dict:
+        record = train_whole(training, *arguments)
+        if record["epoch"] == 2:
+            next(training.model.parameters()).data[0] = float("inf")
+        return record
+
+    monkeypatch.setattr(training_module, "train_epoch", train_epoch)
+    training = begin_training(model_of(measure_every=1))
+    assert train(training, random_sequences(3), scripted([0.1, 0.2])) == 3
+    assert [record["rolled_back"] for record in training.history] == [False, True, False]

@@ -20,11 +20,12 @@ from processes import until
 from safetensors import safe_open
 
 import semid
+from semid.checkpoint import Checkpoint, digest_of_tensors
 from semid.errors import InputError
 from semid.jobs.digests import code_digest
 from semid.quantizers import RQVAE, VQVAE, Compute, RQKMeans, Tokenizer
 from semid.quantizers.autoencoder import trainer
-from semid.quantizers.autoencoder.checkpoint import Checkpoint, digest_of_code, digest_of_tensors, training_key
+from semid.quantizers.autoencoder.checkpoint import digest_of_code, training_key
 
 SMALL = {"num_levels": 3, "codebook_size": 16, "batch_size": 128, "hidden": (24,), "codebook_dim": 8}
 FILE = "training.safetensors"

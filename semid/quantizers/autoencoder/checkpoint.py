@@ -1,22 +1,15 @@
-"""Checkpoints of training: a safetensors file, written whole, and read only by a training that would write the same."""
+"""Checkpoints of the training of an autoencoder: where it stands, and all that its result depends on."""
 
 import dataclasses
-import hashlib
-import json
 import logging
 import math
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from semid.checkpoint import Checkpoint, digest_of_options, digest_of_tensors
 from semid.errors import InputError
-from semid.files import whole_file
 from semid.jobs.digests import code_digest
 from semid.quantizers.autoencoder.model import Autoencoder
 from semid.quantizers.autoencoder.state import Training, new_optimizer
@@ -26,47 +19,6 @@ from semid.quantizers.tensors import check_tensors
 from semid.quantizers.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """The file in which training leaves off and continues.
-
-    `key` names what the result depends on (`options`, `training rows`, …), and gives a digest of each. A file that
-    another training wrote is ignored, and the log says what is different.
-    """
-
-    path: Path
-    key: dict[str, str]
-
-    def write(self, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
-        """Replace the file by one that holds `tensors` and, as JSON, `scalars`."""
-        on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        metadata = {"key": json.dumps(self.key), "scalars": json.dumps(scalars)}
-        with whole_file(self.path) as temporary:
-            save_file(on_cpu, temporary, {**metadata, "checksum": _checksum(on_cpu, metadata)})
-
-    def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Return tensors and scalars as they were written; None where there is no file, or none that can be used."""
-        if not self.path.is_file():
-            return None
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                metadata = dict(file.metadata() or {})
-                # copies, because a product may round otherwise where the file aligns a tensor otherwise than torch
-                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            checksum = metadata.pop("checksum", None)
-            if checksum != _checksum(tensors, metadata):
-                raise ValueError("its checksum does not match")
-            key, scalars = json.loads(metadata["key"]), json.loads(metadata["scalars"])
-        except (SafetensorError, ValueError, KeyError) as error:
-            logger.warning("%s is damaged (%s) and ignored: training begins anew", self.path, error)
-            return None
-        different = [name for name, digest in self.key.items() if key.get(name) != digest]
-        if different:
-            logger.warning("%s is of other %s and ignored: training begins anew", self.path, ", ".join(different))
-            return None
-        return tensors, scalars
 
 
 def save_training(checkpoint: Checkpoint, training: Training) -> None:
@@ -151,32 +103,6 @@ def training_key(tokenizer: Tokenizer, rows: Tensor, compute: Compute, start: De
         "start": digest_of_tensors(start._state()) if start is not None else "none",
         "device, threads or torch version": digest_of_options(machine),
     }
-
-
-def _checksum(tensors: dict[str, Tensor], texts: dict[str, str]) -> str:
-    """Return the CRC-32 of names, shapes and values of tensors, and of texts with their names."""
-    checksum = 0
-    for name in sorted(texts):
-        checksum = zlib.crc32(f"{name}={texts[name]}\n".encode(), checksum)
-    for name in sorted(tensors):
-        checksum = zlib.crc32(f"{name} {tuple(tensors[name].shape)}\n".encode(), checksum)
-        checksum = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, checksum)
-    return f"{checksum:08x}"
-
-
-def digest_of_options(options: Any) -> str:
-    """Return the SHA-256 of anything that JSON can hold, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
-
-
-def digest_of_tensors(tensors: dict[str, Tensor]) -> str:
-    """Return the SHA-256 of the names, types, shapes and values of tensors, which are read 16,384 rows at a time."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        for part in tensor.detach().split(16_384):
-            digest.update(part.cpu().contiguous().numpy())
-    return digest.hexdigest()
 
 
 def digest_of_code(kind: type) -> str:

@@ -1,0 +1,94 @@
+"""Checkpoints of the training of a generator: where it stands after an epoch, and all that its result depends on."""
+
+import dataclasses
+import logging
+
+import torch
+from torch import Tensor
+
+from semid.checkpoint import Checkpoint, digest_of_options, digest_of_tensors
+from semid.errors import InputError
+from semid.generative.files import Catalogue
+from semid.generative.settings import GeneratorSettings
+from semid.generative.training import Training
+from semid.jobs.digests import code_digest
+from semid.quantizers.tensors import check_tensors
+from semid.retrieval.ragged import Ragged
+
+logger = logging.getLogger(__name__)
+
+# The scalars of a training: attributes of it that JSON can hold.
+SCALARS = ("history", "step", "rollbacks")
+
+
+def save_training(checkpoint: Checkpoint, training: Training) -> None:
+    """Write where a training stands; `restore_training` reads it."""
+    states: dict[str, dict[str, Tensor]] = {
+        "trained": training.model.state_dict(),
+        "kept": training.kept,
+        "random": {"state": training.random_state},
+    }
+    for parameter, state in training.optimizer.state_dict()["state"].items():
+        states[f"optimizer.{parameter}"] = state
+    tensors = {f"{part}/{name}": tensor for part, state in states.items() for name, tensor in state.items()}
+    checkpoint.write(tensors, {name: getattr(training, name) for name in SCALARS})
+
+
+def restore_training(checkpoint: Checkpoint, training: Training) -> bool:
+    """Put a training that has just begun where `save_training` left it; False, and it stays, where that cannot be."""
+    content = checkpoint.read()
+    if content is None:
+        return False
+    tensors, scalars = content
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        states.setdefault(part, {})[rest] = tensor
+    model = training.model.state_dict()
+    try:
+        for part in ("trained", "kept"):
+            check_tensors(checkpoint.path, states.get(part, {}), model, any_value=part == "trained")
+        check_tensors(checkpoint.path, states.get("random", {}), {"state": training.random_state})
+    except InputError as error:
+        logger.warning("%s: the checkpoint is ignored, and training begins anew", error)
+        return False
+    moments = {
+        int(part.removeprefix("optimizer.")): state for part, state in states.items() if part.startswith("optimizer.")
+    }
+    training.optimizer.load_state_dict({**training.optimizer.state_dict(), "state": moments})
+    training.model.load_state_dict(states["trained"])
+    training.kept = {name: tensor.to(model[name].device) for name, tensor in states["kept"].items()}
+    training.random_state = states["random"]["state"]
+    for name in SCALARS:
+        setattr(training, name, scalars[name])
+    logger.info("%s: training continues after epoch %d", checkpoint.path, len(training.history))
+    return True
+
+
+def training_key(
+    settings: GeneratorSettings, catalogue: Catalogue, sequences: Ragged, validation: Ragged, device: str
+) -> dict[str, str]:
+    """Return digests of all that the result of a training depends on, by what they are of.
+
+    validation: the histories of the users by whom epochs are measured, each with its target behind it.
+    """
+    items = {"codes": torch.from_numpy(catalogue.codes)}
+    if catalogue.vectors is not None:
+        items["vectors"] = torch.from_numpy(catalogue.vectors)
+    sizes = [*catalogue.sizes, int(catalogue.parallel)]
+    return {
+        "options": digest_of_options(dataclasses.asdict(settings)),
+        "code": code_digest("semid.generative.fit"),
+        "items or codes": digest_of_tensors({**items, "sizes": torch.tensor(sizes)}),
+        "interactions": digest_of_tensors({**_tensors("train", sequences), **_tensors("valid", validation)}),
+        "device, threads or torch version": digest_of_options(
+            {"torch": torch.__version__, "device": device, "threads": torch.get_num_threads()}
+        ),
+    }
+
+
+def _tensors(name: str, lists: Ragged) -> dict[str, Tensor]:
+    return {
+        f"{name} items": torch.from_numpy(lists.values),
+        f"{name} ends": torch.from_numpy(lists.offsets),
+    }
