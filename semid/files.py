@@ -10,7 +10,7 @@ import secrets
 import stat
 import tokenize
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +19,8 @@ import numpy as np
 
 from semid.errors import InputError
 
+# The most columns that a message lists, and the most characters of a name.
+COLUMNS_SHOWN, LONGEST_COLUMN = 100, 60
 # file systems of clusters may be mounted without locks
 NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -195,6 +197,13 @@ def sha256_of(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes, read in blocks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def column_list(names: Iterable[str]) -> str:
+    """Return the names of columns for a message: each cut to 60 characters, and dots behind the first hundred."""
+    names = list(names)
+    shown = [name if len(name) <= LONGEST_COLUMN else f"{name[:LONGEST_COLUMN]}…" for name in names[:COLUMNS_SHOWN]]
+    return ", ".join(shown + ["…"] * (len(names) > COLUMNS_SHOWN))
 
 
 def first_line(error: BaseException | str) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,6 @@ from semid.errors import InputError
 from semid.files import first_line
 
 SHOWN = 5
-# The most columns that a message lists, and the most characters of a name.
-COLUMNS_SHOWN, LONGEST_COLUMN = 100, 60
 # From here on a float of so many bits no longer tells whole numbers apart: an id below is what it says, if it is whole.
 INEXACT_FROM = {16: 2**11, 32: 2**24, 64: 2**53}
 # a whole number that went through a column of floats, which pandas makes of whole numbers with gaps
@@ -59,13 +57,6 @@ def first_few(ids: Any) -> str:
     """Return the first five ids, quoted, and dots if there are more."""
     shown = [str(name) for name in ids[:SHOWN]]
     return ", ".join(map(repr, shown)) + (", …" if len(ids) > SHOWN else "")
-
-
-def column_list(names: Iterable[str]) -> str:
-    """Return the names of columns for a message: each cut to 60 characters, and dots behind the first hundred."""
-    names = list(names)
-    shown = [name if len(name) <= LONGEST_COLUMN else f"{name[:LONGEST_COLUMN]}…" for name in names[:COLUMNS_SHOWN]]
-    return ", ".join(shown + ["…"] * (len(names) > COLUMNS_SHOWN))
 
 
 def id_strings(path: str | Path, ids: pa.Array, row: int) -> pa.LargeStringArray:

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.files import first_line
-from semid.ids import column_list
+from semid.files import column_list, first_line
 
 ROWS_AT_ONCE = 16_384
 REMEDY = "; run the preprocessing step again"

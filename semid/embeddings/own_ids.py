@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from semid.embeddings.settings import OwnVectors, embedding_settings
 from semid.errors import InputError
-from semid.files import load_array, parse_json
-from semid.ids import column_list, first_few, id_strings, reading_table
+from semid.files import column_list, load_array, parse_json
+from semid.ids import first_few, id_strings, reading_table
 
 ID_COLUMN = "item_id"
 IDS_AT_ONCE = 1 << 18

@@ -14,8 +14,8 @@ from semid.embeddings.own_ids import id_batches, id_file, refuse_repeated_ids
 from semid.embeddings.settings import OwnVectors
 from semid.embeddings.store import block_rows, cast, new_part
 from semid.errors import InputError
-from semid.files import first_line, open_array
-from semid.ids import BROKEN, SHOWN, column_list, first_few, reading_table
+from semid.files import column_list, first_line, open_array
+from semid.ids import BROKEN, SHOWN, first_few, reading_table
 from semid.items import count_items, how_to_leave_out, item_ids
 from semid.progress import Progress
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from semid.errors import InputError
-from semid.ids import column_list
+from semid.files import column_list
 from semid.items import REMEDY, item_batches, item_columns
 from semid.templates import template_fields
 

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from semid.errors import InputError
-from semid.files import open_array, write_array
-from semid.ids import column_list
+from semid.files import column_list, open_array, write_array
 from semid.parts import Parts
 
 REMEDY = "; run the encode step again"

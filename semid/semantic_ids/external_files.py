@@ -14,8 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.files import parse_json
-from semid.ids import WHOLE_FLOAT, column_list, first_few, id_strings, is_text, plain_values, reading_table
+from semid.files import column_list, parse_json
+from semid.ids import WHOLE_FLOAT, first_few, id_strings, is_text, plain_values, reading_table
 from semid.semantic_ids.codes import level_columns
 
 # The second name is that of OpenOneRec.

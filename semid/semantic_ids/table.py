@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from semid.errors import InputError
-from semid.files import whole_file
-from semid.ids import column_list
+from semid.files import column_list, whole_file
 from semid.items import count_items, item_batches
 from semid.semantic_ids.codes import REMEDY, code_strings, level_columns, open_codes
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from semid.errors import InputError
-from semid.files import open_partial, sha256_of, whole_file, write_array, write_json, write_text
+from semid.files import column_list, open_partial, sha256_of, whole_file, write_array, write_json, write_text
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -206,3 +206,9 @@ def test_sha256_is_that_of_the_bytes(tmp_path: Path, size: int):
     content = bytes(range(256)) * (size // 256 + 1)
     (tmp_path / "file").write_bytes(content[:size])
     assert sha256_of(tmp_path / "file") == hashlib.sha256(content[:size]).hexdigest()
+
+
+def test_messages_list_a_hundred_columns_at_most_and_cut_their_names() -> None:
+    assert column_list(["item_id", "c1"]) == "item_id, c1"
+    assert column_list(["a" * 61, "b"]) == f"{'a' * 60}…, b"
+    assert column_list(map(str, range(101))).endswith(", 98, 99, …")

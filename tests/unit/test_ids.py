@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from semid.errors import InputError
-from semid.ids import column_list, id_strings, plain_values
+from semid.ids import id_strings, plain_values
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,3 @@ def test_views_of_lists_become_lists() -> None:
     assert pa.types.is_large_list(plain_values(lists).type)
     assert plain_values(lists).to_pylist() == values
     assert plain_values(lists[1:]).to_pylist() == values[1:]
-
-
-def test_messages_list_a_hundred_columns_at_most_and_cut_their_names() -> None:
-    assert column_list(["item_id", "c1"]) == "item_id, c1"
-    assert column_list(["a" * 61, "b"]) == f"{'a' * 60}…, b"
-    assert column_list(map(str, range(101))).endswith(", 98, 99, …")

@@ -14,8 +14,8 @@ from typing import NamedTuple, Self
 from semid.data.connection import Database, DatabaseError, identifier, literal
 from semid.data.sources.source import PLAIN, TextLayout
 from semid.errors import InputError
-from semid.files import first_line
-from semid.ids import FLOAT_AS_TEXT, INEXACT_FROM, WHOLE_FLOAT, column_list
+from semid.files import column_list, first_line
+from semid.ids import FLOAT_AS_TEXT, INEXACT_FROM, WHOLE_FLOAT
 
 # The types of floats in DuckDB, and from where on they no longer tell whole numbers apart.
 INEXACT_FROM_BY_TYPE = {"FLOAT": INEXACT_FROM[32], "DOUBLE": INEXACT_FROM[64]}

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from semid.data.formats import RawFile, refuse_twins
 from semid.data.sources.source import Source
 from semid.errors import InputError
-from semid.ids import column_list
+from semid.files import column_list
 
 
 def columns_of_fields(
