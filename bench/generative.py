@@ -25,7 +25,7 @@ from bench import machine, memory
 from bench.generator import METRICS, Inputs, Searches, figures_of, microseconds, trained
 from bench.generator import kept as kept_in
 from bench.generator_work import profile_of_training, work_of_training
-from bench.tiger_t5 import BATCH, figures_of_t5, new_t5, train_t5
+from bench.tiger_t5 import BATCH, LEARNING_RATE, figures_of_t5, new_t5, train_t5
 from semid.errors import InputError
 from semid.files import write_text
 from semid.generative.settings import GeneratorSettings
@@ -35,6 +35,7 @@ COLUMNS = ("part", "method", "users", "figure", "value", "at_least", "at_most", 
 # What must hold, by part and figure.
 AT_LEAST = {("train", "share"): 1 / 3}
 AT_MOST = {("search", "beam"): 300.0, ("memory", "total_mb"): 1500.0}
+EXACT_USERS_AT_ONCE = 16
 Row = dict[str, Any]
 
 
@@ -48,6 +49,8 @@ class Bench:
     settings: GeneratorSettings
     seconds: float
     users: int
+    search_users: int
+    exact_users: int
     repeats: int
     threads: int
     models: Path
@@ -61,9 +64,13 @@ class Bench:
 
     def search(self) -> list[Row]:
         model, _ = trained(self.inputs, self.settings, self.seconds, self.models)
-        queries = self.inputs.queries()
-        searches = Searches(model, queries, self.inputs.index)
-        return rows_of("search", "generator", len(queries), microseconds(searches, self.repeats))
+        searches = Searches(model, self.inputs.queries(self.search_users), self.inputs.index)
+        figures = microseconds(searches, ("encode", "dense", "beam"), self.repeats)
+        rows = rows_of("search", "generator", len(searches.queries), figures)
+        # beams grow with what is not certain, and so does the memory of a block of users
+        sample = Searches(model, self.inputs.queries(self.exact_users), self.inputs.index, EXACT_USERS_AT_ONCE)
+        exact = microseconds(sample, ("exact",), self.repeats)
+        return rows + rows_of("search", "generator", len(sample.queries), exact)
 
     def memory(self) -> list[Row]:
         files = {"dataset": str(self.dataset), "codes": str(self.codes), "embeddings": str(self.embeddings)}
@@ -81,7 +88,7 @@ class Bench:
                 rows += rows_of("t5", f"generator, {ranking}", len(queries), figures | said)
         del model
         t5, seconds = new_t5(inputs.sizes), said["seconds"]
-        path = self.models / f"t5-{inputs.digest(seconds, BATCH, self.threads)}.safetensors"
+        path = self.models / f"t5-{inputs.digest(seconds, BATCH, LEARNING_RATE, self.threads)}.safetensors"
         said = kept_in(path, t5, lambda: train_t5(inputs, seconds))
         return rows + rows_of("t5", "T5 of transformers", len(sample), figures_of_t5(t5, inputs, sample) | said)
 
@@ -128,13 +135,14 @@ def read_rows(path: Path) -> list[Row]:
 def as_markdown(described: list[str], rows: list[Row]) -> str:
     """The page: the machine, the figures of each part with their bars, and the models that were trained alike."""
     lines = ["# A generator", "", *(f"- {line}" for line in described), ""]
-    lines += ["| part | figure | value | bar | holds |", "| --- | --- | ---: | --- | --- |"]
+    lines += ["| part | users | figure | value | bar | holds |", "| --- | ---: | --- | ---: | --- | --- |"]
     for row in rows:
         if row["part"] == "t5":
             continue
         bar = _bar(row)
         verdict = ("yes" if holds(row) else "no") if bar else ""
-        lines.append(f"| {row['part']} | {row['figure']} | {float(row['value']):,.4g} | {bar} | {verdict} |")
+        cells = [row["part"], str(row["users"]), row["figure"], f"{float(row['value']):,.4g}", bar, verdict]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "", *_table_of_models(rows), ""])
 
 
@@ -189,6 +197,8 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help="print what an epoch spends its time on, and no more")
     parser.add_argument("--minutes", type=float, default=5.0, help="that generator and T5 are trained for")
     parser.add_argument("--users", type=int, default=2000, help="test users for whom the T5 writes codes")
+    parser.add_argument("--search-users", type=int, default=0, help="test users whose search is timed; default: all")
+    parser.add_argument("--exact-users", type=int, default=256, help="test users who are searched for exactly")
     parser.add_argument("--repeats", type=int, default=3, help="of what is timed; medians count")
     parser.add_argument("--threads", type=int, default=machine.cores())
     parser.add_argument("--out", type=Path, default=Path("results/bench"), help="where the tables go")
@@ -209,6 +219,8 @@ def main() -> None:
         GeneratorSettings(**json.loads(arguments.settings)),
         60 * arguments.minutes,
         arguments.users,
+        arguments.search_users,
+        arguments.exact_users,
         arguments.repeats,
         arguments.threads,
         arguments.out / "generative",

@@ -5,7 +5,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -97,11 +97,20 @@ class Inputs:
 
 
 def train_epochs(
-    inputs: Inputs, settings: GeneratorSettings, epochs: int, between: Callable[[Training], None]
+    inputs: Inputs,
+    settings: GeneratorSettings,
+    epochs: int,
+    between: Callable[[Training], None] = lambda training: None,
+    users: int | None = None,
 ) -> Training:
-    """Train a new generator for so many epochs, measuring nothing; `between` is called after each."""
+    """Train a new generator for so many epochs, measuring nothing; `between` is called after each.
+
+    Of all users who have sequences, or of the first so many.
+    """
+    offsets = inputs.sequences.offsets[: None if users is None else users + 1]
+    sequences = Ragged(inputs.sequences.values[: offsets[-1]], offsets)
     training = begin_training(inputs.generator(replace(settings, epochs=epochs, measure_every=epochs)))
-    train(training, inputs.sequences, lambda model: {"ndcg@10": 0.0}, between)
+    train(training, sequences, lambda model: {"ndcg@10": 0.0}, between)
     return training
 
 
@@ -112,8 +121,8 @@ def seconds_of_epochs(training: Training) -> list[float]:
 
 def train_for(inputs: Inputs, settings: GeneratorSettings, seconds: float) -> tuple[Generator, dict[str, float]]:
     """Train for as many whole epochs as fit in so many seconds, at the pace of an epoch before; one at least."""
-    pace = seconds_of_epochs(train_epochs(inputs, settings, 1, lambda training: None))[0]
-    training = train_epochs(inputs, settings, max(1, math.floor(seconds / pace)), lambda training: None)
+    pace = seconds_of_epochs(train_epochs(inputs, settings, 1))[0]
+    training = train_epochs(inputs, settings, max(1, math.floor(seconds / pace)))
     took = {"seconds": sum(seconds_of_epochs(training)), "epochs": float(len(training.history))}
     return training.model, {**took, "examples": float(sum(epoch["targets"] for epoch in training.history))}
 
@@ -157,12 +166,14 @@ def figures_of(model: Generator, queries: Queries, index: InvertedIndex) -> dict
 class Searches:
     """What is timed: each search over all queries, block by block, with lists of the first ten unseen items."""
 
-    def __init__(self, model: Generator, queries: Queries, index: InvertedIndex) -> None:
+    def __init__(
+        self, model: Generator, queries: Queries, index: InvertedIndex, users_at_once: int = USERS_AT_ONCE
+    ) -> None:
         self.model, self.queries, self.index = model.eval(), queries, index
         self.trie = CodeTrie.build(index)
         self.states = user_states(model, queries)
-        starts = range(0, len(queries), USERS_AT_ONCE)
-        self.blocks = [slice(start, min(start + USERS_AT_ONCE, len(queries))) for start in starts]
+        starts = range(0, len(queries), users_at_once)
+        self.blocks = [slice(start, min(start + users_at_once, len(queries))) for start in starts]
         self.seen = [Seen.of(queries.history(block), index.num_items) for block in self.blocks]
 
     def encode(self) -> None:
@@ -194,12 +205,12 @@ class Searches:
 
 
 @torch.inference_mode()
-def microseconds(searches: Searches, repeats: int) -> dict[str, float]:
-    """Medians of µs a query of every kind of search, a repeat of each after the other, and the shares certain."""
+def microseconds(searches: Searches, names: Sequence[str], repeats: int) -> dict[str, float]:
+    """Medians of µs a query of the searches of these names, a repeat of each after the other, and shares certain."""
     seconds: dict[str, list[float]] = {}
     shares = {}
     for _ in range(repeats):
-        for name in ("encode", "dense", "beam", "exact"):
+        for name in names:
             started = time.perf_counter()
             share = getattr(searches, name)()
             seconds.setdefault(name, []).append(time.perf_counter() - started)
@@ -213,7 +224,7 @@ def epoch_and_evaluation(dataset: str, codes: str, embeddings: str, settings: di
 
     def run() -> object:
         inputs = Inputs.read(Path(dataset), Path(codes), Path(embeddings))
-        training = train_epochs(inputs, GeneratorSettings(**settings), 1, lambda training: None)
+        training = train_epochs(inputs, GeneratorSettings(**settings), 1)
         return GeneratorEvaluation(training.model, inputs.queries(), inputs.index).outcome()
 
     return run

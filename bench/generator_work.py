@@ -16,9 +16,11 @@ from semid.retrieval.ragged import Ragged
 
 # A multiply-add is two operations, and a backward pass does twice the work of a forward pass.
 OPERATIONS = 2 * 3
+# What the item head teaches the code heads is scored without a backward pass.
+TEACHING = "scores of all items, to teach"
 LARGE_PRODUCT = (1024, 1024, 1024)
 SECONDS_OF_PRODUCTS = 0.3
-PROFILED = 10
+PROFILED, PROFILED_USERS = 10, 4000
 
 
 def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
@@ -47,9 +49,17 @@ def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
             candidates += distinct
             scored += float(lengths[rows].sum()) * distinct
         work["item head"] = scored * settings.dim
+    if settings.teaching and model.heads is not None:
+        work[TEACHING] = positions * num_items * settings.dim
     if settings.items == "codes+content":
         work["projection of the content"] = (positions + candidates) * _linear_weights(model.items)
     return work
+
+
+def operations(model: Generator, sequences: Ragged) -> dict[str, float]:
+    """Return the operations of an epoch by their kind, with the backward pass of what has one."""
+    work = multiply_adds(model, sequences)
+    return {kind: count * (2 if kind == TEACHING else OPERATIONS) for kind, count in work.items()}
 
 
 def _linear_weights(module: nn.Module) -> int:
@@ -96,17 +106,17 @@ def work_of_training(inputs: Inputs, settings: GeneratorSettings, repeats: int) 
 
     training = train_epochs(inputs, settings, 1 + repeats, between)
     seconds = statistics.median(seconds_of_epochs(training)[1:])
-    kinds = multiply_adds(training.model, inputs.sequences)
-    useful = OPERATIONS * sum(kinds.values())
+    kinds = operations(training.model, inputs.sequences)
+    useful = sum(kinds.values())
     products = {shape: statistics.median(of_shape) for shape, of_shape in rates.items()}
     shapes = {f"bare products {' × '.join(map(str, shape))}, GFLOP/s": rate / 1e9 for shape, rate in products.items()}
     share = useful / seconds / max(products.values())
     figures = {"share": share, "epoch, s": seconds, "useful work, GFLOP/s": useful / seconds / 1e9, **shapes}
-    return figures | {f"{kind}, GFLOP an epoch": OPERATIONS * count / 1e9 for kind, count in kinds.items()}
+    return figures | {f"{kind}, GFLOP an epoch": count / 1e9 for kind, count in kinds.items()}
 
 
 def profile_of_training(inputs: Inputs, settings: GeneratorSettings) -> str:
-    """Return the table of torch's profiler for an epoch: the operators of most CPU time of their own."""
+    """Return the table of torch's profiler for an epoch of some users: the operators of most CPU time of their own."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
-        train_epochs(inputs, settings, 1, lambda training: None)
+        train_epochs(inputs, settings, 1, users=PROFILED_USERS)
     return profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=PROFILED)

@@ -13,8 +13,9 @@ def stages_of_data(wildcards):
 
 def stages_of_tokenizer(wildcards):
     """Digest of the code of each stage that made a semantic-ID table."""
-    if explained(tokenizers.is_external, wildcards.tokenizer):
-        return {"import_codes": code("import_codes.py"), "export": code("export.py")}
+    given = explained(tokenizers.given_codes, wildcards.tokenizer)
+    if given:
+        return {f"{given.verb}_codes": code("make_codes.py", given.implementation), "export": code("export.py")}
     method = explained(tokenizers.method, wildcards.tokenizer)
     train = {f"train_{method.name}": code_of("train_tokenizer.py", tokenizers.implementations)(wildcards)}
     return {

@@ -1,10 +1,11 @@
 """Needs a dataset's embeddings; makes results/<dataset>/<tokenizer>/model.safetensors, config.json and codes/.
 
 Methods that keep a history of training also write training.csv. While they train they keep checkpoint/ beside it, which
-is no output: Snakemake would delete it with the job that it is there to outlive. `external_<name>` trains and encodes
-nothing: codes that were made elsewhere are imported, then given codewords.
+is no output: Snakemake would delete it with the job that it is there to outlive. Codes that no vectors made (imported,
+dealt at random, or those of categories) need no training and no encoding: they are made first, then given codewords.
 """
 
+NAMES_OF_GIVEN_CODES = "|".join(map(name_pattern, GIVEN_CODES))
 HISTORY = {"history": "results/{dataset}/{tokenizer}/training.csv"}
 
 
@@ -79,7 +80,7 @@ rule encode:
     benchmark:
         "benchmarks/{dataset}/{tokenizer}/encode-{shard}.tsv"
     wildcard_constraints:
-        tokenizer=r"(?!external_)[^/]+",
+        tokenizer=rf"(?!(?:{NAMES_OF_GIVEN_CODES})/)[^/]+",
     conda:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]
@@ -96,31 +97,36 @@ rule encode:
         "../workflow_scripts/encode.py"
 
 
-rule import_codes:
-    """Bring codes that were made elsewhere into the order of one shard of the items."""
-    input:
-        unpack(asked(tokenizers.external_files)),
-        catalogue="data/{dataset}/items.parquet",
-    output:
-        "results/{dataset}/{tokenizer}/codes/part-{shard}.npy",
-    log:
-        "logs/{dataset}/{tokenizer}/import-{shard}.log",
-    benchmark:
-        "benchmarks/{dataset}/{tokenizer}/import-{shard}.tsv"
-    wildcard_constraints:
-        tokenizer=name_pattern("external"),
-    conda:
-        "../envs/torch.yaml"
-    resources:
-        mem_mb=memory(1500, 10),
-    params:
-        code=code("import_codes.py"),
-    script:
-        "../workflow_scripts/import_codes.py"
+for GIVEN in GIVEN_CODES.values():
+
+    rule:
+        # Make the codes of one shard of the items from what is known of these beside their vectors.
+        name:
+            f"{GIVEN.verb}_codes"
+        input:
+            unpack(asked(tokenizers.given_files)),
+            catalogue="data/{dataset}/items.parquet",
+        output:
+            "results/{dataset}/{tokenizer}/codes/part-{shard}.npy",
+        log:
+            f"logs/{{dataset}}/{{tokenizer}}/{GIVEN.verb}-{{shard}}.log",
+        benchmark:
+            f"benchmarks/{{dataset}}/{{tokenizer}}/{GIVEN.verb}-{{shard}}.tsv"
+        wildcard_constraints:
+            tokenizer=name_pattern(GIVEN.name),
+        conda:
+            "../envs/torch.yaml"
+        resources:
+            mem_mb=memory(1500, 10),
+        params:
+            code=code("make_codes.py", GIVEN.implementation),
+            arguments=asked(tokenizers.given_arguments),
+        script:
+            "../workflow_scripts/make_codes.py"
 
 
 rule fit_external:
-    """Give codewords to codes that were made elsewhere."""
+    """Give codewords to codes that no vectors made."""
     input:
         codes=asked(tokenizers.code_parts),
         parts=asked(datasets.embedding_parts),
@@ -134,7 +140,7 @@ rule fit_external:
     benchmark:
         "benchmarks/{dataset}/{tokenizer}/fit.tsv"
     wildcard_constraints:
-        tokenizer=name_pattern("external"),
+        tokenizer=NAMES_OF_GIVEN_CODES,
     conda:
         "../envs/torch.yaml"
     threads: COMPUTE["threads"]

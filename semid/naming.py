@@ -8,15 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from semid.errors import InputError
-from semid.methods import METHODS, Kind
+from semid.methods import GIVEN_CODES, METHODS, Form, Kind
 
-# the method in the name of codes that were made elsewhere
-EXTERNAL = "external"
-# why such codes cannot be encoded, and what to do about it
-MADE_ELSEWHERE = (
-    "these codes were made elsewhere, and what made them is not here: the code of another item can only be "
-    "guessed. Take it from whoever made the others, and import them all again"
-)
 RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
 # The longest name of a folder: file systems take 255 bytes, and files in it have longer paths.
 LONGEST_NAME = 100
@@ -24,11 +17,16 @@ LONGEST_NAME = 100
 REPEATED_END = r"(.+)\1{19}$"
 
 _VARIANT = r"(?:-(?P<variant>(?!s\d)[a-z][a-z0-9_]*))?"
-_VARIANT_AND_SEED = rf"{_VARIANT}(?:-s(?P<seed>[1-9]\d*))?"
+_SEED = r"(?:-s(?P<seed>[1-9]\d*))?"
 # a thousand levels and more are a slip of the pen, and a tuple of their sizes could fill the memory
 _LEVELS = r"_(?P<num_levels>[1-9]\d{0,2})x(?P<codebook_size>[1-9]\d*)"
 _FLAT = r"_(?P<codebook_size>[1-9]\d*)"
-_EXTERNAL = r"_(?P<variant>[a-z][a-z0-9_]*)"
+# what follows the word with which names of codes begin that no vectors made: for a parser, and for a reader
+_FORMS: dict[Form, tuple[str, str]] = {
+    "size": (_LEVELS + _SEED, "_LxK[-s<seed>]"),
+    "name": (r"_(?P<variant>[a-z][a-z0-9_]*)", "_<name>"),
+    "variant": (_VARIANT, "[-<variant>]"),
+}
 
 # what a size looks like, and what it means
 _SIZES: dict[Kind, tuple[str, str]] = {
@@ -45,12 +43,12 @@ def grammar() -> str:
         names = [f"{method.name}_{size}" for method in METHODS.values() if method.kind == kind]
         if names:
             forms.append(f"{', '.join(names)} ({meaning})")
+    given = [f"{codes.name}{_FORMS[codes.form][1]}: {codes.description}" for codes in GIVEN_CODES.values()]
     return (
         f"<method>_<size>[-<variant>][-s<seed>]: {' or '.join(forms)}, then a variant "
         "defined under `tokenizers:` in the config, then a seed other than 0; "
         "examples: rqkmeans_4x256, rqvae_3x512-s1, rqvae_4x256-tiger, vqvae_4096; "
-        f"or {EXTERNAL}_<name>: codes made elsewhere, which the dataset names under `external:`; at most "
-        f"{LONGEST_NAME} characters"
+        f"or {'; or '.join(given)}; at most {LONGEST_NAME} characters"
     )
 
 
@@ -59,13 +57,13 @@ def _is_flat(method: str) -> bool:
 
 
 def _pattern(method: str) -> str:
-    if method == EXTERNAL:
-        return method + _EXTERNAL
-    return method + (_FLAT if _is_flat(method) else _LEVELS) + _VARIANT_AND_SEED
+    if method in GIVEN_CODES:
+        return method + _FORMS[GIVEN_CODES[method].form][0]
+    return method + (_FLAT if _is_flat(method) else _LEVELS) + _VARIANT + _SEED
 
 
 def name_pattern(method: str) -> str:
-    """Regular expression for every well-formed name of a method, or of `external`, without named groups."""
+    """Regular expression for every well-formed name of a method, or of given codes, without named groups."""
     return re.sub(r"\?P<\w+>", "", _pattern(method))
 
 
@@ -103,7 +101,8 @@ class TokenizerName:
     """A tokenizer's name taken apart: `rqvae_4x256-tiger-s1` is rqvae, 4 levels of 256 codes, tiger, seed 1.
 
     `sizes` are those of the codebooks, level by level, equal as a name gives them. `external_letter` is external,
-    variant letter; it says nothing of sizes, which are empty until `with_sizes` gives those of the codes.
+    variant letter, and `category` says its method alone; their sizes are empty until `with_sizes` gives those of the
+    codes.
     """
 
     method: str
@@ -115,27 +114,33 @@ class TokenizerName:
     def parse(cls, name: str) -> Self:
         """Take `name` apart; an `InputError` shows the grammar when it is malformed."""
         check_folder_name(name, "a tokenizer")
-        method = name.partition("_")[0]
-        if method in METHODS or method == EXTERNAL:
+        method = re.split("[_-]", name, maxsplit=1)[0]
+        if method in METHODS or method in GIVEN_CODES:
             found = re.fullmatch(_pattern(method), name, flags=re.ASCII)
             if found:
                 parts = found.groupdict()
-                if method == EXTERNAL:
-                    return cls(method=method, sizes=(), variant=parts["variant"])
+                size = parts.get("codebook_size")
                 return cls(
                     method=method,
-                    sizes=(int(parts["codebook_size"]),) * int(parts.get("num_levels") or 1),
-                    variant=parts["variant"] or "",
-                    seed=int(parts["seed"] or 0),
+                    sizes=(int(size),) * int(parts.get("num_levels") or 1) if size else (),
+                    variant=parts.get("variant") or "",
+                    seed=int(parts.get("seed") or 0),
                 )
         raise InputError(f"'{name}' is no tokenizer name. Expected {grammar()}. Seed 0 has no suffix.")
 
     @property
     def name(self) -> str:
         """The name of the tokenizer and of its output folder."""
-        if self.method == EXTERNAL:
+        form = self._form_of_given_codes
+        if form == "name":
             return f"{self.method}_{self.variant}"
-        return f"{self.size_name}{f'-{self.variant}' if self.variant else ''}{f'-s{self.seed}' if self.seed else ''}"
+        start = self.method if form == "variant" else self.size_name
+        return f"{start}{f'-{self.variant}' if self.variant else ''}{f'-s{self.seed}' if self.seed else ''}"
+
+    @property
+    def _form_of_given_codes(self) -> Form | None:
+        """What follows the method in the name of codes that no vectors made; None for a method."""
+        return GIVEN_CODES[self.method].form if self.method in GIVEN_CODES else None
 
     @property
     def size_name(self) -> str:
@@ -164,8 +169,8 @@ class TokenizerName:
         return nominal_bits(self.sizes)
 
     def with_seed(self, seed: int) -> Self:
-        """The same tokenizer trained with another seed; codes made elsewhere are what they are."""
-        return self if self.method == EXTERNAL else replace(self, seed=seed)
+        """The same tokenizer with another seed; codes whose names have no seed are what they are."""
+        return self if self._form_of_given_codes in ("name", "variant") else replace(self, seed=seed)
 
     def with_sizes(self, sizes: Sequence[int]) -> Self:
         """The same name, knowing the size of every codebook, which a name tells of the largest at most."""

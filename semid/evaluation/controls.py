@@ -21,7 +21,7 @@ from semid.retrieval.ragged import concatenated_ranges, offsets_of, split_by_bud
 from semid.retrieval.seen import Seen
 from semid.retrieval.strategies.candidates import PAIR_BUDGET, IndexedCodes
 from semid.retrieval.strategies.registry import strategies_for_control
-from semid.scorecard.categories import category_codes
+from semid.semantic_ids.numbered_categories import numbered_categories
 
 CONTROLS = "controls"
 
@@ -152,7 +152,7 @@ def write_control_evaluation(
     """
     torch.set_num_threads(threads)
     benchmark, interactions = open_benchmark(files, options)
-    categories = category_codes(files.catalogue, core_only=True)
+    categories = numbered_categories(files.catalogue, core_only=True)
     evaluation = evaluate_controls(
         benchmark,
         Cooccurrence.build(interactions.training_steps(), benchmark.items.num_items),

@@ -12,7 +12,7 @@ from jsonschema.validators import extend
 
 from semid.addresses import shown
 from semid.errors import InputError
-from semid.methods import METHODS
+from semid.methods import GIVEN_CODES
 from semid.naming import TokenizerName
 
 Schema = dict[str, Any]
@@ -147,11 +147,9 @@ def _check_loaded(datasets: Mapping[str, Mapping[str, Any]]) -> None:
     for dataset, options in datasets.items():
         embeddings = options.get("embeddings", {})
         for name in options.get("load") or {}:
-            if TokenizerName.parse(name).method not in METHODS:
-                raise InputError(
-                    f"dataset '{dataset}' loads {name}: codes made elsewhere are not loaded but named under "
-                    "`external:`, those of all items"
-                )
+            given = GIVEN_CODES.get(TokenizerName.parse(name).method)
+            if given:
+                raise InputError(f"dataset '{dataset}' loads {name}: {given.not_loaded}")
             if {"vectors", "table"} & embeddings.keys() and "space" not in embeddings:
                 raise InputError(
                     f"dataset '{dataset}' loads {name} for its own vectors: name their space (embeddings: space: …) "

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from semid.errors import InputError
-from semid.methods import METHODS, Method
+from semid.methods import GIVEN_CODES, METHODS, GivenCodes, Method
 from semid.naming import TokenizerName
 from semid.planning.config import Schema, defaults_of
 from semid.planning.datasets import Datasets
@@ -13,7 +13,7 @@ from semid.planning.datasets import Datasets
 INIT = "init"
 # the value of that option for no such tokenizer: the training job begins with residual k-means
 NO_START = "kmeans"
-# the class that gives codewords to codes that were made elsewhere
+# the class that gives codewords to codes that no vectors made
 EXTERNAL = "semid.quantizers.external:ExternalCodes"
 
 
@@ -37,12 +37,12 @@ class Tokenizers:
     # names
 
     def method(self, tokenizer: str) -> Method | None:
-        """The method of a name; None for codes made elsewhere."""
+        """The method of a name; None for codes that no vectors made."""
         return METHODS.get(TokenizerName.parse(tokenizer).method)
 
-    def is_external(self, tokenizer: str) -> bool:
-        """Whether the codes of this name were made elsewhere."""
-        return self.method(tokenizer) is None
+    def given_codes(self, tokenizer: str) -> GivenCodes | None:
+        """What makes the codes of a name without vectors; None for a method."""
+        return GIVEN_CODES.get(TokenizerName.parse(tokenizer).method)
 
     def is_flat(self, tokenizer: str) -> bool:
         """Whether a semantic ID of this name is a single token."""
@@ -99,6 +99,14 @@ class Tokenizers:
             )
         return arguments
 
+    def given_arguments(self, tokenizer: str) -> dict[str, Any]:
+        """Arguments of the class that makes the codes of a name without vectors, from its name or its options."""
+        name = TokenizerName.parse(tokenizer)
+        form = GIVEN_CODES[name.method].form
+        if form == "size":
+            return {"num_levels": name.num_levels, "codebook_size": name.codebook_size, "seed": name.seed}
+        return dict(self.options(tokenizer)) if form == "variant" else {}
+
     def encode_arguments(self, tokenizer: str) -> dict[str, Any]:
         """Arguments of the tokenizer's class that change how it encodes, and nothing that it learns."""
         options = self.options(tokenizer)
@@ -110,8 +118,10 @@ class Tokenizers:
 
     def settings(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """The settings that the manifest of a tokenizer records: how it is made, or where its codes come from."""
-        if self.is_external(tokenizer):
-            return {"external": self.external(dataset, tokenizer)}
+        given = self.given_codes(tokenizer)
+        if given:
+            codes = self.external(dataset, tokenizer) if given.form == "name" else self.given_arguments(tokenizer)
+            return {given.name: codes}
         settings = {"embeddings": self._datasets.embeddings(dataset), "shards": self._datasets.shards(dataset)}
         if folder := self.loaded_folder(dataset, tokenizer):
             return settings | {"load": folder}
@@ -175,14 +185,17 @@ class Tokenizers:
         codes: dict[str, Any] = known[name]
         return codes
 
-    def external_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
-        """The files of codes made elsewhere, by their keys."""
+    def given_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """The files of codes made elsewhere, by their keys; none for codes that are made here."""
+        given = self.given_codes(tokenizer)
+        if not given or given.form != "name":
+            return {}
         return {key: self._given(path) for key, path in self.external(dataset, tokenizer).items()}
 
     def encoded_with(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """The files to which a manifest traces codes: tokenizer, embeddings and start, or codes made elsewhere."""
-        if self.is_external(tokenizer):
-            return {"sources": list(self.external_files(dataset, tokenizer).values())}
+        if self.given_codes(tokenizer):
+            return {"sources": list(self.given_files(dataset, tokenizer).values())}
         start = {} if self.loaded_folder(dataset, tokenizer) else self.start_files(dataset, tokenizer)
         return {
             **self.model_files(dataset, tokenizer),

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
@@ -64,9 +64,6 @@ class Decoder:
     ] = None
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
-    # for a class that cannot encode: why, and what to do about it
-    no_encoder: ClassVar[str] = ""
-
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             setattr(self, field.name, plain(getattr(self, field.name)))
@@ -86,6 +83,11 @@ class Decoder:
     def sizes(self) -> tuple[int, ...]:
         """The codebook size of every level."""
         return self.codebook_sizes or (self.codebook_size,) * self.num_levels
+
+    @property
+    def no_encoder(self) -> str:
+        """Where it cannot encode: why, and what to do about it."""
+        return ""
 
     @property
     def dim(self) -> int:
@@ -208,7 +210,7 @@ class Decoder:
         except BROKEN as error:
             raise InputError(f"{place} cannot be read as a tokenizer: {error!r}; {ADVICE}") from error
         if not isinstance(decoder, cls):
-            advice = f": {kind.no_encoder}" if kind.no_encoder else ""
+            advice = f": {decoder.no_encoder}" if decoder.no_encoder else ""
             raise InputError(f"{place} holds a {kind.__name__}, expected {cls.__name__}{advice}")
         return decoder
 

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from semid.errors import InputError
-from semid.naming import MADE_ELSEWHERE
+from semid.methods import GIVEN_CODES
 from semid.quantizers.compute import ON_CPU, Compute
 from semid.quantizers.decoder import Decoder
 from semid.quantizers.kernels.blocks import float32_blocks
@@ -27,9 +27,13 @@ class ExternalCodes(Decoder):
     The residual of a row at a level is the row less its codewords of the levels before. A codeword is the mean residual
     of the training rows that have its code: the update step of residual k-means, without the assignment. Codewords lie
     in the space of the vectors. A code that no training row has gets the zero vector, which adds nothing in decoding.
+    Where `metadata` has `codes`, a key of `semid.methods.GIVEN_CODES`, that says who gave them.
     """
 
-    no_encoder: ClassVar[str] = MADE_ELSEWHERE
+    @property
+    def no_encoder(self) -> str:
+        given = GIVEN_CODES.get(str(self.metadata.get("codes")), GIVEN_CODES["external"])
+        return given.not_encoded
 
     @property
     def dim(self) -> int:

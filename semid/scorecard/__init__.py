@@ -4,7 +4,6 @@
 """
 
 from semid.scorecard.card import LevelUsage, Reconstruction, Scorecard, SharedPrefix, Structure
-from semid.scorecard.categories import category_codes
 from semid.scorecard.figures import ScoredTokenizer, scorecard
 from semid.scorecard.page import codebook_page
 from semid.scorecard.reconstruction import reconstruction_error
@@ -19,7 +18,6 @@ __all__ = [
     "ScoredTokenizer",
     "SharedPrefix",
     "Structure",
-    "category_codes",
     "codebook_page",
     "collect_scorecards",
     "reconstruction_error",

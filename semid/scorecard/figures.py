@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from semid.naming import EXTERNAL, TokenizerName
+from semid.methods import GIVEN_CODES
+from semid.naming import TokenizerName
 from semid.scorecard import warnings
 from semid.scorecard.card import Reconstruction, Scorecard, SharedPrefix, Structure
 from semid.scorecard.collisions import count_collisions
@@ -75,7 +76,7 @@ def scorecard(
         structure=structure and _with_lift(structure, collisions.prefixes),
         warnings=(
             *warnings.few_items(tokenizer.train_items, name.sizes),
-            *warnings.uneven_use(levels, name.sizes, external=name.method == EXTERNAL),
+            *warnings.uneven_use(levels, name.sizes, given=name.method in GIVEN_CODES),
             *warnings.collisions(whole_code, n),
         ),
         note=note,

@@ -14,12 +14,12 @@ from semid.interactions import read_interactions
 from semid.items import items_in_train
 from semid.naming import TokenizerName
 from semid.quantizers import Decoder
-from semid.scorecard.categories import category_codes
 from semid.scorecard.figures import ScoredTokenizer, scorecard
 from semid.scorecard.page import codebook_page, item_blocks
 from semid.scorecard.reconstruction import reconstruction_error
 from semid.scorecard.structure import DescribedItems, structure_figures
 from semid.semantic_ids.codes import open_codes
+from semid.semantic_ids.numbered_categories import numbered_categories
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def score_tokenizer(
         )
     groups = read_first_of_identical(files.representatives, len(vectors))
     decoder = Decoder.from_pretrained(Path(files.model).parent)
-    items = DescribedItems(vectors, groups, category_codes(files.catalogue))
+    items = DescribedItems(vectors, groups, numbered_categories(files.catalogue))
     interactions = read_interactions(Path(files.train[0]).parent, "train") if files.train else None
     card = scorecard(
         ScoredTokenizer(

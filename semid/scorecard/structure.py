@@ -69,7 +69,7 @@ class DescribedItems:
     """What is known of items beside their codes.
 
     vectors: embeddings [n, dim]; first_of_identical: integers [n], as in :func:`distinct_embeddings`; categories:
-    integers [n, depth], as `category_codes` numbers them.
+    integers [n, depth], as `numbered_categories` numbers them.
     """
 
     vectors: Any

@@ -20,13 +20,13 @@ def few_items(train_items: int, sizes: Sequence[int]) -> list[str]:
     ]
 
 
-def uneven_use(levels: Sequence[LevelUsage], sizes: Sequence[int], external: bool) -> list[str]:
-    """Warn where a few codes of a level hold most items; `external` codes get no advice on options of training."""
+def uneven_use(levels: Sequence[LevelUsage], sizes: Sequence[int], given: bool) -> list[str]:
+    """Warn where a few codes of a level hold most items; codes that were `given` get no advice on training."""
     uneven = [level for level, size in zip(levels, sizes, strict=True) if level.perplexity < LOW_PERPLEXITY * size]
     if not uneven:
         return []
     perplexities = ", ".join(f"{level.perplexity:.1f} at level {level.level}" for level in uneven)
-    advice = "" if external else "; try fewer dimensions (pca_dim, codebook_dim) or codes"
+    advice = "" if given else "; try fewer dimensions (pca_dim, codebook_dim) or codes"
     of_sizes = " or ".join(map(str, sorted({sizes[level.level - 1] for level in uneven}, reverse=True)))
     return [
         f"Of {of_sizes} codes a few hold most items (perplexity {perplexities}): the codebook collapsed, or "

@@ -15,6 +15,8 @@ from semid.ids import column_list
 from semid.parts import Parts
 
 REMEDY = "; run the encode step again"
+# A codebook of this size fits in memory.
+LARGEST_CODEBOOK = 1 << 16
 
 
 def write_codes(path: str | Path, codes: np.ndarray, codebook_size: int) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 from semid.embeddings import EmbeddingStore
 from semid.errors import InputError
 from semid.files import open_array
-from semid.methods import METHODS
-from semid.naming import EXTERNAL, MADE_ELSEWHERE, TokenizerName
+from semid.methods import GIVEN_CODES, METHODS
+from semid.naming import TokenizerName
 from semid.progress import Progress
 from semid.quantizers import Compute, Tokenizer
 from semid.semantic_ids.codes import write_codes
@@ -35,8 +35,8 @@ def encode_items(
     trained on other embeddings.
     """
     expected = TokenizerName.parse(name)
-    if expected.method == EXTERNAL:
-        raise InputError(f"{name}: {MADE_ELSEWHERE}")
+    if expected.method in GIVEN_CODES:
+        raise InputError(f"{name}: {GIVEN_CODES[expected.method].not_encoded}")
     if type(tokenizer).__name__ != METHODS[expected.method].class_name:
         raise InputError(f"{name} names a {expected.method}, the loaded tokenizer is a {type(tokenizer).__name__}")
     if (tokenizer.num_levels, tokenizer.codebook_size) != (expected.num_levels, expected.codebook_size):

@@ -14,14 +14,11 @@ from semid.errors import InputError
 from semid.ids import SHOWN, first_few
 from semid.items import count_items, how_to_leave_out, item_ids
 from semid.progress import Progress
-from semid.semantic_ids.codes import write_codes
+from semid.semantic_ids.codes import LARGEST_CODEBOOK, write_codes
 from semid.semantic_ids.external_files import Batch, read_external_codes
+from semid.semantic_ids.given_codes import ItemFiles
 
 logger = logging.getLogger(__name__)
-
-# A codebook of this size fits in memory. Larger codes than this, and than the number of items, are hashes or tokens of
-# a vocabulary.
-LARGEST_CODEBOOK = 1 << 16
 
 
 class AlignedCodes(NamedTuple):
@@ -49,6 +46,7 @@ def import_codes(
     start, stop = shard_range(n, shard, shards)
     ids = item_ids(items_path, start, stop)
     aligned = align_codes(read_external_codes(codes_path, item2id_path), ids, codes_path, items_path, start)
+    # larger codes than a codebook may have, and than there are items, are hashes or tokens of a vocabulary
     if aligned.largest >= max(LARGEST_CODEBOOK, n):
         raise InputError(
             f"{codes_path}: the largest code is {aligned.largest}, with {n} items: hashes or tokens of a vocabulary, "
@@ -57,6 +55,14 @@ def import_codes(
     if aligned.rows > n:
         logger.warning("%s: %d rows of codes for %d items: codes of no item are left out", codes_path, aligned.rows, n)
     write_codes(output, aligned.codes, aligned.largest + 1)
+
+
+class ImportedCodes:
+    """Takes the codes of a file that the dataset names under `external:`."""
+
+    def write(self, files: ItemFiles, shard: int, shards: int, output: str | Path) -> None:
+        """Write the codes of one shard of the items. Raises `InputError` as :func:`import_codes` does."""
+        import_codes(files.get("codes"), files.get("item2id"), files.catalogue, shard, shards, output)
 
 
 def align_codes(

@@ -13,8 +13,8 @@ from semid.embeddings.settings import EncoderSettings, HashingSettings, OwnVecto
 from semid.evaluation import EvaluationSettings
 from semid.generative.settings import GeneratorSettings
 from semid.generator_names import NEEDS_TOKENIZER
-from semid.methods import METHODS
-from semid.settings.schema import OF_NAME, generator_options
+from semid.methods import GIVEN_CODES, METHODS
+from semid.settings.schema import OF_NAME, generator_options, with_options
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
 
 # the lines between which a part of a page is generated
@@ -50,6 +50,7 @@ def configuration_page() -> str:
         "## `tokenizers`\n\nOptions by method (`rqvae`), by variant (`rqvae-tiger`) and by full name (`rqvae_4x256`); "
         "the later overrules the earlier. [The tokenizers](tokenizers.md) says what they are.\n",
         *(_subsection(name, METHODS[name].load(), _options_of_method(name)) for name in METHODS),
+        *(_subsection(name, GIVEN_CODES[name].load()) for name in with_options()),
         "## `generators`\n\nGenerative recommenders: options by family (`generator`, which is trained on the IDs of a "
         "tokenizer, and `sasrec`, which knows no IDs), by variant (`generator-small`) and by full name "
         "(`generator-small-s1`); the later overrules the earlier.\n",

@@ -15,7 +15,7 @@ from semid.embeddings.settings import VECTOR_FILES, EncoderSettings, HashingSett
 from semid.evaluation import EvaluationSettings
 from semid.generative.settings import OF_CODES, WITHOUT_CODES, GeneratorSettings
 from semid.generator_names import NEEDS_TOKENIZER, generator_key_patterns
-from semid.methods import METHODS
+from semid.methods import GIVEN_CODES, METHODS
 from semid.naming import LONGEST_NAME, REPEATED_END, option_key_patterns
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
 
@@ -54,9 +54,10 @@ def config_schema() -> Schema:
         "faiss": object_schema(FaissSettings),
         **{f"source_{name}": _source(name) for name in SOURCES},
         **{name: _method(name) for name in METHODS},
+        **{name: object_schema(GIVEN_CODES[name].load()) for name in with_options()},
         **{family: _generator(family) for family in NEEDS_TOKENIZER},
     }
-    without_defaults = [*METHODS, *NEEDS_TOKENIZER, "preprocess", "evaluation"]
+    without_defaults = [*METHODS, *with_options(), *NEEDS_TOKENIZER, "preprocess", "evaluation"]
     definitions |= {f"{name}_changes": _without_defaults(definitions[name]) for name in without_defaults}
     text_embeddings = {
         "type": "object",
@@ -83,7 +84,9 @@ def config_schema() -> Schema:
             "download": object_schema(DownloadSettings) | {"default": {}},
             "preprocess": _section("preprocess"),
             "embeddings": _section("text_embeddings"),
-            "tokenizers": _options_by_name(TOKENIZER_KEYS, {name: option_key_patterns(name) for name in METHODS}),
+            "tokenizers": _options_by_name(
+                TOKENIZER_KEYS, {name: option_key_patterns(name) for name in (*METHODS, *with_options())}
+            ),
             "generators": _options_by_name(
                 GENERATOR_KEYS, {family: generator_key_patterns(family) for family in NEEDS_TOKENIZER}
             ),
@@ -93,6 +96,11 @@ def config_schema() -> Schema:
         },
         "$defs": definitions,
     }
+
+
+def with_options() -> list[str]:
+    """Names of the codes that no vectors made and that have options under `tokenizers:`."""
+    return [name for name, given in GIVEN_CODES.items() if given.form == "variant"]
 
 
 def _reference(definition: str) -> Schema:

@@ -29,7 +29,7 @@ class RunSettings:
             "Names `<method>_<size>[-<variant>][-s<seed>]`, such as `rqkmeans_4x256`. A codebook must not have more "
             "codes than there are training items; with fewer than two items a code a warning says that codes follow "
             "single items. `external_<name>` stands for codes made elsewhere, which every dataset of the run has under "
-            "`external:`."
+            "`external:`, `random_<L>x<K>` for IDs dealt at random, and `category` for paths of categories."
         ),
     ]
     seeds: Annotated[

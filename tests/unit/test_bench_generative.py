@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.generative import as_csv, as_markdown, holds, read_rows, rows_of, run_parts
 from bench.generator import Inputs, Searches, kept, microseconds, train_epochs, train_for
-from bench.generator_work import OPERATIONS, multiply_adds, work_of_training
+from bench.generator_work import multiply_adds, operations, profile_of_training, work_of_training
 from bench.tiger_t5 import (
     ExistingCodes,
     examples_of,
@@ -65,6 +65,7 @@ def sequences_of(*lists: list[int]) -> Ragged:
         {"items": "codes+content"},
         {"items": "free", "code_weight": 0},
         {"item_weight": 0},
+        {"teaching": 0.5},
     ],
 )
 def test_the_work_that_is_counted_is_what_the_products_of_a_forward_pass_do(options: dict) -> None:
@@ -102,13 +103,22 @@ def test_candidates_of_a_step_count_once() -> None:
     assert work["item head"] == pytest.approx(8 * 4 * (2 + 58 / 60))
 
 
+def test_a_backward_pass_does_twice_the_work_of_a_forward_pass_and_teaching_has_none() -> None:
+    model = inputs_of().generator(dataclasses.replace(SMALL, teaching=0.5, code_heads="random"))
+    sequences = sequences_of([1, 2, 3], [4, 2, 3])
+    work, both = multiply_adds(model, sequences), operations(model, sequences)
+    factors = {kind: both[kind] / count for kind, count in work.items()}
+    assert factors.pop("scores of all items, to teach") == 2
+    assert set(factors.values()) == {6}
+
+
 def test_figures_of_training_are_shares_of_the_faster_product(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = {(64, 8, 32): 2e9, (1024, 1024, 1024): 1e9}
     monkeypatch.setattr("bench.generator_work.rate_of_products", rates.__getitem__)
     monkeypatch.setattr("bench.generator_work.seconds_of_epochs", lambda training: [9.0, 2.0, 1.0, 4.0][: 1 + 3])
     inputs = inputs_of()
     figures = work_of_training(inputs, SMALL, repeats=3)
-    useful = OPERATIONS * sum(multiply_adds(inputs.generator(SMALL), inputs.sequences).values())
+    useful = sum(operations(inputs.generator(SMALL), inputs.sequences).values())
     assert figures["epoch, s"] == 2.0
     assert figures["share"] == pytest.approx(useful / 2.0 / 2e9)
 
@@ -128,10 +138,22 @@ def test_a_generator_is_trained_for_the_epochs_that_fit_and_kept(
         assert torch.equal(value, again.state_dict()[name]), name
 
 
+def test_a_profile_names_the_operators_of_training() -> None:
+    table = profile_of_training(inputs_of(), SMALL)
+    assert "Self CPU %" in table
+    assert table.count("aten::") >= 5
+
+
+def test_some_users_are_the_first() -> None:
+    training = train_epochs(inputs_of(), SMALL, 1, users=3)
+    assert training.history[0]["targets"] == 3 * (LENGTH - 1)
+
+
 def test_every_search_is_timed_and_an_exact_one_is_certain() -> None:
     inputs = inputs_of()
-    model = train_epochs(inputs, SMALL, 1, lambda training: None).model
-    figures = microseconds(Searches(model, inputs.queries(), inputs.index), repeats=2)
+    model = train_epochs(inputs, SMALL, 1).model
+    searches = Searches(model, inputs.queries(), inputs.index, users_at_once=7)
+    figures = microseconds(searches, ("encode", "dense", "beam", "exact"), repeats=2)
     assert set(figures) == {"encode", "dense", "beam", "exact", "beam, share certain", "exact, share certain"}
     assert figures["exact, share certain"] == 1
     assert 0 <= figures["beam, share certain"] <= 1
@@ -192,7 +214,7 @@ def test_items_of_a_bucket_are_tied_and_seen_items_leave_it() -> None:
     assert (removed.greater.tolist(), removed.equal.tolist(), removed.size.tolist()) == ([1], [1], [2])
 
 
-def test_the_t5_learns_and_its_figures_are_those_of_items() -> None:
+def test_the_t5_is_trained_for_its_seconds_and_judged_by_items() -> None:
     inputs = inputs_of(users=6)
     model, said = train_t5(inputs, seconds=0.01)
     assert said["steps"] >= 1
@@ -215,8 +237,8 @@ def test_figures_of_a_part_replace_those_that_it_had(tmp_path: Path) -> None:
     ]
     page = (tmp_path / "generative.md").read_text(encoding="utf-8")
     assert "- one machine\n" in page
-    assert "| train | share | 0.25 | at least 0.3333 | no |" in page
-    assert "| search | beam | 250 | at most 300 | yes |" in page
+    assert "| train |  | share | 0.25 | at least 0.3333 | no |" in page
+    assert "| search | 7 | beam | 250 | at most 300 | yes |" in page
 
 
 def test_models_trained_alike_stand_in_one_table() -> None:

@@ -271,6 +271,11 @@ def test_frozen_tokenizers_are_checked_before_their_space_is_filled_in() -> None
     assert "not loaded but named under `external:`" in refusal(
         datasets={"sample": {"source": "sample", "load": {"external_a": "folder"}}}
     )
+    for name, words in (
+        ("random_2x16", "those of a grown catalogue stay what they were without being loaded"),
+        ("category", "their numbers in a grown catalogue are others"),
+    ):
+        assert words in refusal(datasets={"sample": {"source": "sample", "load": {name: "folder"}}})
     for name in ("vqvae_0", "rqkmeens_2x16"):
         assert f"'{name}' is no tokenizer name" in refusal(
             datasets={"sample": {"source": "sample", "load": {name: "folder"}}}
@@ -293,13 +298,40 @@ def test_files_of_the_configuration_go_through_given() -> None:
     datasets = Datasets(config, SCHEMA, lambda path: f"<{path}>")
     assert datasets.raw_inputs("mine") == {"raw_items": "<items.csv>"}
     tokenizers = Tokenizers(config, SCHEMA, datasets, lambda path: f"<{path}>")
-    assert tokenizers.external_files("mine", "external_hand") == {"codes": "<codes.csv>"}
+    assert tokenizers.given_files("mine", "external_hand") == {"codes": "<codes.csv>"}
     assert tokenizers.encoded_with("mine", "external_hand") == {"sources": ["<codes.csv>"]}
     with pytest.raises(InputError, match="names no codes 'other' under `external:`; named: hand"):
         tokenizers.external("mine", "external_other")
     _, tokenizers = planned(**table(items="items.csv"))
     with pytest.raises(InputError, match="names no codes 'other' under `external:`; named: none"):
         tokenizers.external("mine", "external_other")
+
+
+def test_codes_that_no_vectors_made_follow_from_name_and_options() -> None:
+    _, tokenizers = planned(tokenizers={"category-wide": {"max_levels": 2}})
+    assert tokenizers.given_arguments("random_3x64-s5") == {"num_levels": 3, "codebook_size": 64, "seed": 5}
+    assert tokenizers.given_arguments("category") == {"max_levels": 4}
+    assert tokenizers.given_arguments("category-wide") == {"max_levels": 2}
+    with pytest.raises(InputError, match=r"defines no variant 'deep' of category .*; defined: category-wide"):
+        tokenizers.given_arguments("category-deep")
+    for name in ("random_3x64", "category"):
+        assert tokenizers.method(name) is None
+        assert tokenizers.given_files("sample", name) == {}
+        assert tokenizers.encoded_with("sample", name) == {"sources": []}
+        assert tokenizers.model_files("sample", name)["model"] == f"results/sample/{name}/model.safetensors"
+        assert tokenizers.implementations(name) == ("semid.quantizers.external:ExternalCodes",)
+    assert tokenizers.settings("sample", "random_3x64-s5")["random"]["seed"] == 5
+    assert tokenizers.settings("sample", "category-wide") == {"category": {"max_levels": 2}}
+    assert "tokenizers: category: max_levels: expected a whole number" in refusal(
+        tokenizers={"category": {"max_levels": 0}}
+    )
+    assert "tokenizers: 'random': expected a method" in refusal(tokenizers={"random": {"seed": 1}})
+
+
+def test_random_codes_take_the_seeds_of_the_run_and_categories_have_none() -> None:
+    run = {"datasets": ["sample"], "tokenizers": ["random_2x8", "category"], "seeds": [0, 1]}
+    _, tokenizers = planned(run=run)
+    assert tokenizers.of_run() == ["random_2x8", "random_2x8-s1", "category"]
 
 
 def test_seeds_multiply_names_without_one() -> None:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semid.errors import InputError
-from semid.methods import METHODS, Method
-from semid.naming import EXTERNAL, RESERVED, TokenizerName, grammar, name_pattern, nominal_bits
+from semid.methods import GIVEN_CODES, METHODS, GivenCodes, Method
+from semid.naming import RESERVED, TokenizerName, grammar, name_pattern, nominal_bits
 from semid.quantizers import Tokenizer
 
-FORMS = (*METHODS, EXTERNAL)
+FORMS = (*METHODS, *GIVEN_CODES)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,10 @@ FORMS = (*METHODS, EXTERNAL)
         ("rqvae_1x1-small", ("rqvae", 1, 1, "small", 0)),
         ("external_mine_2", ("external", 0, 0, "mine_2", 0)),
         ("external_s1", ("external", 0, 0, "s1", 0)),
+        ("random_4x256", ("random", 4, 256, "", 0)),
+        ("random_1x4096-s12", ("random", 1, 4096, "", 12)),
+        ("category", ("category", 0, 0, "", 0)),
+        ("category-wide", ("category", 0, 0, "wide", 0)),
     ],
 )
 def test_a_name_is_taken_apart(name: str, parts: tuple):
@@ -42,13 +46,25 @@ def test_a_name_is_taken_apart(name: str, parts: tuple):
     "name",
     [
         *RESERVED,
-        *FORMS,
+        *(form for form in FORMS if form != "category"),
         "",
         "external_",
         "external_Mine",
         "external_2x256",  # codes made elsewhere have a name, not a size
         "external_mine-tiger",
         "external_mine-s1",
+        "random_256",  # a flat codebook is random_1x256
+        "random-4x256",
+        "random_4x256-tiger",  # there are no options
+        "random_4x256-s0",
+        "random_4x0",
+        "category_4x256",  # the categories say how many levels there are, and how large
+        "category_wide",
+        "category-s1",
+        "category-wide-s1",
+        "category-",
+        "category\n",
+        "categories",
         "rqkmeans",
         "rqkmeans_256",  # residual methods have levels
         "vqvae_4x256",  # the flat one has none
@@ -113,12 +129,22 @@ external = st.builds(
 )
 
 
-@given(residual | flat | external)
+random = st.builds(
+    TokenizerName,
+    method=st.just("random"),
+    sizes=st.builds(lambda num_levels, size: (size,) * num_levels, st.integers(1, 99), st.integers(1, 99_999)),
+    seed=st.integers(0, 999),
+)
+category = st.builds(TokenizerName, method=st.just("category"), sizes=st.just(()), variant=variants)
+names = residual | flat | external | random | category
+
+
+@given(names)
 def test_parsing_a_name_gives_back_its_parts(parts: TokenizerName):
     assert TokenizerName.parse(parts.name) == parts
 
 
-@given(residual | flat | external)
+@given(names)
 def test_a_name_matches_the_pattern_of_its_own_method_alone(parts: TokenizerName):
     assert [method for method in FORMS if re.fullmatch(name_pattern(method), parts.name)] == [parts.method]
 
@@ -126,6 +152,8 @@ def test_a_name_matches_the_pattern_of_its_own_method_alone(parts: TokenizerName
 @given(
     st.from_regex(r"(rqkmeans|rqvae|vqvae)_[0-9]{1,3}(x[0-9]{0,3})?(-[a-zS0-9_]{0,4}){0,2}", fullmatch=True)
     | st.from_regex(r"external_[a-zS0-9_-]{0,4}", fullmatch=True)
+    | st.from_regex(r"random_[0-9]{1,3}(x[0-9]{0,3})?(-[a-zS0-9_]{0,4}){0,2}", fullmatch=True)
+    | st.from_regex(r"category[a-zS0-9_-]{0,5}", fullmatch=True)
 )
 def test_pattern_and_parser_accept_the_same_names(name: str):
     matches = any(re.fullmatch(name_pattern(method), name) for method in FORMS)
@@ -178,6 +206,15 @@ def test_codes_made_elsewhere_are_given_their_size_and_have_no_seed():
     assert (sized.num_levels, sized.codebook_size, sized.bits, sized.name) == (4, 256, 32, "external_letter")
 
 
+def test_codes_of_categories_have_a_variant_and_no_seed_and_random_ones_a_seed_and_no_variant():
+    assert TokenizerName.parse("category-wide").with_seed(3).name == "category-wide"
+    assert TokenizerName.parse("category-wide").option_keys() == ("category", "category-wide")
+    assert TokenizerName.parse("category").with_sizes((12, 7)).name == "category"
+    assert TokenizerName.parse("random_2x8").with_seed(3).name == "random_2x8-s3"
+    assert TokenizerName.parse("random_2x8-s3").sizes == (8, 8)
+    assert not TokenizerName.parse("random_1x8").is_flat
+
+
 def test_bits_add_up_where_levels_differ_and_the_size_of_the_name_is_the_largest():
     tapered = TokenizerName.parse("rqkmeans_3x2048-tapered").with_sizes((2048, 1024, 512))
     assert (tapered.num_levels, tapered.codebook_size, tapered.bits) == (3, 2048, 11 + 10 + 9)
@@ -196,6 +233,14 @@ def test_a_new_method_needs_one_line_of_the_table(monkeypatch: pytest.MonkeyPatc
     assert TokenizerName.parse("flat_64").is_flat
     assert re.fullmatch(name_pattern("opq"), "opq_4x256-wide-s2")
     assert "opq_LxK (L sub-spaces of K codes) or vqvae_K, flat_K (one codebook of K codes)" in grammar()
+
+
+def test_new_codes_that_no_vectors_made_need_one_entry_of_the_table(monkeypatch: pytest.MonkeyPatch):
+    entry = GivenCodes("brand", "variant", "elsewhere:Brands", "brand", True, "the brand of an item", "", "")
+    monkeypatch.setitem(GIVEN_CODES, "brand", entry)
+    assert TokenizerName.parse("brand-wide").variant == "wide"
+    assert re.fullmatch(name_pattern("brand"), "brand")
+    assert "brand[-<variant>]: the brand of an item" in grammar()
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=str)

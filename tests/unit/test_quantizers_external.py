@@ -109,6 +109,17 @@ def test_encoding_with_codes_made_elsewhere_says_to_import_them(
     assert not (tmp_path / "codes.npy").exists()
 
 
+@pytest.mark.parametrize(("kind", "words"), [("random", "dealt at random"), ("category", "are paths of categories")])
+def test_encoding_with_codes_that_were_made_here_says_where_they_come_from(
+    kind: str, words: str, vectors: np.ndarray, codes: np.ndarray, tmp_path: Path
+) -> None:
+    tokenizer = fitted(vectors, codes)
+    tokenizer.metadata = {"codes": kind}
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=words):
+        Tokenizer.from_pretrained(tmp_path)
+
+
 def test_codebooks_of_unlike_sizes_have_the_same_codewords(vectors: np.ndarray, codes: np.ndarray) -> None:
     tapered = ExternalCodes(num_levels=LEVELS, codebook_size=K, codebook_sizes=(K, K, 4)).fit(vectors, codes=codes)
     assert torch.equal(tapered.codebooks_, fitted(vectors, codes).codebooks_)

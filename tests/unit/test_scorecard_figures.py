@@ -18,7 +18,7 @@ from test_embeddings_store import write_store
 
 from semid.embeddings import write_first_of_identical
 from semid.errors import InputError
-from semid.naming import EXTERNAL, TokenizerName
+from semid.naming import TokenizerName
 from semid.quantizers import RQKMeans
 from semid.scorecard import (
     SCORECARD_COLUMNS,
@@ -184,7 +184,7 @@ def test_what_is_wrong_is_said_in_a_sentence(codes: np.ndarray, size: int, train
 def test_codes_made_elsewhere_get_no_advice_on_our_options() -> None:
     codes = np.arange(48).reshape(-1, 1) % 12
     ours, theirs = (
-        scored(codes, (128,), 256, groups=np.arange(48), method=method).warnings for method in ("rqkmeans", EXTERNAL)
+        scored(codes, (128,), 256, groups=np.arange(48), method=method).warnings for method in ("rqkmeans", "external")
     )
     assert "pca_dim" in ours[0]
     assert "the codebook collapsed" in theirs[0]

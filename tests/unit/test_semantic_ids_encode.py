@@ -30,7 +30,9 @@ def test_codes_are_those_of_the_tokenizer(tokenizer: RQKMeans, tmp_path: Path) -
         ("rqkmeans_2x8", SPACE, "rqkmeans_2x8 names 2 x 8 codes, the loaded tokenizer has 2 x 16: name it by its size"),
         ("rqvae_2x16", SPACE, "rqvae_2x16 names a rqvae, the loaded tokenizer is a RQKMeans"),
         ("rqkmeans_2x16", {**SPACE, "dim": 32}, "rqkmeans_2x16 was trained on other embeddings: it expects"),
-        ("external_mine", SPACE, "external_mine: "),
+        ("external_mine", SPACE, "external_mine: these codes were made elsewhere"),
+        ("random_2x16", SPACE, "random_2x16: these codes were dealt at random"),
+        ("category", SPACE, "category: these codes are paths of categories"),
     ],
 )
 def test_a_tokenizer_that_is_not_what_is_asked_for_writes_nothing(

@@ -1,15 +1,20 @@
-"""Semantic IDs that were made elsewhere, through the workflow."""
+"""Semantic IDs that no vectors made, through the workflow."""
 
+import csv
 import gzip
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
-from snake import TINY, call_snakemake, overlay
+from snake import TINY, Run, call_snakemake, overlay
 
 from semid.quantizers import Decoder, ExternalCodes
+from semid.semantic_ids import read_semantic_ids
+from semid.semantic_ids.category_codes import CategoryCodes
+from semid.semantic_ids.dealt_codes import DealtCodes
 
 HERE = Path(__file__).parent
 NAME = "external_minionerec"
@@ -65,6 +70,48 @@ def test_the_published_ids_of_minionerec_beside_ours(tmp_path: Path, shared_data
     # codes have no seed, and every dataset of a run needs them
     plan = call_snakemake(tmp_path, "-n", *configs, "--", "results/tokenizers.csv")
     assert plan.rules["score"] == 1
+
+
+def test_ids_dealt_at_random_and_those_of_categories_are_tokenizers(tiny_run: tuple[Path, Run], tmp_path: Path) -> None:
+    directory = tmp_path / "work"
+    shutil.copytree(tiny_run[0], directory)
+    config = overlay(tmp_path / "controls.yaml", {"run": {"tokenizers": ["random_2x16-s1", "category"]}})
+    files = ("items.parquet", "scorecard.json", "offline_eval.csv")
+    folders = {name: directory / "results/tiny" / name for name in ("random_2x16-s1", "category")}
+    targets = [f"results/tiny/{name}/{file}" for name in folders for file in files]
+    run = call_snakemake(directory, "--configfile", TINY, config, "--", *targets)
+    assert run.ok, run.text
+    expected = {"deal_codes": 2, "number_codes": 2, "fit_external": 2, "export": 2, "score": 2, "evaluate": 2}
+    assert expected.items() <= run.rules.items()
+    assert not {"encode", "train_rqkmeans", "embed_items"} & run.rules.keys()
+
+    items = directory / "data/tiny/items.parquet"
+    ids = pq.read_table(items)["item_id"].to_pylist()
+    codes = {name: read_semantic_ids(folder / "items.parquet") for name, folder in folders.items()}
+    dealt = DealtCodes(num_levels=2, codebook_size=16, seed=1).of_items(ids)
+    np.testing.assert_array_equal(codes["random_2x16-s1"], dealt)
+    numbered = CategoryCodes().of_items(items)
+    np.testing.assert_array_equal(codes["category"], numbered)
+
+    sizes = {name: Decoder.from_pretrained(folder).sizes for name, folder in folders.items()}
+    assert sizes == {"random_2x16-s1": (16, 16), "category": tuple(numbered.max(axis=0) + 1)}
+    for name, folder in folders.items():
+        card = json.loads((folder / "scorecard.json").read_text())
+        assert card["distinct_codes"] == len(np.unique(codes[name], axis=0))
+        assert card["items_in_collisions"] > 0
+    assert json.loads((folders["random_2x16-s1"] / "manifest.json").read_text())["seeds"]["random.seed"] == 1
+
+    # the controls search the same paths of categories, by other numbers
+    found, control = (
+        {
+            row["candidates"].removeprefix("category:"): [row[key] for key in ("avg_cand_size", "recall@10", "ndcg@10")]
+            for row in csv.DictReader((directory / "results/tiny" / name / "offline_eval.csv").open(encoding="utf-8"))
+            if row["candidates"].removeprefix("category:") in ("exact", "prefix") and row["rerank"] == "exact"
+        }
+        for name in ("category", "controls")
+    )
+    assert found == control
+    assert found.keys() == {"exact", "prefix"}
 
 
 def test_codes_that_are_not_there_are_named_before_anything_runs(tmp_path: Path) -> None:

@@ -255,6 +255,7 @@ WITHOUT_EFFECT: dict[str, tuple[str, str, str]] = {
         'SOURCES = {\n    "new": "semid.data.sources.table:Table",',
     ),
     "codes made elsewhere": ("semid/quantizers/external.py", "logger = ", "EDITED = 1\nlogger = "),
+    "codes dealt at random": ("semid/semantic_ids/dealt_codes.py", "LEVELS_A_DIGEST = 8", "LEVELS_A_DIGEST = 4"),
     "the digests": ("semid/jobs/digests.py", "PACKAGE = ", "EDITED = 1\nPACKAGE = "),
     "the downloader": ("semid/data/download.py", "LONGEST_WAIT = 60.0", "LONGEST_WAIT = 61.0"),
 }

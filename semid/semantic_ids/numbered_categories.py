@@ -1,4 +1,4 @@
-"""Category paths as codes, which need no embeddings: a control that shows what a tokenizer adds to them."""
+"""Paths of categories as numbers, a level for each step."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ MAX_LEVELS = 4
 ROWS_AT_ONCE = 1 << 16
 
 
-def category_codes(items_path: str | Path, max_levels: int = MAX_LEVELS, core_only: bool = False) -> np.ndarray:
+def numbered_categories(items_path: str | Path, max_levels: int = MAX_LEVELS, core_only: bool = False) -> np.ndarray:
     """Return codes [n, L] of the n items of `items.parquet`, in the smallest unsigned dtype: a level for each step.
 
     `categories` are paths from the widest to the narrowest category. L is the depth of the deepest path, at least 1 and
