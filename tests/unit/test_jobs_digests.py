@@ -318,7 +318,12 @@ def test_workflow_scripts_reach_what_they_run() -> None:
     ]
     assert {"semid.embeddings.encoder", "semid.embeddings.hashing"} <= modules["embed_items"]
     assert not any("semid.device" in reached for reached in modules.values())
-    for name in modules.keys() - {"encode", "evaluate", "fit_external", "score", "train_tokenizer"}:
+    # how an epoch is measured decides which is kept: work on rankings trains no generator anew
+    assert {"semid.generative.ranking", "semid.generative.search"} <= modules["evaluate_generator"]
+    assert not {"semid.generative.ranking", "semid.generative.search"} & modules["train_generator"]
+    assert {"semid.generative.model", "semid.generative.training"} <= modules["train_generator"]
+    generators = {"train_generator", "evaluate_generator"}
+    for name in modules.keys() - {"encode", "evaluate", "fit_external", "score", "train_tokenizer", *generators}:
         assert not {module for module in modules[name] if module.startswith("semid.quantizers")}, name
 
 

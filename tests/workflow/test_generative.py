@@ -161,8 +161,11 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(generated: tuple[Pat
     whole, work = tmp_path / "whole", tmp_path / "work"
     for copy in (whole, work):
         shutil.copytree(directory, copy)
-    long = {"epochs": 30, "patience": 30, "batch_positions": 16}
-    change = overlay(tmp_path / "long.yaml", {"generators": {"generator-tiny": long}})
+    long = {"epochs": 8, "patience": 8, "batch_positions": 64}
+    # threads wait longer for each other than they compute on batches as small
+    change = overlay(
+        tmp_path / "long.yaml", {"generators": {"generator-tiny": long}, "compute": {"training_threads": 1}}
+    )
     folder, log = "results/tiny/rqkmeans_2x16/generator-tiny", "logs/tiny/rqkmeans_2x16/generator-tiny/train.log"
     targets = [f"{folder}/{name}" for name in ("model.safetensors", "training.csv")]
     arguments = ["--configfile", TINY, config, change, "--", *targets]
@@ -172,7 +175,7 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(generated: tuple[Pat
     (work / log).unlink()
     stopped = start_snakemake(work, *arguments)
     with ended(stopped):
-        until(lambda: (work / log).exists() and "epoch 3 of 30: item" in (work / log).read_text(), "3 epochs", stopped)
+        until(lambda: (work / log).exists() and "epoch 2 of 8: item" in (work / log).read_text(), "2 epochs", stopped)
         os.killpg(stopped.pid, signal.SIGKILL)
         assert stopped.wait(60) != 0
     assert (work / folder / "checkpoint/training.safetensors").is_file()
