@@ -4,6 +4,8 @@
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
 # make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
 # make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names (docs/findings.md)
+# make generative  train generators on the IDs of eight tokenizers, and SASRec, on the data that config/generative.yaml names
+#             (docs/generative.md); what is finished stays when it is stopped
 # make clean  remove results, logs, caches and .venv; data/, where your own files may be, stays
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
@@ -11,7 +13,7 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 BIN := .venv/bin
 SOURCES := semid tests workflow_scripts bench
 
-.PHONY: run test test-system bench scale sweep clean
+.PHONY: run test test-system bench scale sweep generative clean
 
 run: .venv/installed
 	$(BIN)/snakemake --cores all results/offline_eval.csv
@@ -36,6 +38,9 @@ scale: .venv/bench
 
 sweep: .venv/installed
 	$(BIN)/snakemake --cores all --configfile config/sweep.yaml
+
+generative: .venv/installed
+	$(BIN)/snakemake --cores all --configfile config/generative.yaml -- results/generative_eval.csv
 
 # semantic-id asks for numpy 2 and rectokens for triton, and both run without: apart from .venv and its pins
 .venv/bench: .venv/installed

@@ -24,8 +24,8 @@ class GeneratorSettings:
     items: Annotated[
         Literal["free+codes", "codes+content", "codes", "free", "free-content"],
         doc(
-            "The vector of an item in a history. `free+codes`: one of its own and those of its codes, all from random "
-            "numbers; the strongest. `codes+content`: those of its codes and its embedding, for catalogues that change "
+            "The vector of an item in a history. `free+codes`: one of its own, from random numbers, and those of its "
+            "codes; the strongest. `codes+content`: those of its codes and its embedding, for catalogues that change "
             "daily and for items without interactions. `codes`: its ID alone. `free` and `free-content` know no codes, "
             "and begin with random numbers or with the embedding: SASRec."
         ),
@@ -60,7 +60,7 @@ class GeneratorSettings:
             "Share of what the item head says in the targets of the code heads: its softmax over all items, summed "
             "over the items under each code. 0 leaves it out, and with it scores of all items at every position."
         ),
-    ] = 0.0
+    ] = 0.5
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1
     negatives: Annotated[int, Ge(1), doc("Items drawn uniformly for a step of the item head.")] = 512
     batch_positions: Annotated[int, Ge(1), doc("Positions of histories that a step learns from.")] = 1024
@@ -68,7 +68,7 @@ class GeneratorSettings:
     patience: Annotated[
         int, Ge(1), doc("Training ends after so many measurements on the validation split without a better one.")
     ] = 4
-    measure_every: Annotated[int, Ge(1), doc("Epochs between two measurements on the validation split.")] = 2
+    measure_every: Annotated[int, Ge(1), doc("Epochs between two measurements on the validation split.")] = 4
     learning_rate: Annotated[float, Gt(0), doc("Of AdamW, at its height.")] = 1e-3
     warmup_steps: Annotated[int, Ge(1), doc("Steps in which the learning rate rises.")] = 200
     weight_decay: Annotated[float, Ge(0), doc("Of matrices, but those of items and codes.")] = 0.0
@@ -89,7 +89,7 @@ class GeneratorSettings:
     ] = "as_given"
     validation_users: Annotated[
         int, Ge(0), doc("A sample of so many users is measured on the validation split; 0 takes all.")
-    ] = 0
+    ] = 5000
     seed: Annotated[int, Ge(0), Le(2**53 - 1), doc("Of initial values, order, dropout and negatives.")] = 0
 
     def __post_init__(self) -> None:
