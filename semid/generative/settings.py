@@ -48,10 +48,10 @@ class GeneratorSettings:
     code_loss: Annotated[
         Literal["all", "existing"],
         doc(
-            "Among which codes a code head learns to choose: `all` of its codebook, or those that exist behind the "
-            "codes before it."
+            "Among which codes a code head learns to choose: those that `existing` items have behind the codes before "
+            "it, or `all` of its codebook, for a model that will write without the tree of existing IDs."
         ),
-    ] = "all"
+    ] = "existing"
     teaching: Annotated[
         float,
         Ge(0),
