@@ -45,6 +45,7 @@ class ItemVectors(nn.Module):
         super().__init__()
         self.scale, n = math.sqrt(settings.dim), catalogue.num_items
         self.kind = settings.items
+        self.is_trained: Tensor | None = None
         if settings.uses_codes:
             starts = torch.tensor([0, *catalogue.sizes[:-1]]).cumsum(0)
             # the row of every code among those of all levels
@@ -67,9 +68,22 @@ class ItemVectors(nn.Module):
                     self.projection.weight.copy_(catalogue.directions.t() * self.scale)
                 self.norm = nn.LayerNorm(settings.dim)
 
+    def begin_training(self, is_trained: Tensor) -> None:
+        """Let items that are no target, where bool [n] is False, be their codes alone, with no vector of their own.
+
+        A vector that is only ever a negative would be pushed away from all users. Models without codes have nothing
+        else, and keep it.
+        """
+        if self.kind == "free+codes":
+            self.is_trained = is_trained[:, None]
+            with torch.no_grad():
+                self.free_vectors.mul_(self.is_trained)
+
     def forward(self, items: Tensor) -> Tensor:
         """Return the vectors [n, dim] of items int64 [n]."""
         total = self.free_vectors[items] if "free" in self.kind else torch.zeros((), device=items.device)
+        if self.is_trained is not None:
+            total = total * self.is_trained[items]
         if "codes" in self.kind:
             total = total + nn.functional.embedding_bag(self.entries[items], self.code_vectors, mode="sum")
         if self.kind != "codes+content":

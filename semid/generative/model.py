@@ -34,7 +34,7 @@ class Generator(nn.Module):
         self.transformer = Transformer(settings)
         self.register_buffer("codes", catalogue.codes, persistent=False)
         self.heads = CodeHeads(catalogue.sizes, settings, start, parallel) if settings.code_weight else None
-        self.order = CodeOrder.of(catalogue.codes) if settings.uses_codes else None
+        self.order = CodeOrder(catalogue.codes) if settings.uses_codes else None
 
     def states(self, sequences: Tensor) -> Tensor:
         """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded at their end."""

@@ -1,18 +1,15 @@
 """What the item head says of codes: the targets by which it teaches the heads that write them."""
 
-from dataclasses import dataclass
-from typing import Self
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
-@dataclass(frozen=True, eq=False)
-class CodeOrder:
+class CodeOrder(nn.Module):
     """Items in the lexicographic order of their codes, in which the items of a prefix lie side by side.
 
-    items: int64 [n]; codes: int64 [n, L], of these items; first, last: int64 [L + 1, n], by item: where those of its
-    first l codes begin, and end, in that order.
+    It learns nothing, and is a module to go to the device with the model that it is of. items: int64 [n]; codes: int64
+    [n, L], of these items; first, last: int64 [L + 1, n], by item: where those of its first l codes begin, and end, in
+    that order.
     """
 
     items: Tensor
@@ -20,24 +17,24 @@ class CodeOrder:
     first: Tensor
     last: Tensor
 
-    @classmethod
-    def of(cls, codes: Tensor) -> Self:
-        """Sort codes int64 [n, L]."""
+    def __init__(self, codes: Tensor) -> None:
+        super().__init__()
         n, num_levels = codes.shape
-        order = torch.arange(n, device=codes.device)
+        order = torch.arange(n)
         for level in reversed(range(num_levels)):
             order = order[codes[order, level].argsort(stable=True)]
         in_order = codes[order]
         changes = (in_order[1:] != in_order[:-1]).cumsum(dim=1) > 0
-        first, last = torch.empty(2, num_levels + 1, n, dtype=torch.int64, device=codes.device)
+        first, last = torch.empty(2, num_levels + 1, n, dtype=torch.int64)
         for length in range(num_levels + 1):
-            begins = torch.ones(n, dtype=torch.bool, device=codes.device)
+            begins = torch.ones(n, dtype=torch.bool)
             begins[1:] = changes[:, length - 1] if length else False
             starts = begins.nonzero()[:, 0]
             ends = torch.cat([starts[1:], starts.new_tensor([n])])
             group = begins.cumsum(0) - 1
             first[length, order], last[length, order] = starts[group], ends[group]
-        return cls(order, in_order, first, last)
+        for name, tensor in (("items", order), ("codes", in_order), ("first", first), ("last", last)):
+            self.register_buffer(name, tensor, persistent=False)
 
     def behind(self, targets: Tensor, level: int) -> tuple[Tensor, Tensor]:
         """Return places int64 [n, m] of the items that share `level` codes with targets int64 [n], and which they are.

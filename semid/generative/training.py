@@ -74,6 +74,7 @@ def train(
     settings = training.model.settings
     recent = last_items(sequences, settings.history + 1)
     shares = log_shares(sequences, len(training.model.codes)).to(training.model.codes.device)
+    training.model.items.begin_training(shares > float("-inf"))
     steps = count_steps(recent.lengths, settings.batch_positions, settings.epochs, settings.seed)
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(training.random_state)

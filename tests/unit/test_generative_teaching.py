@@ -9,7 +9,7 @@ from semid.generative.teaching import CodeOrder, taught_codes
 
 def test_items_of_a_prefix_lie_side_by_side() -> None:
     codes = torch.tensor([[1, 0], [0, 1], [1, 0], [0, 0]])
-    order = CodeOrder.of(codes)
+    order = CodeOrder(codes)
     assert order.items.tolist() == [3, 1, 0, 2]
     assert order.codes.tolist() == [[0, 0], [0, 1], [1, 0], [1, 0]]
     assert order.first.tolist() == [[0, 0, 0, 0], [2, 0, 2, 0], [2, 1, 2, 0]]
@@ -18,7 +18,7 @@ def test_items_of_a_prefix_lie_side_by_side() -> None:
 
 def test_a_code_is_taught_the_shares_of_its_items_behind_the_prefix_of_the_target() -> None:
     codes = torch.tensor([[1, 0], [0, 1], [1, 0], [0, 0]])
-    order = CodeOrder.of(codes)
+    order = CodeOrder(codes)
     shares = torch.tensor([[0.1, 0.2, 0.3, 0.4]])
     first, second = taught_codes(shares[:, order.items].log(), torch.tensor([1]), order, (2, 2), parallel=False)
     torch.testing.assert_close(first, torch.tensor([[0.6, 0.4]]))
@@ -34,7 +34,7 @@ def test_taught_codes_equal_a_plain_sum_over_items(seed: int) -> None:
     codes = torch.stack([torch.randint(size, (50,), generator=random) for size in sizes], dim=1)
     scores = torch.randn(7, 50, generator=random)
     targets = torch.randint(50, (7,), generator=random)
-    order = CodeOrder.of(codes)
+    order = CodeOrder(codes)
     taught = taught_codes(scores[:, order.items], targets, order, sizes, parallel=False)
     shares = scores.softmax(dim=1)
     for row, target in enumerate(targets):

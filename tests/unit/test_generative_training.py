@@ -203,3 +203,18 @@ def test_parameters_that_are_no_numbers_are_undone_although_the_loss_was_one(mon
     training = begin_training(model_of(measure_every=1))
     assert train(training, random_sequences(3), scripted([0.1, 0.2])) == 3
     assert [record["rolled_back"] for record in training.history] == [False, True, False]
+
+
+def test_items_without_interactions_are_their_codes_alone() -> None:
+    sequences = sequences_of([0, 1, 2], [3, 2, 1])
+    training = begin_training(model_of(epochs=2, measure_every=1))
+    train(training, sequences, scripted([0.3, 0.4]))
+    items = training.model.items
+    # no user comes from anywhere to items 0 and 3, and nobody had those from 4 on
+    assert (items.free_vectors[[0, 3, *range(4, ITEMS)]] == 0).all()
+    assert (items.free_vectors[[1, 2]] != 0).all()
+    codes = items.code_vectors[items.entries[4]].sum(dim=0)
+    torch.testing.assert_close(items(torch.tensor([4]))[0], codes * items.scale)
+    without_codes = begin_training(model_of(epochs=2, measure_every=1, items="free", code_weight=0, teaching=0))
+    train(without_codes, sequences, scripted([0.3, 0.4]))
+    assert (without_codes.model.items.free_vectors[4:] != 0).all()
