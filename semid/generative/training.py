@@ -189,13 +189,14 @@ def _has_stopped(training: Training) -> bool:
 
 def _log(record: dict[str, Any], epochs: int) -> None:
     figures = " ".join(f"{name} {value:.4f}" for name, value in record.items() if "@" in name)
+    of_codes = " ".join(f"{value:.3f}" for value in record["code_losses"])
     left = record["seconds"] * (epochs - record["epoch"])
     logger.info(
-        "epoch %d of %d: item loss %.3f, code losses %s%s, at most %.0f s left",
+        "epoch %d of %d: item loss %.3f%s%s, at most %.0f s left",
         record["epoch"],
         epochs,
         record["item_loss"],
-        " ".join(f"{value:.3f}" for value in record["code_losses"]),
+        f", code losses {of_codes}" if of_codes else "",
         f", validation {figures}" if figures else "",
         left,
     )
