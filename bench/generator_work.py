@@ -9,7 +9,7 @@ from torch import nn
 
 from bench.generator import Inputs, seconds_of_epochs, train_epochs
 from semid.generative.model import Generator
-from semid.generative.sequences import last_items, length_batches
+from semid.generative.sequences import length_batches, training_windows
 from semid.generative.settings import GeneratorSettings
 from semid.generative.training import Training
 from semid.retrieval.ragged import Ragged
@@ -31,8 +31,8 @@ def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
     distinct items as they are on average.
     """
     settings, num_items = model.settings, len(model.codes)
-    recent = last_items(sequences, settings.history + 1)
-    lengths = recent.lengths.astype(np.int64) - 1
+    windows = training_windows(sequences, settings.history)
+    lengths = windows.lengths.astype(np.int64) - 1
     positions = float(lengths.sum())
     work = {
         "projections of the transformer": positions * _linear_weights(model.transformer),
@@ -44,12 +44,12 @@ def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
     scored, candidates = 0.0, 0.0
     if settings.item_weight:
         order = np.random.default_rng((settings.seed, 0))
-        for rows in length_batches(recent.lengths, settings.batch_positions, order):
-            distinct = _expected_distinct(_targets(recent, rows), settings.negatives, num_items)
+        for rows in length_batches(windows.lengths, settings.batch_positions, order):
+            distinct = _expected_distinct(_targets(windows, rows), settings.negatives, num_items)
             candidates += distinct
             scored += float(lengths[rows].sum()) * distinct
         work["item head"] = scored * settings.dim
-    if settings.teaching and model.heads is not None:
+    if settings.teaching and settings.item_weight and model.heads is not None:
         work[TEACHING] = positions * num_items * settings.dim
     if settings.items == "codes+content":
         work["projection of the content"] = (positions + candidates) * _linear_weights(model.items)

@@ -26,7 +26,6 @@ def save_training(checkpoint: Checkpoint, training: Training) -> None:
     states: dict[str, dict[str, Tensor]] = {
         "trained": training.model.state_dict(),
         "kept": training.kept,
-        "random": {"state": training.random_state},
     }
     for parameter, state in training.optimizer.state_dict()["state"].items():
         states[f"optimizer.{parameter}"] = state
@@ -48,7 +47,6 @@ def restore_training(checkpoint: Checkpoint, training: Training) -> bool:
     try:
         for part in ("trained", "kept"):
             check_tensors(checkpoint.path, states.get(part, {}), model, any_value=part == "trained")
-        check_tensors(checkpoint.path, states.get("random", {}), {"state": training.random_state})
     except InputError as error:
         logger.warning("%s: the checkpoint is ignored, and training begins anew", error)
         return False
@@ -58,7 +56,6 @@ def restore_training(checkpoint: Checkpoint, training: Training) -> bool:
     training.optimizer.load_state_dict({**training.optimizer.state_dict(), "state": moments})
     training.model.load_state_dict(states["trained"])
     training.kept = {name: tensor.to(model[name].device) for name, tensor in states["kept"].items()}
-    training.random_state = states["random"]["state"]
     for name in SCALARS:
         setattr(training, name, scalars[name])
     logger.info("%s: training continues after epoch %d", checkpoint.path, len(training.history))

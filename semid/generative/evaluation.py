@@ -88,6 +88,7 @@ class GeneratorEvaluation:
         """
         trie = None if self.index is None else _trie_of(self.index)
         n = len(self.queries)
+        self.model.eval()
         ranking = self if self.model.codes.is_cpu else replace(self, model=copy.deepcopy(self.model).cpu())
         started = time.perf_counter()
         states = user_states(self.model, self.queries).cpu()

@@ -13,7 +13,9 @@ PREFIX_SCALE = 0.02
 HEAD_DROPOUT = 0.1
 TEMPERATURE = 0.07
 # Logits of single codes take about so many times as long as each of those of all codes of a level.
-FEW_CODES = 8
+FEW_CODES = 32
+# So many pairs of a prefix and a code are scored at once, each with the widths of a head.
+PAIRS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +93,24 @@ class CodeHeads(nn.Module):
             return logits.gather(1, codes.clamp(min=0)).masked_fill(~is_code, float("-inf"))
         hidden, query = self._contexts(users, prefix, owner)
         row, column = is_code.nonzero(as_tuple=True)
-        code = codes[row, column]
-        weights, biases = self.output[level].parameters()
-        values = (hidden[row] * weights[code]).sum(dim=1) + biases[code]
-        if query is not None:
-            values += (query[row] * self._scaled_codewords(level)[code]).sum(dim=1) + self.bias[self._part(level)][code]
+        values = torch.cat(
+            [
+                self._pair_logits(level, hidden, query, rows, codes[rows, columns])
+                for rows, columns in zip(row.split(PAIRS_AT_ONCE), column.split(PAIRS_AT_ONCE), strict=True)
+            ]
+        )
         logits = values.new_full(codes.shape, float("-inf"))
         logits[row, column] = values
         return logits
+
+    def _pair_logits(self, level: int, hidden: Tensor, query: Tensor | None, rows: Tensor, codes: Tensor) -> Tensor:
+        """Return logits [pairs] of codes int64 [pairs] behind the prefixes whose rows int64 [pairs] are."""
+        weights, biases = self.output[level].parameters()
+        values = (hidden[rows] * weights[codes]).sum(dim=1) + biases[codes]
+        if query is not None:
+            values += (query[rows] * self._scaled_codewords(level)[codes]).sum(dim=1)
+            values += self.bias[self._part(level)][codes]
+        return values
 
     def _contexts(self, users: Tensor, prefix: Tensor, owner: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return hidden layers [m, width], and queries [m, dim] of heads that search, behind prefixes int64 [m, l]."""

@@ -13,7 +13,6 @@ CODE_SCALE = 0.01
 # Vectors of codes that begin as codewords have this share of their length, so that those of the items count too.
 START_SCALE = 0.25
 CONTENT_DROPOUT = 0.2
-SCORED_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +39,14 @@ class ItemVectors(nn.Module):
 
     entries: Tensor
     content: Tensor
+    is_trained: Tensor | None
 
     def __init__(self, catalogue: CatalogueOfItems, settings: GeneratorSettings, start: Tensor | None = None) -> None:
         super().__init__()
         self.scale, n = math.sqrt(settings.dim), catalogue.num_items
         self.kind = settings.items
-        self.is_trained: Tensor | None = None
+        # bool [n, 1] while training: whether an item has a vector of its own
+        self.register_buffer("is_trained", None, persistent=False)
         if settings.uses_codes:
             starts = torch.tensor([0, *catalogue.sizes[:-1]]).cumsum(0)
             # the row of every code among those of all levels

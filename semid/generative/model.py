@@ -8,7 +8,10 @@ from semid.generative.items import CatalogueOfItems, ItemVectors
 from semid.generative.network import Transformer
 from semid.generative.sequences import PADDING
 from semid.generative.settings import GeneratorSettings
-from semid.generative.teaching import CodeOrder, existing_codes, taught_codes
+from semid.generative.teaching import CodeOrder
+
+# So many scores of states and items, floats, are held at once while the item head teaches.
+SCORES_AT_ONCE = 1 << 25
 
 
 class Generator(nn.Module):
@@ -69,29 +72,47 @@ class Generator(nn.Module):
     def _code_losses(self, users: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each level [L] for states [n, dim] and the items int64 [n] that come next."""
         assert self.heads is not None
-        assert self.order is not None
-        codes, settings, sizes, parallel = self.codes[targets], self.settings, self.heads.sizes, self.heads.parallel
-        taught = None
-        if settings.teaching:
-            with torch.no_grad():
-                scores = self.items.scores(users, self.order.items)
-            taught = taught_codes(scores, targets, self.order, sizes, parallel)
+        codes, settings = self.codes[targets], self.settings
         losses = []
-        for level, size in enumerate(sizes):
+        for level, (exists, taught) in enumerate(self._wanted_codes(users, targets)):
             logits = self.heads.logits(users, codes[:, :level])
-            wanted = torch.zeros_like(logits).scatter_(1, codes[:, level, None], 1 - settings.teaching)
+            wanted = torch.zeros_like(logits).scatter_(1, codes[:, level, None], 1.0)
             if taught is not None:
-                wanted.add_(taught[level], alpha=settings.teaching)
-            if settings.code_loss == "existing" and not parallel and level:
-                exists = existing_codes(targets, self.order, level, size)
-                smooth = exists / exists.sum(dim=1, keepdim=True)
+                wanted = wanted.lerp(taught, settings.teaching)
+            if exists is not None:
                 logits = logits.masked_fill(~exists, float("-inf"))
+                wanted = wanted.lerp(exists / exists.sum(dim=1, keepdim=True), settings.label_smoothing)
                 logs = logits.log_softmax(dim=1).masked_fill(~exists, 0)
-                wanted = wanted.lerp(smooth, settings.label_smoothing)
                 losses.append(-(wanted * logs).sum() / len(targets))
             else:
                 losses.append(nn.functional.cross_entropy(logits, wanted, label_smoothing=settings.label_smoothing))
         return torch.stack(losses)
+
+    @torch.no_grad()
+    def _wanted_codes(self, users: Tensor, targets: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
+        """Return for each level which codes exist behind those before it, and what the item head teaches of them.
+
+        The first is bool [n, K] or [1, K], the second float32 [n, K]; None where the settings leave it out.
+        """
+        assert self.heads is not None
+        assert self.order is not None
+        settings, order, parallel = self.settings, self.order, self.heads.parallel
+        is_taught = bool(settings.teaching and settings.item_weight)
+        parts: list[list[Tensor]] = [[] for _ in self.heads.sizes]
+        step = max(1, SCORES_AT_ONCE // len(self.codes)) if is_taught else len(targets)
+        existing: list[list[Tensor]] = [[] for _ in self.heads.sizes]
+        for states, items in zip(users.split(step), targets.split(step), strict=True):
+            scores = self.items.scores(states, order.items) if is_taught else None
+            for level, size in enumerate(self.heads.sizes):
+                behind = order.behind(items, 0 if parallel else level)
+                if scores is not None:
+                    parts[level].append(order.taught(scores, behind, level, size))
+                if settings.code_loss == "existing":
+                    existing[level].append(order.existing(behind, level, size))
+        return [
+            (_joined(existing[level], is_shared=parallel or level == 0), _joined(parts[level]))
+            for level in range(len(self.heads.sizes))
+        ]
 
     def _item_loss(self, users: Tensor, targets: Tensor, log_shares: Tensor) -> Tensor:
         """Return a softmax loss over the targets of the step and uniform negatives, corrected for how they are drawn.
@@ -105,3 +126,10 @@ class Generator(nn.Module):
         expected = log_shares[candidates].exp() * len(targets) + negatives / num_items
         logits = self.items.scores(users, candidates) - expected.log().clamp(max=0)
         return nn.functional.cross_entropy(logits, places[: len(targets)])
+
+
+def _joined(parts: list[Tensor], is_shared: bool = False) -> Tensor | None:
+    """Return the rows of all parts, or those of the first where all are the same; None for no parts."""
+    if not parts:
+        return None
+    return parts[0] if is_shared else torch.cat(parts)

@@ -1,5 +1,7 @@
 """A causal transformer over the items of a history (Vaswani et al., 2017, with normalization before each part)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,16 @@ class Layer(nn.Module):
         self.perceptron = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), Dropout(dropout), nn.Linear(4 * dim, dim))
         self.drop = Dropout(dropout)
 
+    def _attended(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Return what each position takes of those up to it, [sequences, heads, length, width] as all three are."""
+        if not self.training:
+            return nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        # by hand, because torch's own draws a random number for every pair
+        length = query.shape[2]
+        is_later = torch.ones(length, length, dtype=torch.bool, device=query.device).triu(diagonal=1)
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
+        return self.drop(scores.masked_fill(is_later, float("-inf")).softmax(dim=3)) @ value
+
     def begin_as_identity(self) -> None:
         """Let the layer add nothing to what it reads, until it has learnt to."""
         for parameter in (*self.output.parameters(), *self.perceptron[-1].parameters()):
@@ -30,7 +42,7 @@ class Layer(nn.Module):
         sequences, length, dim = states.shape
         projected = self.projections(self.attention_norm(states))
         query, key, value = projected.view(sequences, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        attended = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        attended = self._attended(query, key, value)
         states = states + self.drop(self.output(attended.transpose(1, 2).reshape(sequences, length, dim)))
         return states + self.drop(self.perceptron(self.perceptron_norm(states)))
 

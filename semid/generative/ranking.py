@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semid.evaluation.ranked_lists import first_ranked
 from semid.generative.model import Generator
@@ -21,6 +21,7 @@ DENSE_CANDIDATES = 100
 BETAS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 2.0, float("inf"))
 # So many scores of users and items, floats, are held at once.
 SCORES_AT_ONCE = 1 << 24
+FEWEST_USERS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,9 @@ class Ranked:
 
 def dense_scores(model: Generator, users: Tensor, seen: Seen) -> Tensor:
     """Return the scores [n, items] of all items for states [n, dim], −inf for those that are seen."""
-    scores = model.items.scores(users, torch.arange(seen.num_items, device=users.device))
+    # products of a few rows are summed in another order at the end of the columns, which would break exact ties
+    padded = nn.functional.pad(users, (0, 0, 0, max(0, FEWEST_USERS - len(users))))
+    scores = model.items.scores(padded, torch.arange(seen.num_items, device=users.device))[: len(users)]
     scores[torch.from_numpy(seen.owner), torch.from_numpy(seen.item)] = NONE
     return scores
 

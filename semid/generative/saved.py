@@ -77,4 +77,4 @@ def read_generator(folder: str | Path, catalogue: Catalogue) -> SavedGenerator:
         raise InputError(f"{folder / MODEL_FILE} cannot be read ({error}); {ADVICE}") from error
     check_tensors(folder / MODEL_FILE, tensors, model.state_dict())
     model.load_state_dict(tensors)
-    return SavedGenerator(model, fitted, metadata)
+    return SavedGenerator(model.eval(), fitted, metadata)

@@ -12,6 +12,8 @@ from semid.retrieval.seen import Seen
 # Sums of a few logarithms of probabilities in float32 are not told apart below this.
 ROUNDING = 1e-4
 CERTAIN_ITEMS = 10
+# Heads of sub-spaces score all codes that exist, of which so many are kept at least.
+PARALLEL_BEAM = 1000
 NONE = float("-inf")
 
 
@@ -103,17 +105,17 @@ def _parallel_logs(heads: CodeHeads, users: Tensor) -> list[Tensor]:
 
 
 def _search_all(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, seen: Seen) -> Found:
-    """Score every code that exists by gathers, and keep the best `beam`."""
+    """Score every code that exists by gathers, and keep the best `beam`, or PARALLEL_BEAM where that is more."""
     buckets = trie.depths[-1]
     scores = users.new_zeros(len(users), len(buckets.codes))
     for level, logs in enumerate(_parallel_logs(heads, users)):
         scores += logs[:, buckets.codes[:, level]]
     owner, nodes = buckets.exhausted(seen)
     scores[owner, nodes] = NONE
-    best = scores.topk(min(beam, scores.shape[1]), dim=1)
-    found = best.indices.masked_fill(best.values == NONE, -1)
-    certain = torch.ones(len(users), dtype=torch.bool)
-    return Found(found, best.values, buckets.unseen(seen, found), certain)
+    values, nodes, pruned = _best(torch.arange(scores.shape[1]).expand_as(scores), scores, max(beam, PARALLEL_BEAM))
+    nodes = nodes.masked_fill(values == NONE, -1)
+    unseen = buckets.unseen(seen, nodes)
+    return Found(nodes, values, unseen, _is_certain(values, unseen, pruned))
 
 
 def search_exactly(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, seen: Seen) -> Found:

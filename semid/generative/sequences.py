@@ -40,6 +40,20 @@ def last_items(sequences: Ragged, most: int) -> Ragged:
     return Ragged(sequences.values[concatenated_ranges(start, stop)], offsets_of(stop - start))
 
 
+def training_windows(sequences: Ragged, history: int) -> Ragged:
+    """Return sequences cut into pieces of at most `history` + 1 items, of which the last is the end of the sequence.
+
+    The first item of a piece is the last of the one before, so that every item but the first of a sequence is a target
+    once.
+    """
+    pieces = -(-(sequences.lengths - 1) // history)
+    of_sequence = np.repeat(np.arange(len(sequences)), pieces)
+    behind = concatenated_ranges(np.zeros(len(pieces), np.int64), pieces)
+    stop = sequences.offsets[1:][of_sequence] - behind * history
+    start = np.maximum(sequences.offsets[:-1][of_sequence], stop - history - 1)
+    return Ragged(sequences.values[concatenated_ranges(start, stop)], offsets_of(stop - start))
+
+
 def padded_rows(sequences: Ragged, rows: np.ndarray) -> Tensor:
     """Return int64 [rows, longest]: the sequences of these rows, each from the left, with PADDING behind its end."""
     start, stop = sequences.offsets[rows], sequences.offsets[rows + 1]

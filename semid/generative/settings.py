@@ -58,7 +58,8 @@ class GeneratorSettings:
         Le(1),
         doc(
             "Share of what the item head says in the targets of the code heads: its softmax over all items, summed "
-            "over the items under each code. 0 leaves it out, and with it scores of all items at every position."
+            "over the items under each code. 0 leaves it out, and with it scores of all items at every position; "
+            "without `item_weight` nothing is taught."
         ),
     ] = 0.5
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1
@@ -100,7 +101,7 @@ class GeneratorSettings:
             )
         if not self.code_weight and not self.item_weight:
             raise InputError("generator: code_weight and item_weight are both 0, so that nothing would be learnt")
-        if self.uses_codes != bool(self.code_weight) and not self.uses_codes:
+        if self.code_weight and not self.uses_codes:
             raise InputError(f"generator: items {self.items} know no codes, so that code_weight must be 0")
 
     @property

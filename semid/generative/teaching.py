@@ -39,40 +39,29 @@ class CodeOrder(nn.Module):
     def behind(self, targets: Tensor, level: int) -> tuple[Tensor, Tensor]:
         """Return places int64 [n, m] of the items that share `level` codes with targets int64 [n], and which they are.
 
-        The second is bool [n, m]: the rows are as wide as the longest, and False behind the end of the others.
+        The second is bool [n, m]: the rows are as wide as the longest, and False behind the end of the others. All
+        items share no code: then there is one row [1, m] for all targets.
         """
+        if level == 0:
+            places = torch.arange(len(self.items), device=targets.device)[None]
+            return places, torch.ones_like(places, dtype=torch.bool)
         first, last = self.first[level][targets], self.last[level][targets]
         place = torch.arange(int((last - first).max()), device=targets.device)
         return (first[:, None] + place).clamp(max=len(self.items) - 1), place < (last - first)[:, None]
 
+    def existing(self, behind: tuple[Tensor, Tensor], level: int, size: int) -> Tensor:
+        """Return bool [n, K] or [1, K]: the codes of a level that the items :meth:`behind` those before it have."""
+        places, is_item = behind
+        counts = torch.zeros(len(places), size, device=places.device)
+        return counts.scatter_add_(1, self.codes[:, level][places], is_item.float()) > 0
 
-@torch.no_grad()
-def taught_codes(
-    scores: Tensor, targets: Tensor, order: CodeOrder, sizes: tuple[int, ...], parallel: bool
-) -> list[Tensor]:
-    """Return for each level the distribution float32 [n, K] of its code behind the target's codes before it.
+    def taught(self, scores: Tensor, behind: tuple[Tensor, Tensor], level: int, size: int) -> Tensor:
+        """Return the distribution float32 [n, K] of a code: the shares of the items that have it, of those `behind`.
 
-    scores: float32 [n, items], logits of a softmax over all items, in the order of their codes; targets: int64 [n],
-    items. The probability of a code is the sum over the items that have it, among those with the codes before it; with
-    `parallel`, among all.
-    """
-    taught = []
-    for level, size in enumerate(sizes):
-        if level == 0 or parallel:
-            shares = scores.softmax(dim=1)
-            codes = order.codes[:, level].expand(len(scores), -1)
-        else:
-            places, is_item = order.behind(targets, level)
-            shares = scores.gather(1, places).masked_fill(~is_item, float("-inf")).softmax(dim=1)
-            codes = order.codes[:, level][places]
-        taught.append(scores.new_zeros(len(scores), size).scatter_add_(1, codes, shares))
-    return taught
-
-
-def existing_codes(targets: Tensor, order: CodeOrder, level: int, size: int) -> Tensor:
-    """Return bool [n, K]: the codes of a level that exist behind the codes that targets int64 [n] have before it."""
-    places, is_item = order.behind(targets, level)
-    exists = torch.zeros(len(targets), size, dtype=torch.bool, device=targets.device)
-    row, column = is_item.nonzero(as_tuple=True)
-    exists[row, order.codes[:, level][places[row, column]]] = True
-    return exists
+        scores: float32 [n, items], logits of a softmax over all items, in the order of their codes.
+        """
+        places, is_item = (part.expand(len(scores), -1) for part in behind)
+        if places.shape[1] < scores.shape[1]:
+            scores = scores.gather(1, places).masked_fill(~is_item, float("-inf"))
+        codes = self.codes[:, level][places]
+        return scores.new_zeros(len(scores), size).scatter_add_(1, codes, scores.softmax(dim=1))

@@ -13,9 +13,10 @@ from torch import Tensor
 from semid.errors import InputError
 from semid.generative.model import Generator
 from semid.generative.optimizer import new_optimizer, rate_at
-from semid.generative.sequences import last_items, length_batches, padded_rows
+from semid.generative.sequences import length_batches, padded_rows, training_windows
 from semid.progress import Progress
 from semid.retrieval.ragged import Ragged
+from semid.statistics.sums import exact_zeros
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Training:
     """Where a training stands after an epoch: all that it needs to go on from there.
 
     history: a record of every epoch; kept: the state of the model at the best measured epoch, which is its start until
-    one was measured; step: the steps taken; random_state: that of torch's generator; rollbacks: how often training went
+    one was measured; step: the steps taken; rollbacks: how often training went
     back to what is kept.
     """
 
@@ -39,7 +40,6 @@ class Training:
     history: list[dict[str, Any]]
     kept: dict[str, Tensor]
     step: int
-    random_state: Tensor
     rollbacks: int = 0
 
     @property
@@ -56,8 +56,7 @@ class Training:
 
 def begin_training(model: Generator) -> Training:
     """Return the training of a model that has learnt nothing yet."""
-    generator = torch.Generator().manual_seed(model.settings.seed)
-    return Training(model, new_optimizer(model), [], _state_of(model), 0, generator.get_state())
+    return Training(model, new_optimizer(model), [], _state_of(model), 0)
 
 
 def train(
@@ -72,15 +71,16 @@ def train(
     from what is kept at half the learning rate; raises `InputError` when that has happened too often.
     """
     settings = training.model.settings
-    recent = last_items(sequences, settings.history + 1)
-    shares = log_shares(sequences, len(training.model.codes)).to(training.model.codes.device)
+    windows = training_windows(sequences, settings.history)
+    shares = log_shares(windows, len(training.model.codes)).to(training.model.codes.device)
     training.model.items.begin_training(shares > float("-inf"))
-    steps = count_steps(recent.lengths, settings.batch_positions, settings.epochs, settings.seed)
+    if not training.history:
+        training.kept = _state_of(training.model)
+    steps = count_steps(windows.lengths, settings.batch_positions, settings.epochs, settings.seed)
     with torch.random.fork_rng(devices=[]):
-        torch.set_rng_state(training.random_state)
         while len(training.history) < settings.epochs and not _has_stopped(training):
             started = time.monotonic()
-            record = train_epoch(training, recent, shares, steps)
+            record = train_epoch(training, windows, shares, steps)
             epoch = record["epoch"]
             record["learning_rate"] = training.learning_rate
             record["rolled_back"] = not _is_finite(record, training.model)
@@ -90,7 +90,6 @@ def train(
             training.history.append(record)
             if training.epoch_kept == epoch:
                 training.kept = _state_of(training.model)
-            training.random_state = torch.get_rng_state()
             _log(record, settings.epochs)
             if record["rolled_back"]:
                 _roll_back(training)
@@ -103,16 +102,18 @@ def train(
     return training.epoch_kept
 
 
-def train_epoch(training: Training, recent: Ragged, shares: Tensor, steps: int) -> dict[str, Any]:
+def train_epoch(training: Training, windows: Ragged, shares: Tensor, steps: int) -> dict[str, Any]:
     """Learn from every sequence once; return the means of the losses."""
     model, settings, epoch = training.model, training.model.settings, len(training.history) + 1
     order = np.random.default_rng((settings.seed, epoch))
+    # an epoch draws the same numbers wherever training began, on every device
+    torch.manual_seed(int(order.integers(2**63)))
     device = model.codes.device
-    totals, targets = torch.zeros(1 + model.codes.shape[1], dtype=torch.float64, device=device), 0
+    totals, targets = exact_zeros(1 + model.codes.shape[1], device=device), 0
     model.train()
-    batches = length_batches(recent.lengths, settings.batch_positions, order)
-    for rows in _with_progress(batches, len(recent), f"epoch {epoch} of {settings.epochs}"):
-        item_loss, code_losses, count = model.losses(padded_rows(recent, rows).to(device), shares)
+    batches = length_batches(windows.lengths, settings.batch_positions, order)
+    for rows in _with_progress(batches, len(windows), f"epoch {epoch} of {settings.epochs}"):
+        item_loss, code_losses, count = model.losses(padded_rows(windows, rows).to(device), shares)
         loss = settings.item_weight * item_loss
         if len(code_losses):
             loss = loss + settings.code_weight * code_losses.mean()
@@ -123,8 +124,8 @@ def train_epoch(training: Training, recent: Ragged, shares: Tensor, steps: int) 
             group["lr"] = training.learning_rate * rate_at(training.step, steps, settings.warmup_steps)
         training.optimizer.step()
         training.step += 1
-        totals[0] += item_loss.detach() * count
-        totals[1 : 1 + len(code_losses)] += code_losses.detach() * count
+        totals[0] += item_loss.detach().to(totals.device) * count
+        totals[1 : 1 + len(code_losses)] += code_losses.detach().to(totals.device) * count
         targets += count
     means = (totals / targets).tolist()
     return {"epoch": epoch, "item_loss": means[0], "code_losses": means[1:], "targets": targets}

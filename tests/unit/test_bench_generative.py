@@ -85,13 +85,13 @@ def test_the_work_that_is_counted_is_what_the_products_of_a_forward_pass_do(opti
     assert 1 <= counted / (2 * sum(work.values())) < 1.04
 
 
-def test_padding_and_what_a_model_does_not_read_are_no_work() -> None:
+def test_padding_is_no_work_and_long_histories_are_cut() -> None:
     model = inputs_of().generator(dataclasses.replace(SMALL, history=3, item_weight=0))
     short, long = sequences_of([1, 2, 3], [4, 5]), sequences_of([7, 8, 9, 1, 2, 3], [4, 5])
     work, of_long = multiply_adds(model, short), multiply_adds(model, long)
-    # 2 + 1 positions against 3 + 1, since of the long history the last three items are read
-    assert of_long["projections of the transformer"] / work["projections of the transformer"] == 4 / 3
-    assert of_long["attention"] / work["attention"] == (6 + 1) / (3 + 1)
+    # 2 + 1 positions against 3 + 2 + 1, since the long history is cut into pieces of three positions at most
+    assert of_long["projections of the transformer"] / work["projections of the transformer"] == 6 / 3
+    assert of_long["attention"] / work["attention"] == (6 + 3 + 1) / (3 + 1)
     of_layer = 3 * 8 * 8 + 8 * 8 + 2 * 8 * 4 * 8
     assert work["projections of the transformer"] == 3 * 2 * of_layer
 

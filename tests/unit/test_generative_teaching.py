@@ -4,7 +4,16 @@ import pytest
 import torch
 
 from semid.generative.dropout import Dropout
-from semid.generative.teaching import CodeOrder, taught_codes
+from semid.generative.teaching import CodeOrder
+
+
+def taught_codes(
+    scores: torch.Tensor, targets: torch.Tensor, order: CodeOrder, sizes: tuple[int, ...], parallel: bool
+) -> list[torch.Tensor]:
+    return [
+        order.taught(scores, order.behind(targets, 0 if parallel else level), level, size)
+        for level, size in enumerate(sizes)
+    ]
 
 
 def test_items_of_a_prefix_lie_side_by_side() -> None:
@@ -42,6 +51,14 @@ def test_taught_codes_equal_a_plain_sum_over_items(seed: int) -> None:
             alike = (codes[:, :level] == codes[target, :level]).all(dim=1)
             sums = torch.stack([shares[row, alike & (codes[:, level] == code)].sum() for code in range(size)])
             torch.testing.assert_close(taught[level][row], sums / sums.sum())
+
+
+def test_codes_that_exist_are_those_of_items_with_the_same_codes_before() -> None:
+    order = CodeOrder(torch.tensor([[1, 0], [0, 1], [1, 0], [0, 2]]))
+    targets = torch.tensor([0, 3])
+    assert order.existing(order.behind(targets, 0), 0, 3).tolist() == [[True, True, False]]
+    assert order.existing(order.behind(targets, 1), 1, 3).tolist() == [[True, False, False], [False, True, True]]
+    assert order.existing(order.behind(targets, 0), 1, 4).tolist() == [[True, True, True, False]]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])

@@ -10,7 +10,13 @@ from semid.errors import InputError
 from semid.generative import training as training_module
 from semid.generative.items import CatalogueOfItems
 from semid.generative.model import Generator
-from semid.generative.sequences import last_items, length_batches, padded_rows, training_sequences
+from semid.generative.sequences import (
+    last_items,
+    length_batches,
+    padded_rows,
+    training_sequences,
+    training_windows,
+)
 from semid.generative.settings import GeneratorSettings
 from semid.generative.training import Training, begin_training, log_shares, train
 from semid.interactions import Interactions
@@ -67,6 +73,12 @@ def test_batches_hold_every_sequence_once_and_about_as_many_positions_as_wanted(
 def test_rows_are_the_last_items_with_padding_behind() -> None:
     recent = last_items(sequences_of([1, 2, 3, 4], [5], [6, 7]), 3)
     assert padded_rows(recent, np.array([2, 0])).tolist() == [[6, 7, -1], [2, 3, 4]]
+
+
+def test_windows_make_every_item_but_the_first_a_target_once() -> None:
+    windows = training_windows(sequences_of([*range(8)], [10, 11], [20, 21, 22, 23]), 3)
+    parts = [part.tolist() for part in np.split(windows.values, windows.offsets[1:-1])]
+    assert parts == [[4, 5, 6, 7], [1, 2, 3, 4], [0, 1], [10, 11], [20, 21, 22, 23]]
 
 
 def test_a_state_does_not_depend_on_what_comes_later_or_on_padding() -> None:
