@@ -60,8 +60,8 @@ class CodeOrder(nn.Module):
 
         scores: float32 [n, items], logits of a softmax over all items, in the order of their codes.
         """
-        places, is_item = (part.expand(len(scores), -1) for part in behind)
+        places, is_item = behind
+        codes = self.codes[:, level][places].expand(len(scores), -1)
         if places.shape[1] < scores.shape[1]:
-            scores = scores.gather(1, places).masked_fill(~is_item, float("-inf"))
-        codes = self.codes[:, level][places]
+            scores = scores.gather(1, places.expand(len(scores), -1)).masked_fill(~is_item, float("-inf"))
         return scores.new_zeros(len(scores), size).scatter_add_(1, codes, scores.softmax(dim=1))
