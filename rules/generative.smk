@@ -7,13 +7,14 @@ While a generator trains it keeps checkpoint/ beside its model, which is no outp
 
 from semid.generator_names import GENERATOR_FOLDER
 
-# by family: the folder of a generator, and what a question about it knows without a wildcard
+# by family: the place of a generator, its name there, and what a question about it knows without a wildcard
 GENERATORS = {
-    "generator": ("results/{dataset}/{tokenizer}/{generator}", "{dataset}/{tokenizer}/{generator}", {}),
-    "sasrec": ("results/{dataset}/{generator}", "{dataset}/{generator}", {"tokenizer": ""}),
+    "generator": ("{dataset}/{tokenizer}/{generator}", r"[^/]+", {}),
+    "sasrec": ("{dataset}/{generator}", GENERATOR_FOLDER, {"tokenizer": ""}),
 }
 
-for FAMILY, (FOLDER, PLACE, KNOWN) in GENERATORS.items():
+for FAMILY, (PLACE, NAME, KNOWN) in GENERATORS.items():
+    FOLDER = f"results/{PLACE}"
 
     rule:
         # Train a generator on the histories of users.
@@ -29,7 +30,7 @@ for FAMILY, (FOLDER, PLACE, KNOWN) in GENERATORS.items():
         benchmark:
             f"benchmarks/{PLACE}/train.tsv"
         wildcard_constraints:
-            generator=r"[^/]+" if FAMILY == "generator" else GENERATOR_FOLDER,
+            generator=NAME,
         conda:
             "../envs/torch.yaml"
         threads: COMPUTE["training_threads"]
@@ -57,7 +58,7 @@ for FAMILY, (FOLDER, PLACE, KNOWN) in GENERATORS.items():
         log:
             f"logs/{PLACE}/configure.log",
         wildcard_constraints:
-            generator=r"[^/]+" if FAMILY == "generator" else GENERATOR_FOLDER,
+            generator=NAME,
         conda:
             "../envs/torch.yaml"
         params:
@@ -84,7 +85,7 @@ for FAMILY, (FOLDER, PLACE, KNOWN) in GENERATORS.items():
         benchmark:
             f"benchmarks/{PLACE}/evaluate.tsv"
         wildcard_constraints:
-            generator=r"[^/]+" if FAMILY == "generator" else GENERATOR_FOLDER,
+            generator=NAME,
         conda:
             "../envs/torch.yaml"
         threads: COMPUTE["training_threads"]

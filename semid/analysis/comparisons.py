@@ -1,14 +1,16 @@
 """`results/comparisons.csv`: every pair of tokenizers of a run, compared on the same users."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
 
-from semid.analysis.paired_tests import holm, paired_differences
+from semid.analysis.paired_tests import PairedDifferences, holm, paired_differences
 from semid.evaluation.files import BenchmarkOptions, open_queries
 from semid.evaluation.queries import Queries
 from semid.evaluation.ranks_file import RanksFile
@@ -89,38 +91,64 @@ def _compare(
     user: np.ndarray,
     settings: EvaluationSettings,
 ) -> list[Row]:
-    # Only the means of users are kept, and one file of ranks is read at a time.
-    values = np.zeros((int(user.max()) + 1, len(tokenizers), len(COMPARED_METRICS)))
-    sizes = np.zeros(len(tokenizers))
-    for number, files in enumerate(tokenizers.values()):
-        for file in files:
-            ranks = file.read(strategy)
-            sizes[number] += ranks.size.mean() / len(files)
-            values[:, number] += user_means(ranks, user) / len(files)
-    differences = paired_differences(values, settings.resamples, settings.permutations, settings.seed)
-    means = values.mean(axis=0)
-    rows: list[Row] = []
-    for column, metric in enumerate(COMPARED_METRICS):
-        for pair, ((a, name_a), (b, name_b)) in enumerate(combinations(enumerate(tokenizers), 2)):
-            rows.append(
-                {
-                    "metric": metric,
-                    "tokenizer_a": name_a,
-                    "tokenizer_b": name_b,
-                    "seeds_a": len(tokenizers[name_a]),
-                    "seeds_b": len(tokenizers[name_b]),
-                    "users": len(values),
-                    "avg_cand_size_a": float(sizes[a]),
-                    "avg_cand_size_b": float(sizes[b]),
-                    "mean_a": float(means[a, column]),
-                    "mean_b": float(means[b, column]),
-                    "difference": float(differences.difference[pair, column]),
-                    "low": float(differences.low[pair, column]),
-                    "high": float(differences.high[pair, column]),
-                    "p": float(differences.p[pair, column]),
-                }
-            )
-    return rows
+    means = SeedMeans.of({name: [(file, strategy) for file in files] for name, files in tokenizers.items()}, user)
+    differences = paired_differences(means.values, settings.resamples, settings.permutations, settings.seed)
+    return [
+        means.pair_row(column, pair, places, differences)
+        for column in range(len(COMPARED_METRICS))
+        for pair, places in enumerate(combinations(range(len(tokenizers)), 2))
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class SeedMeans:
+    """What is compared of n subjects: means over the files of ranks of a subject, one for each of its seeds.
+
+    seeds: by the name of a subject, how many there are; values: float64 [users, n, metrics], the means of users; sizes:
+    float64 [n], the mean number of candidates.
+    """
+
+    seeds: Mapping[str, int]
+    values: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, subjects: Mapping[str, Sequence[tuple[RanksFile, Ranking]]], user: np.ndarray) -> Self:
+        """Read ranks, one file at a time; user: integers [queries], counted from 0."""
+        values = np.zeros((int(user.max()) + 1, len(subjects), len(COMPARED_METRICS)))
+        sizes = np.zeros(len(subjects))
+        for number, files in enumerate(subjects.values()):
+            for file, ranking in files:
+                ranks = file.read(ranking)
+                sizes[number] += ranks.size.mean() / len(files)
+                values[:, number] += user_means(ranks, user) / len(files)
+        return cls({name: len(files) for name, files in subjects.items()}, values, sizes)
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """float64 [n, metrics]: the means over users."""
+        return self.values.mean(axis=0)
+
+    def pair_row(self, column: int, pair: int, places: tuple[int, int], differences: PairedDifferences) -> Row:
+        """Return what is said of two subjects by a metric; `pair` is their row among the differences of all pairs."""
+        names = list(self.seeds)
+        a, b = places
+        return {
+            "metric": COMPARED_METRICS[column],
+            "tokenizer_a": names[a],
+            "tokenizer_b": names[b],
+            "seeds_a": self.seeds[names[a]],
+            "seeds_b": self.seeds[names[b]],
+            "users": len(self.values),
+            "avg_cand_size_a": float(self.sizes[a]),
+            "avg_cand_size_b": float(self.sizes[b]),
+            "mean_a": float(self.means[a, column]),
+            "mean_b": float(self.means[b, column]),
+            "difference": float(differences.difference[pair, column]),
+            "low": float(differences.low[pair, column]),
+            "high": float(differences.high[pair, column]),
+            "p": float(differences.p[pair, column]),
+        }
 
 
 def group_seeds(names: Iterable[str]) -> dict[str, list[str]]:

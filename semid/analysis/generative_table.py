@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semid.evaluation.metrics import HEADLINE
-from semid.evaluation.table import ENDS, FIRST_METRICS, TABLE_COLUMNS, read_table, write_table
+from semid.evaluation.table import (
+    ENDS,
+    FIRST_METRICS,
+    TABLE_COLUMNS,
+    aligned,
+    read_table,
+    recall_with_interval,
+    write_table,
+)
 
 Row = Mapping[str, str | int | float]
 
@@ -84,10 +92,8 @@ def format_generators(path: str | Path) -> str:
     kept = {_key(row): f"{float(row['recall@10']):.4f}" for row in rows if row["seen"] == KEPT}
     lines: list[tuple[str, ...]] = [PRINTED_COLUMNS]
     lines += [_cells(row, kept.get(_key(row), "")) for row in rows if row["seen"] == REMOVED]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(PRINTED_COLUMNS))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     notes = dict.fromkeys(f"{row['dataset']}: {row['note']}" for row in rows if row["note"])
-    return "\n".join([*text, *notes]) + "\n"
+    return "\n".join([*aligned(lines), *notes]) + "\n"
 
 
 def _key(row: Mapping[str, str]) -> tuple[str, ...]:
@@ -95,10 +101,9 @@ def _key(row: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _cells(row: Mapping[str, str], kept: str) -> tuple[str, ...]:
-    low, high = (f"{float(row[f'recall@10_{end}']):.4f}" for end in ENDS)
     return (
         *_key(row),
-        f"{float(row['recall@10']):.4f} [{low}, {high}]",
+        recall_with_interval(row),
         f"{float(row['ndcg@10']):.4f}",
         kept,
         f"{float(row['exact_share']):.3f}" if row["exact_share"] else "",

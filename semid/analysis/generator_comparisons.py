@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semid.analysis.comparisons import COMPARED_METRICS, COMPARISON_COLUMNS, ComparedFiles, user_means
+from semid.analysis.comparisons import COMPARED_METRICS, COMPARISON_COLUMNS, ComparedFiles, Row, SeedMeans
 from semid.analysis.paired_tests import holm, paired_differences
 from semid.evaluation.files import BenchmarkOptions, open_queries
 from semid.evaluation.queries import Queries
@@ -19,8 +19,6 @@ from semid.evaluation.target_ranks import Ranking
 from semid.generator_names import GeneratorName
 from semid.naming import TokenizerName
 from semid.progress import Progress
-
-Row = dict[str, str | int | float]
 
 # What stands under `candidates` in rows of generators; `rerank` says whether seen items are removed or kept.
 CANDIDATES = "generator"
@@ -82,42 +80,18 @@ def generator_comparison_rows(
 def _compare(
     generators: Mapping[Compared, Sequence[tuple[RanksFile, Ranking]]], user: np.ndarray, settings: EvaluationSettings
 ) -> list[Row]:
-    values = np.zeros((int(user.max()) + 1, len(generators), len(COMPARED_METRICS)))
-    sizes = np.zeros(len(generators))
-    for number, files in enumerate(generators.values()):
-        for file, ranking in files:
-            ranks = file.read(ranking)
-            sizes[number] += ranks.size.mean() / len(files)
-            values[:, number] += user_means(ranks, user) / len(files)
-    differences = paired_differences(values, settings.resamples, settings.permutations, settings.seed)
-    means = values.mean(axis=0)
+    means = SeedMeans.of({compared.name: files for compared, files in generators.items()}, user)
+    differences = paired_differences(means.values, settings.resamples, settings.permutations, settings.seed)
     names = list(generators)
     pairs = list(combinations(range(len(names)), 2))
     tested = [number for number, (a, b) in enumerate(pairs) if names[a].is_tested_against(names[b])]
     rows: list[Row] = []
-    for column, metric in enumerate(COMPARED_METRICS):
-        corrected = holm(differences.p[tested, column])
-        for place, number in enumerate(tested):
-            a, b = pairs[number]
-            rows.append(
-                {
-                    "metric": metric,
-                    "tokenizer_a": names[a].name,
-                    "tokenizer_b": names[b].name,
-                    "seeds_a": len(generators[names[a]]),
-                    "seeds_b": len(generators[names[b]]),
-                    "users": len(values),
-                    "avg_cand_size_a": float(sizes[a]),
-                    "avg_cand_size_b": float(sizes[b]),
-                    "mean_a": float(means[a, column]),
-                    "mean_b": float(means[b, column]),
-                    "difference": float(differences.difference[number, column]),
-                    "low": float(differences.low[number, column]),
-                    "high": float(differences.high[number, column]),
-                    "p": float(differences.p[number, column]),
-                    "p_holm": float(corrected[place]),
-                }
-            )
+    for column in range(len(COMPARED_METRICS)):
+        corrected = holm(differences.p[tested, column]).tolist()
+        rows += [
+            {**means.pair_row(column, number, pairs[number], differences), "p_holm": p}
+            for number, p in zip(tested, corrected, strict=True)
+        ]
     return rows
 
 

@@ -107,8 +107,7 @@ def format_table(path: str | Path, scorecards: str | Path | None = None, manifes
     """
     rows = [row for row in read_table(path) if not row["candidates"].startswith(RANDOM)]
     lines = [PRINTED_COLUMNS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(PRINTED_COLUMNS))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    text = aligned(lines)
     notes: dict[str, list[str]] = {}
     for row in rows:
         if row["note"] and row["dataset"] not in notes.setdefault(row["note"], []):
@@ -120,6 +119,18 @@ def format_table(path: str | Path, scorecards: str | Path | None = None, manifes
             cards = csv.DictReader(file)
             text += [f"{card['dataset']}/{card['tokenizer']}: {card['warnings']}" for card in cards if card["warnings"]]
     return "\n".join(text) + "\n"
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of cells as texts, in which each column is as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
+def recall_with_interval(row: Mapping[str, str]) -> str:
+    """Return Recall@10 and its 95 % interval, as a cell."""
+    low, high = (f"{float(row[f'recall@10_{end}']):.4f}" for end in ENDS)
+    return f"{float(row['recall@10']):.4f} [{low}, {high}]"
 
 
 def collect_evaluations(
@@ -144,7 +155,6 @@ def _evaluated_items(datasets: Collection[str], manifests: Sequence[str | Path])
 
 def _cells(row: Mapping[str, str]) -> tuple[str, ...]:
     """Return the cells that are printed of a row of the table, in the order of PRINTED_COLUMNS."""
-    low, high = (f"{float(row[f'recall@10_{end}']):.4f}" for end in ("low", "high"))
     budget = row["budget"] if row["budget"] != "0" else ""
     decoded = "(decoded)" if row["rerank"] == "decoded" else ""
     return (
@@ -153,7 +163,7 @@ def _cells(row: Mapping[str, str]) -> tuple[str, ...]:
         " ".join(filter(None, [row["candidates"], budget, decoded])),
         f"{float(row['avg_cand_size']):,.1f}",
         f"{float(row['cand_recall']):.4f}",
-        f"{float(row['recall@10']):.4f} [{low}, {high}]",
+        recall_with_interval(row),
         f"{float(row['ndcg@10']):.4f}",
         f"{float(row['mrr']):.4f}",
         f"{float(row['entropy_bits']):.1f}" if row["entropy_bits"] else "",

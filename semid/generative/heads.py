@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from semid.generative.dropout import Dropout
+from semid.generative.items import level_starts
 from semid.generative.settings import GeneratorSettings
 
 PREFIX_SCALE = 0.02
@@ -47,7 +48,7 @@ class CodeHeads(nn.Module):
         super().__init__()
         dim, width = settings.dim, settings.head_width
         self.sizes, self.parallel = sizes, parallel
-        self.starts = [sum(sizes[:level]) for level in range(len(sizes))]
+        self.starts = level_starts(sizes)
         self.hidden = nn.ModuleList(nn.Linear(dim, width) for _ in sizes)
         self.output = nn.ModuleList(nn.Linear(width, size) for size in sizes)
         self.drop = Dropout(HEAD_DROPOUT)

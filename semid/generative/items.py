@@ -1,6 +1,7 @@
 """The vectors of items: what a model reads of a history, and what it compares the state of a user with."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,11 @@ class CatalogueOfItems:
     directions: Tensor | None = None
 
 
+def level_starts(sizes: Sequence[int]) -> list[int]:
+    """Return where the codes of each level begin among those of all levels, whose codebooks have these sizes."""
+    return [sum(sizes[:level]) for level in range(len(sizes))]
+
+
 class ItemVectors(nn.Module):
     """Vectors of items [dim], as :class:`GeneratorSettings` says under `items`.
 
@@ -48,9 +54,9 @@ class ItemVectors(nn.Module):
         # bool [n, 1] while training: whether an item has a vector of its own
         self.register_buffer("is_trained", None, persistent=False)
         if settings.uses_codes:
-            starts = torch.tensor([0, *catalogue.sizes[:-1]]).cumsum(0)
             # the row of every code among those of all levels
-            self.register_buffer("entries", catalogue.codes + starts, persistent=False)
+            entries = catalogue.codes + torch.tensor(level_starts(catalogue.sizes))
+            self.register_buffer("entries", entries, persistent=False)
             self.code_vectors = nn.Parameter(
                 torch.randn(sum(catalogue.sizes), settings.dim) * CODE_SCALE if start is None else start * START_SCALE
             )

@@ -1,5 +1,7 @@
 """The generator: a transformer over items, whose state writes codes and is compared with items."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 
@@ -37,7 +39,11 @@ class Generator(nn.Module):
         self.transformer = Transformer(settings)
         self.register_buffer("codes", catalogue.codes, persistent=False)
         self.heads = CodeHeads(catalogue.sizes, settings, start, parallel) if settings.code_weight else None
-        self.order = CodeOrder(catalogue.codes) if settings.uses_codes else None
+
+    @cached_property
+    def order(self) -> CodeOrder:
+        """The order of the codes, which training alone asks for."""
+        return CodeOrder(self.codes.cpu()).to(self.codes.device)
 
     def states(self, sequences: Tensor) -> Tensor:
         """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded at their end."""
@@ -70,49 +76,35 @@ class Generator(nn.Module):
         return item_loss, code_losses, len(targets)
 
     def _code_losses(self, users: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each level [L] for states [n, dim] and the items int64 [n] that come next."""
+        """Return the loss of each level [L] for states [n, dim] and the items int64 [n] that come next.
+
+        Where the item head teaches, so many states are taken at once as the scores of all items allow.
+        """
+        is_taught = bool(self.settings.teaching and self.settings.item_weight)
+        step = max(1, SCORES_AT_ONCE // len(self.codes)) if is_taught else len(targets)
+        parts = zip(users.split(step), targets.split(step), strict=True)
+        return torch.stack([self._summed_code_losses(*part, is_taught) for part in parts]).sum(dim=0) / len(targets)
+
+    def _summed_code_losses(self, users: Tensor, targets: Tensor, is_taught: bool) -> Tensor:
+        """Return sums [L] over states [n, dim] of the cross-entropy of each level, with what the item head says."""
         assert self.heads is not None
-        codes, settings = self.codes[targets], self.settings
+        codes, settings, order = self.codes[targets], self.settings, self.order
+        with torch.no_grad():
+            scores = self.items.scores(users, order.items) if is_taught else None
         losses = []
-        for level, (exists, taught) in enumerate(self._wanted_codes(users, targets)):
+        for level, size in enumerate(self.heads.sizes):
             logits = self.heads.logits(users, codes[:, :level])
             wanted = torch.zeros_like(logits).scatter_(1, codes[:, level, None], 1.0)
-            if taught is not None:
-                wanted = wanted.lerp(taught, settings.teaching)
-            if exists is not None:
-                logits = logits.masked_fill(~exists, float("-inf"))
-                wanted = wanted.lerp(exists / exists.sum(dim=1, keepdim=True), settings.label_smoothing)
-                logs = logits.log_softmax(dim=1).masked_fill(~exists, 0)
-                losses.append(-(wanted * logs).sum() / len(targets))
-            else:
-                losses.append(nn.functional.cross_entropy(logits, wanted, label_smoothing=settings.label_smoothing))
+            behind = order.behind(targets, 0 if self.heads.parallel else level)
+            if scores is not None:
+                wanted = wanted.lerp(order.taught(scores, behind, level, size), settings.teaching)
+            exists = torch.ones(1, size, dtype=torch.bool, device=users.device)
+            if settings.code_loss == "existing":
+                exists = order.existing(behind, level, size)
+            wanted = wanted.lerp(exists / exists.sum(dim=1, keepdim=True), settings.label_smoothing)
+            logs = logits.masked_fill(~exists, float("-inf")).log_softmax(dim=1).masked_fill(~exists, 0)
+            losses.append(-(wanted * logs).sum())
         return torch.stack(losses)
-
-    @torch.no_grad()
-    def _wanted_codes(self, users: Tensor, targets: Tensor) -> list[tuple[Tensor | None, Tensor | None]]:
-        """Return for each level which codes exist behind those before it, and what the item head teaches of them.
-
-        The first is bool [n, K] or [1, K], the second float32 [n, K]; None where the settings leave it out.
-        """
-        assert self.heads is not None
-        assert self.order is not None
-        settings, order, parallel = self.settings, self.order, self.heads.parallel
-        is_taught = bool(settings.teaching and settings.item_weight)
-        parts: list[list[Tensor]] = [[] for _ in self.heads.sizes]
-        step = max(1, SCORES_AT_ONCE // len(self.codes)) if is_taught else len(targets)
-        existing: list[list[Tensor]] = [[] for _ in self.heads.sizes]
-        for states, items in zip(users.split(step), targets.split(step), strict=True):
-            scores = self.items.scores(states, order.items) if is_taught else None
-            for level, size in enumerate(self.heads.sizes):
-                behind = order.behind(items, 0 if parallel else level)
-                if scores is not None:
-                    parts[level].append(order.taught(scores, behind, level, size))
-                if settings.code_loss == "existing":
-                    existing[level].append(order.existing(behind, level, size))
-        return [
-            (_joined(existing[level], is_shared=parallel or level == 0), _joined(parts[level]))
-            for level in range(len(self.heads.sizes))
-        ]
 
     def _item_loss(self, users: Tensor, targets: Tensor, log_shares: Tensor) -> Tensor:
         """Return a softmax loss over the targets of the step and uniform negatives, corrected for how they are drawn.
@@ -126,10 +118,3 @@ class Generator(nn.Module):
         expected = log_shares[candidates].exp() * len(targets) + negatives / num_items
         logits = self.items.scores(users, candidates) - expected.log().clamp(max=0)
         return nn.functional.cross_entropy(logits, places[: len(targets)])
-
-
-def _joined(parts: list[Tensor], is_shared: bool = False) -> Tensor | None:
-    """Return the rows of all parts, or those of the first where all are the same; None for no parts."""
-    if not parts:
-        return None
-    return parts[0] if is_shared else torch.cat(parts)

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from semid.checks import options_of
 from semid.errors import InputError
-from semid.files import read_json, whole_file
+from semid.files import read_json
 from semid.generative.files import Catalogue
 from semid.generative.model import Generator
 from semid.generative.settings import GeneratorSettings
-from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, header_text
-from semid.quantizers.tensors import ADVICE, check_tensors
+from semid.pretrained import CONFIG_FILE, MODEL_FILE
+from semid.quantizers.tensors import ADVICE, check_tensors, save_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,27 +32,17 @@ def search_options() -> dict[str, Any]:
 
 
 def save_generator(model: Generator, path: str | Path, fitted: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """Write `model.safetensors`, whose header says all that training decides; the config is made of it.
-
-    The config that describes the model before is removed first.
-    """
-    path, at_encode = Path(path), search_options()
+    """Write `model.safetensors`, whose header says all that training decides; the config is made of it."""
+    at_encode = search_options()
     names = [field.name for field in fields(GeneratorSettings) if field.name not in at_encode]
-    header = header_text(
-        {
-            "class": "Generator",
-            "arguments": {name: getattr(model.settings, name) for name in names},
-            "at_encode": at_encode,
-            "fitted": fitted,
-            "metadata": metadata,
-        }
-    )
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.name == MODEL_FILE:
-        (path.parent / CONFIG_FILE).unlink(missing_ok=True)
-    with whole_file(path) as temporary:
-        save_file(tensors, temporary, {HEADER_ENTRY: header})
+    description = {
+        "class": "Generator",
+        "arguments": {name: getattr(model.settings, name) for name in names},
+        "at_encode": at_encode,
+        "fitted": fitted,
+        "metadata": metadata,
+    }
+    save_model(path, model.state_dict(), description)
 
 
 def read_generator(folder: str | Path, catalogue: Catalogue) -> SavedGenerator:

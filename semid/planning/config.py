@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import relevance
@@ -132,6 +132,40 @@ def _causes(error: ValidationError) -> list[ValidationError]:
     if len(choices) == 2 and choices[1] == {"type": "null"}:
         return [cause for inner in error.context or () if inner.schema_path[0] == 0 for cause in _causes(inner)]
     return [error]
+
+
+class Named(Protocol):
+    """A parsed name: its variant, empty without one, and the keys of the configuration that apply to it.
+
+    `option_keys` gives the family first, and what overrules it in turn.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def variant(self) -> str: ...
+
+    def option_keys(self) -> tuple[str, ...]: ...
+
+
+def resolved_options(config: Mapping[str, Any], section: str, schema: Schema, name: Named) -> dict[str, Any]:
+    """Return all options of a name: the defaults of its family, overruled by its keys in a section of `config`.
+
+    Raises `InputError` for a variant that no key of the section defines.
+    """
+    known = config[section]
+    family, *particular = name.option_keys()
+    if name.variant and not known.keys() & set(particular):
+        variants = ", ".join(key for key in known if key.startswith(f"{family}-")) or "none"
+        raise InputError(
+            f"'{name.name}': the config defines no variant '{name.variant}' of {family} under `{section}:`; "
+            f"defined: {variants}"
+        )
+    options = defaults_of(schema, family)
+    for key in (family, *particular):
+        options.update(known.get(key, {}))
+    return options
 
 
 def defaults_of(schema: Schema, definition: str) -> dict[str, Any]:

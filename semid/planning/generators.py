@@ -4,7 +4,7 @@ from typing import Any
 
 from semid.errors import InputError
 from semid.generator_names import GeneratorName
-from semid.planning.config import Schema, defaults_of
+from semid.planning.config import Schema, resolved_options
 from semid.planning.datasets import Datasets
 from semid.planning.tokenizers import Tokenizers
 
@@ -28,16 +28,8 @@ class Generators:
 
     def options(self, generator: str) -> dict[str, Any]:
         """All options of a generator: the defaults, overruled by its family, its variant and its full name in turn."""
-        name, known = GeneratorName.parse(generator), self._config["generators"]
-        if name.variant and not {name.without_seed, name.name} & known.keys():
-            variants = ", ".join(key for key in known if key.startswith(f"{name.family}-")) or "none"
-            raise InputError(
-                f"'{generator}': the config defines no variant '{name.variant}' of {name.family} under `generators:`; "
-                f"defined: {variants}"
-            )
-        options = defaults_of(self._schema, name.family)
-        for key in name.option_keys():
-            options.update(known.get(key, {}))
+        name = GeneratorName.parse(generator)
+        options = resolved_options(self._config, "generators", self._schema, name)
         return options | OF_FAMILY[name.family]
 
     def arguments(self, generator: str) -> dict[str, Any]:

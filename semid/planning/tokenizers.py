@@ -6,7 +6,7 @@ from typing import Any
 from semid.errors import InputError
 from semid.methods import GIVEN_CODES, METHODS, GivenCodes, Method
 from semid.naming import TokenizerName
-from semid.planning.config import Schema, defaults_of
+from semid.planning.config import Schema, resolved_options
 from semid.planning.datasets import Datasets
 
 # this option names the tokenizer that training starts from, which the workflow makes first
@@ -67,21 +67,9 @@ class Tokenizers:
     def options(self, tokenizer: str) -> dict[str, Any]:
         """All options of a tokenizer: the defaults, overruled by its method, its variant and its full name in turn."""
         if tokenizer not in self._options:
-            self._options[tokenizer] = self._resolved(TokenizerName.parse(tokenizer))
+            name = TokenizerName.parse(tokenizer)
+            self._options[tokenizer] = resolved_options(self._config, "tokenizers", self._schema, name)
         return self._options[tokenizer]
-
-    def _resolved(self, name: TokenizerName) -> dict[str, Any]:
-        known = self._config["tokenizers"]
-        if name.variant and not {f"{name.method}-{name.variant}", name.with_seed(0).name, name.name} & known.keys():
-            variants = ", ".join(key for key in known if key.startswith(f"{name.method}-")) or "none"
-            raise InputError(
-                f"'{name.name}': the config defines no variant '{name.variant}' of {name.method} under "
-                f"`tokenizers:`; defined: {variants}"
-            )
-        options = defaults_of(self._schema, name.method)
-        for key in name.option_keys():
-            options.update(known.get(key, {}))
-        return options
 
     def arguments(self, tokenizer: str) -> dict[str, Any]:
         """Arguments of the tokenizer's class, from its name and its options, that training depends on."""

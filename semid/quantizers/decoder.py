@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from annotated_types import Ge
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from semid.checks import check_options, doc, options_of
 from semid.errors import InputError
-from semid.files import parse_json, whole_file, write_text
+from semid.files import parse_json, write_text
 from semid.methods import METHODS
-from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, config_text, header_text, read_header
+from semid.pretrained import CONFIG_FILE, MODEL_FILE, config_text, read_header
 from semid.quantizers.kernels.inputs import array_of_lists, check_codes
-from semid.quantizers.tensors import ADVICE, check_tensors, checked_summary
+from semid.quantizers.tensors import ADVICE, check_tensors, checked_summary, save_model
 from semid.registries import load
 
 CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
@@ -131,22 +131,9 @@ class Decoder:
             return self._decode_block(checked.to(device)).cpu().numpy()
 
     def save_model(self, path: str | Path) -> None:
-        """Write the learnt tensors to one safetensors file, with the header that :mod:`semid.pretrained` describes.
-
-        Where the file is called `model.safetensors`, the `config.json` beside it is removed first, since it describes
-        the model that is replaced. When JSON cannot hold the metadata, `InputError` is raised and the files stay as
-        they are.
-        """
+        """Write the learnt tensors to one file, as :func:`semid.quantizers.tensors.save_model` does."""
         self._check_fitted()
-        path = Path(path)
-        header = header_text(self._description())
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._state().items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.name == MODEL_FILE:
-            # a folder without config.json is no tokenizer: an interruption never pairs a new model with an old config
-            (path.parent / CONFIG_FILE).unlink(missing_ok=True)
-        with whole_file(path) as temporary:
-            save_file(tensors, temporary, {HEADER_ENTRY: header})
+        save_model(path, self._state(), self._description())
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `model.safetensors` (see `save_model`) and `config.json` (class, constructor arguments, metadata).

@@ -1,13 +1,16 @@
-"""Learnt tensors that were read from a file, held against those that the file must have."""
+"""Learnt tensors in a file: written with a header, and held against those that the file must have."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from semid.errors import InputError
+from semid.files import whole_file
+from semid.pretrained import CONFIG_FILE, HEADER_ENTRY, MODEL_FILE, header_text
 
 ADVICE = "train or copy it again"
 # larger values have no square in float32
@@ -65,3 +68,21 @@ def described(tensor: Tensor) -> str:
 def shaped(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return a tensor that has a dtype and a shape but no values."""
     return torch.empty(*shape, dtype=dtype, device="meta")
+
+
+def save_model(path: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write tensors to one safetensors file, with the header that :mod:`semid.pretrained` describes.
+
+    Where the file is called `model.safetensors`, the `config.json` beside it is removed first, since it describes the
+    model that is replaced. When JSON cannot hold the description, `InputError` is raised and the files stay as they
+    are.
+    """
+    path = Path(path)
+    header = header_text(description)
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name == MODEL_FILE:
+        # a folder without config.json holds no model: an interruption never pairs a new model with an old config
+        (path.parent / CONFIG_FILE).unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        save_file(on_cpu, temporary, {HEADER_ENTRY: header})
