@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from torch import Tensor
 from semid.files import whole_file
 
 logger = logging.getLogger(__name__)
+
+# Tensors by the part of a training that they are of, and by their names in it.
+Parts = Mapping[str, Mapping[str, Tensor]]
+# How the parts of an optimizer begin, each of which is of one parameter.
+OPTIMIZER = "optimizer."
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,35 @@ class Checkpoint:
             logger.warning("%s is of other %s and ignored: training begins anew", self.path, ", ".join(different))
             return None
         return tensors, scalars
+
+
+def joined_parts(parts: Parts, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return tensors by `<part>/<name>`, those of an optimizer with them, by its parameters."""
+    moments = {f"{OPTIMIZER}{number}": state for number, state in optimizer.state_dict()["state"].items()}
+    return {f"{part}/{name}": tensor for part, state in {**parts, **moments}.items() for name, tensor in state.items()}
+
+
+def parts_of(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Return what `joined_parts` joined, by parts, and by the names in each."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        parts.setdefault(part, {})[rest] = tensor
+    return parts
+
+
+def expected_moments(parameters: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Return the parts that AdamW keeps of parameters, in their order, for their names and shapes."""
+    return {
+        f"{OPTIMIZER}{number}": {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+        for number, parameter in enumerate(parameters)
+    }
+
+
+def load_moments(optimizer: torch.optim.Optimizer, parts: Parts) -> None:
+    """Put an optimizer where it was when `joined_parts` took its tensors."""
+    moments = {int(part.removeprefix(OPTIMIZER)): state for part, state in parts.items() if part.startswith(OPTIMIZER)}
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
 
 
 def _checksum(tensors: dict[str, Tensor], texts: dict[str, str]) -> str:

@@ -6,7 +6,15 @@ import logging
 import torch
 from torch import Tensor
 
-from semid.checkpoint import Checkpoint, digest_of_options, digest_of_tensors
+from semid.checkpoint import (
+    Checkpoint,
+    digest_of_options,
+    digest_of_tensors,
+    expected_moments,
+    joined_parts,
+    load_moments,
+    parts_of,
+)
 from semid.errors import InputError
 from semid.generative.files import Catalogue
 from semid.generative.settings import GeneratorSettings
@@ -23,13 +31,8 @@ SCALARS = ("history", "step", "rollbacks")
 
 def save_training(checkpoint: Checkpoint, training: Training) -> None:
     """Write where a training stands; `restore_training` reads it."""
-    states: dict[str, dict[str, Tensor]] = {
-        "trained": training.model.state_dict(),
-        "kept": training.kept,
-    }
-    for parameter, state in training.optimizer.state_dict()["state"].items():
-        states[f"optimizer.{parameter}"] = state
-    tensors = {f"{part}/{name}": tensor for part, state in states.items() for name, tensor in state.items()}
+    parts = {"trained": training.model.state_dict(), "kept": training.kept}
+    tensors = joined_parts(parts, training.optimizer)
     checkpoint.write(tensors, {name: getattr(training, name) for name in SCALARS})
 
 
@@ -39,21 +42,17 @@ def restore_training(checkpoint: Checkpoint, training: Training) -> bool:
     if content is None:
         return False
     tensors, scalars = content
-    states: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition("/")
-        states.setdefault(part, {})[rest] = tensor
+    states = parts_of(tensors)
     model = training.model.state_dict()
+    learnt = [parameter for group in training.optimizer.param_groups for parameter in group["params"]]
+    moments = {part: wanted for part, wanted in expected_moments(learnt).items() if part in states}
     try:
-        for part in ("trained", "kept"):
-            check_tensors(checkpoint.path, states.get(part, {}), model, any_value=part == "trained")
+        for part, wanted in {"trained": model, "kept": model, **moments}.items():
+            check_tensors(checkpoint.path, states.get(part, {}), wanted, any_value=part != "kept")
     except InputError as error:
         logger.warning("%s: the checkpoint is ignored, and training begins anew", error)
         return False
-    moments = {
-        int(part.removeprefix("optimizer.")): state for part, state in states.items() if part.startswith("optimizer.")
-    }
-    training.optimizer.load_state_dict({**training.optimizer.state_dict(), "state": moments})
+    load_moments(training.optimizer, states)
     training.model.load_state_dict(states["trained"])
     training.kept = {name: tensor.to(model[name].device) for name, tensor in states["kept"].items()}
     for name in SCALARS:

@@ -8,7 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semid.checkpoint import Checkpoint, digest_of_options, digest_of_tensors
+from semid.checkpoint import (
+    Checkpoint,
+    digest_of_options,
+    digest_of_tensors,
+    expected_moments,
+    joined_parts,
+    load_moments,
+    parts_of,
+)
 from semid.errors import InputError
 from semid.jobs.digests import code_digest
 from semid.quantizers.autoencoder.model import Autoencoder
@@ -31,9 +39,7 @@ def save_training(checkpoint: Checkpoint, training: Training) -> None:
     }
     if training.resumed is not training.kept:
         states["resumed"] = training.resumed
-    for parameter, state in training.optimizer.state_dict()["state"].items():
-        states[f"optimizer.{parameter}"] = state
-    tensors = {f"{part}/{name}": tensor for part, state in states.items() for name, tensor in state.items()}
+    tensors = joined_parts(states, training.optimizer)
     checkpoint.write(tensors, {"history": training.history, "learning_rate": training.learning_rate})
 
 
@@ -50,11 +56,8 @@ def restore_training(checkpoint: Checkpoint, model: Autoencoder, generator: torc
     except InputError as error:
         logger.warning("%s: the checkpoint is ignored, and training begins anew", error)
         return None
-    moments = {
-        int(part.removeprefix("optimizer.")): state for part, state in states.items() if part.startswith("optimizer.")
-    }
     optimizer = new_optimizer(model, scalars["learning_rate"])
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    load_moments(optimizer, states)
     model.load_state_dict(states["trained"])
     generator.set_state(states["generator"]["state"])
     kept = states.get("kept", {})
@@ -70,15 +73,10 @@ def _checked_states(
     Raises `InputError` unless they are those of this model, its optimizer and its generator, and their values can be
     used. What is still being trained may hold NaN where the last epoch was not `is_finite`; what was kept may not.
     """
-    states: dict[str, dict[str, Tensor]] = {"trained": {}, "generator": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition("/")
-        states.setdefault(part, {})[rest] = tensor
+    states = {"trained": {}, "generator": {}, **parts_of(tensors)}
     expected: dict[str, dict[str, Tensor]] = dict.fromkeys(("trained", "kept", "resumed"), model.state_dict())
     expected["generator"] = {"state": generator.get_state()}
-    for number, parameter in enumerate(model.parameters()):
-        moments = {"exp_avg": parameter, "exp_avg_sq": parameter}
-        expected[f"optimizer.{number}"] = {"step": torch.zeros(()), **moments}
+    expected |= expected_moments(model.parameters())
     for part, state in states.items():
         if part not in expected:
             raise InputError(f"{path}: expected the parts {', '.join(expected)}, found {part} too")
