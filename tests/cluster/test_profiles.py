@@ -21,13 +21,15 @@ def plan(tiny_run: tuple[Path, Run], *arguments: str | Path, config: Path | None
 
 
 def resources(text: str) -> dict[str, dict[str, str]]:
-    """The resources of the first job of each rule of a plan."""
-    found: dict[str, dict[str, str]] = {}
+    """The resources of one job of each rule of a plan: of that whose output is the first, for plans order jobs freely."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for job in re.split(r"\n(?=(?:local)?rule )", text)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", job)
+        output = re.search(r"output: (.*)", job)
         asked = re.search(r"resources: (.*)", job)
-        found.setdefault(rule[1], dict(part.split("=", 1) for part in asked[1].split(", ")) if asked else {})
-    return found
+        resources = dict(part.split("=", 1) for part in asked[1].split(", ")) if asked else {}
+        found[rule[1], output[1] if output else ""] = resources
+    return {rule: of_job for (rule, _), of_job in sorted(found.items(), key=lambda job: job[0], reverse=True)}
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.name)
