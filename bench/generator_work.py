@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from bench.generator import Inputs, seconds_of_epochs, train_epochs
+from semid.generative.heads import CodeHeads
 from semid.generative.model import Generator
 from semid.generative.sequences import length_batches, training_windows
 from semid.generative.settings import GeneratorSettings
@@ -39,8 +40,7 @@ def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
         "attention": 2.0 * settings.dim * settings.layers * float((lengths * (lengths + 1) // 2).sum()),
     }
     if model.heads is not None:
-        codewords = model.heads.codewords.numel() if model.heads.searches else 0
-        work["code heads"] = positions * (_linear_weights(model.heads) + codewords)
+        work["code heads"] = _of_heads(model, model.heads, torch.from_numpy(_targets(windows, np.arange(len(windows)))))
     scored, candidates = 0.0, 0.0
     if settings.item_weight:
         order = np.random.default_rng((settings.seed, 0))
@@ -50,7 +50,7 @@ def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
             scored += float(lengths[rows].sum()) * distinct
         work["item head"] = scored * settings.dim
     if settings.teaching and settings.item_weight and model.heads is not None:
-        work[TEACHING] = positions * num_items * settings.dim
+        work[TEACHING] = positions * settings.teaching * num_items * settings.dim
     if settings.items == "codes+content":
         work["projection of the content"] = (positions + candidates) * _linear_weights(model.items)
     return work
@@ -60,6 +60,16 @@ def operations(model: Generator, sequences: Ragged) -> dict[str, float]:
     """Return the operations of an epoch by their kind, with the backward pass of what has one."""
     work = multiply_adds(model, sequences)
     return {kind: count * (2 if kind == TEACHING else OPERATIONS) for kind, count in work.items()}
+
+
+def _of_heads(model: Generator, heads: CodeHeads, targets: torch.Tensor) -> float:
+    """Return the multiply-adds of a forward pass over targets int64 [n], of which a level computes the uncertain."""
+    work = len(targets) * heads.query.weight.numel() if heads.searches else 0
+    for level, size in enumerate(heads.sizes):
+        weights = heads.hidden[level].weight.numel() + heads.output[level].weight.numel()
+        codewords = size * model.settings.dim if heads.searches else 0
+        work += len(model.uncertain_rows(targets, level)) * (weights + codewords)
+    return float(work)
 
 
 def _linear_weights(module: nn.Module) -> int:

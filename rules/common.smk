@@ -42,8 +42,10 @@ from semid.planning import (
     with_search_switched_off,
 )
 
-# threads that spin while they wait make training ten times slower on a machine that others use too
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that spin for long while they wait make training ten times slower on a machine that others use too, and those
+# that sleep at once make it half as slow again on one of its own: of both OpenMP libraries, GNU's spins for a moment.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
 # Snakemake inspects the signature of every function of wildcards thousands of times: a ready one is found at once
 SIGNATURE = inspect.signature(lambda wildcards: None)
 

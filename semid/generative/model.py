@@ -76,35 +76,64 @@ class Generator(nn.Module):
         return item_loss, code_losses, len(targets)
 
     def _code_losses(self, users: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each level [L] for states [n, dim] and the items int64 [n] that come next.
-
-        Where the item head teaches, so many states are taken at once as the scores of all items allow.
-        """
-        is_taught = bool(self.settings.teaching and self.settings.item_weight)
-        step = max(1, SCORES_AT_ONCE // len(self.codes)) if is_taught else len(targets)
-        parts = zip(users.split(step), targets.split(step), strict=True)
-        return torch.stack([self._summed_code_losses(*part, is_taught) for part in parts]).sum(dim=0) / len(targets)
-
-    def _summed_code_losses(self, users: Tensor, targets: Tensor, is_taught: bool) -> Tensor:
-        """Return sums [L] over states [n, dim] of the cross-entropy of each level, with what the item head says."""
+        """Return the cross-entropy of each level [L] for states [n, dim] and the items int64 [n] that come next."""
         assert self.heads is not None
         codes, settings, order = self.codes[targets], self.settings, self.order
-        with torch.no_grad():
-            scores = self.items.scores(users, order.items) if is_taught else None
-        losses = []
+        taught_rows = self.taught_rows(len(targets), targets.device)
+        taught = self._teaching(users[taught_rows], targets[taught_rows]) if len(taught_rows) else []
+        losses = [users.new_zeros(()) for _ in self.heads.sizes]
         for level, size in enumerate(self.heads.sizes):
-            logits = self.heads.logits(users, codes[:, :level])
-            wanted = torch.zeros_like(logits).scatter_(1, codes[:, level, None], 1.0)
-            behind = order.behind(targets, 0 if self.heads.parallel else level)
-            if scores is not None:
-                wanted = wanted.lerp(order.taught(scores, behind, level, size), settings.teaching)
+            rows = self.uncertain_rows(targets, level)
+            if not len(rows):
+                continue
+            logits = self.heads.logits(users[rows], codes[rows, :level])
+            wanted = users.new_zeros(len(targets), size).scatter_(1, codes[:, level, None], 1.0)
+            if taught:
+                wanted[taught_rows] = taught[level]
             exists = torch.ones(1, size, dtype=torch.bool, device=users.device)
             if settings.code_loss == "existing":
+                behind = order.behind(targets[rows], 0 if self.heads.parallel else level)
                 exists = order.existing(behind, level, size)
-            wanted = wanted.lerp(exists / exists.sum(dim=1, keepdim=True), settings.label_smoothing)
+            wanted = wanted[rows].lerp(exists / exists.sum(dim=1, keepdim=True), settings.label_smoothing)
             logs = logits.masked_fill(~exists, float("-inf")).log_softmax(dim=1).masked_fill(~exists, 0)
-            losses.append(-(wanted * logs).sum())
+            losses[level] = -(wanted * logs).sum() / len(targets)
         return torch.stack(losses)
+
+    def uncertain_rows(self, targets: Tensor, level: int) -> Tensor:
+        """Return the rows int64 of targets int64 [n] that a level has something to learn from.
+
+        A code that alone exists behind those before it is certain, and its loss is 0.
+        """
+        assert self.heads is not None
+        if self.settings.code_loss == "existing" and not self.heads.parallel:
+            return self.order.has_siblings(targets, level).nonzero()[:, 0]
+        return torch.arange(len(targets), device=targets.device)
+
+    def taught_rows(self, n: int, device: torch.device) -> Tensor:
+        """Return the rows int64 of n positions that the item head teaches in this step, drawn anew for every step.
+
+        To teach a share of the positions gives the gradients, in expectation, of targets that are mixed in that share
+        at every position, and scores all items for that share alone.
+        """
+        share = self.settings.teaching if self.settings.item_weight else 0.0
+        return torch.randperm(n)[: round(share * n)].to(device)
+
+    @torch.no_grad()
+    def _teaching(self, users: Tensor, targets: Tensor) -> list[Tensor]:
+        """Return what the item head says of the codes of each level, [n, K] a level, for states [n, dim].
+
+        So many states are taken at once as the scores of all items allow. targets: int64 [n], whose codes the levels
+        before have written.
+        """
+        assert self.heads is not None
+        order, step = self.order, max(1, SCORES_AT_ONCE // len(self.codes))
+        taught = [users.new_empty(len(users), size) for size in self.heads.sizes]
+        for rows in torch.arange(len(users), device=users.device).split(step):
+            scores = self.items.scores(users[rows], order.items)
+            for level, size in enumerate(self.heads.sizes):
+                behind = order.behind(targets[rows], 0 if self.heads.parallel else level)
+                taught[level][rows] = order.taught(scores, behind, level, size)
+        return taught
 
     def _item_loss(self, users: Tensor, targets: Tensor, log_shares: Tensor) -> Tensor:
         """Return a softmax loss over the targets of the step and uniform negatives, corrected for how they are drawn.

@@ -57,9 +57,9 @@ class GeneratorSettings:
         Ge(0),
         Le(1),
         doc(
-            "Share of what the item head says in the targets of the code heads: its softmax over all items, summed "
-            "over the items under each code. 0 leaves it out, and with it scores of all items at every position; "
-            "without `item_weight` nothing is taught."
+            "Share of the positions, drawn anew at every step, whose code heads learn what the item head says instead "
+            "of the item that came: its softmax over all items, summed over the items under each code. 0 leaves it "
+            "out, and with it the scores of all items; without `item_weight` nothing is taught."
         ),
     ] = 0.5
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1

@@ -49,6 +49,11 @@ class CodeOrder(nn.Module):
         place = torch.arange(int((last - first).max()), device=targets.device)
         return (first[:, None] + place).clamp(max=len(self.items) - 1), place < (last - first)[:, None]
 
+    def has_siblings(self, targets: Tensor, level: int) -> Tensor:
+        """Return bool [n]: whether items that share `level` codes with targets int64 [n] have other codes next."""
+        sizes = self.last[level : level + 2, targets] - self.first[level : level + 2, targets]
+        return sizes[0] > sizes[1]
+
     def existing(self, behind: tuple[Tensor, Tensor], level: int, size: int) -> Tensor:
         """Return bool [n, K] or [1, K]: the codes of a level that the items :meth:`behind` those before it have."""
         places, is_item = behind

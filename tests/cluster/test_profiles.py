@@ -21,7 +21,7 @@ def plan(tiny_run: tuple[Path, Run], *arguments: str | Path, config: Path | None
 
 
 def resources(text: str) -> dict[str, dict[str, str]]:
-    """The resources of one job of each rule of a plan: of that whose output is the first, for plans order jobs freely."""
+    """The resources of a job of each rule of a plan: that whose output is the first, for plans order jobs freely."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for job in re.split(r"\n(?=(?:local)?rule )", text)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", job)

@@ -104,6 +104,54 @@ def test_the_item_loss_with_all_items_drawn_is_the_full_softmax() -> None:
     torch.testing.assert_close(loss, expected)
 
 
+def plain_code_losses(model: Generator, sequences: torch.Tensor, taught: bool) -> torch.Tensor:
+    """The loss of each level, position by position, among the codes that exist behind those of the target."""
+    targets = sequences[:, 1:][sequences[:, 1:] >= 0]
+    users = model.states(sequences[:, :-1])[sequences[:, 1:] >= 0]
+    shares = model.items.scores(users, torch.arange(ITEMS)).softmax(dim=1)
+    losses = torch.zeros(len(model.heads.sizes))
+    for user, target, share in zip(users, targets, shares, strict=True):
+        code = model.codes[target]
+        for level, size in enumerate(model.heads.sizes):
+            alike = (model.codes[:, :level] == code[:level]).all(dim=1)
+            exists = torch.zeros(size, dtype=torch.bool).index_fill(0, model.codes[alike, level], True)
+            wanted = torch.nn.functional.one_hot(code[level], size).float()
+            if taught:
+                wanted = torch.zeros(size).index_add(0, model.codes[alike, level], share[alike] / share[alike].sum())
+            wanted = 0.9 * wanted + 0.1 * exists / exists.sum()
+            logits = model.heads.logits(user[None], code[None, :level])[0]
+            losses[level] -= (wanted[exists] * logits[exists].log_softmax(dim=0)).sum() / len(targets)
+    return losses
+
+
+@pytest.mark.parametrize("teaching", [0.0, 1.0])
+def test_the_code_losses_are_those_of_a_plain_sum_over_existing_codes(teaching: float) -> None:
+    model = model_of(teaching=teaching, items="free+codes").eval()
+    # behind a first code of 2 one code alone exists, which nothing is to be learnt of
+    model.codes[model.codes[:, 0] == 2, 1] = 1
+    first = (model.codes[:, 0] == 2).nonzero()[0, 0]
+    sequences = torch.tensor([[1, 2, 3, int(first)], [4, 5, -1, -1], [6, 7, 8, -1]])
+    with torch.no_grad():
+        _, losses, _ = model.losses(sequences, log_shares(sequences_of([1, 2, 3], [4, 5]), ITEMS))
+        torch.testing.assert_close(losses, plain_code_losses(model, sequences, taught=teaching == 1))
+
+
+def test_the_item_head_teaches_its_share_of_the_positions_anew_at_every_step() -> None:
+    model = model_of(teaching=0.3)
+    torch.manual_seed(0)
+    rows = [model.taught_rows(10, torch.device("cpu")).tolist() for _ in range(20)]
+    assert {len(set(of_step)) for of_step in rows} == {3}
+    assert {row for of_step in rows for row in of_step} == set(range(10))
+    assert not len(model_of(teaching=0.3, item_weight=0).taught_rows(10, torch.device("cpu")))
+
+
+def test_nothing_is_learnt_of_codes_where_each_is_certain() -> None:
+    model = model_of(teaching=0.5)
+    model.codes[:] = 0
+    _, losses, _ = model.losses(torch.tensor([[1, 2, 3]]), log_shares(sequences_of([1, 2, 3]), ITEMS))
+    assert losses.tolist() == [0, 0]
+
+
 def scripted(figures: list[float]):
     left = iter(figures)
     return lambda model: {"recall@10": 0.5, "ndcg@10": next(left)}
