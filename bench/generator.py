@@ -180,8 +180,9 @@ class Searches:
         user_states(self.model, self.queries)
 
     def dense(self) -> None:
+        vectors = self.model.items.compared()
         for block, seen in zip(self.blocks, self.seen, strict=True):
-            rank_dense(dense_scores(self.model, self.states[block], seen), self._target(block), DEPTH)
+            rank_dense(dense_scores(vectors, self.states[block], seen), self._target(block), DEPTH)
 
     def beam(self) -> float:
         """Return the share of users of whom the first ten are certainly those of the whole tree."""

@@ -92,6 +92,7 @@ class GeneratorEvaluation:
         ranking = self if self.model.codes.is_cpu else replace(self, model=copy.deepcopy(self.model).cpu())
         started = time.perf_counter()
         states = user_states(self.model, self.queries).cpu()
+        vectors = ranking.model.items.compared()
         encoding = time.perf_counter() - started
         outcome = Outcome(codes=Ranks(n), certain=np.ones(n, bool))
         num_items = len(self.model.codes)
@@ -100,7 +101,8 @@ class GeneratorEvaluation:
                 history = self.queries.history(rows)
                 seen = Seen.of(history if self.removes_seen else _without_items(history), num_items)
                 target = torch.from_numpy(self.queries.target[rows])
-                for name, (ranked, seconds) in ranking._rank(states[rows], target, trie, seen, outcome, rows).items():
+                rankings = ranking._rank(states[rows], vectors, target, trie, seen, outcome, rows)
+                for name, (ranked, seconds) in rankings.items():
                     ranks = outcome.ranks.setdefault(name, Ranks(n, self.depth))
                     _put(ranks, rows, ranked, seconds)
                 progress.update(len(target))
@@ -109,16 +111,26 @@ class GeneratorEvaluation:
         return outcome
 
     def _rank(
-        self, users: Tensor, target: Tensor, trie: CodeTrie | None, seen: Seen, outcome: Outcome, rows: slice
+        self,
+        users: Tensor,
+        vectors: Tensor,
+        target: Tensor,
+        trie: CodeTrie | None,
+        seen: Seen,
+        outcome: Outcome,
+        rows: slice,
     ) -> dict[str, tuple[Ranked, float]]:
-        """Return where the targets of a block stand in every ranking, and the seconds that each took."""
+        """Return where the targets of a block stand in every ranking, and the seconds that each took.
+
+        vectors: of all items, as :func:`semid.generative.ranking.dense_scores` takes them.
+        """
         model, rankings = self.model, {}
         asked = {"dense": bool(model.settings.item_weight), "generate": model.heads is not None}
         asked["hybrid"] = all(asked.values()) and bool(self.betas)
         asked = {name: is_there and name in self.rankings for name, is_there in asked.items()}
         clock = _Clock()
         if asked["dense"] or asked["hybrid"]:
-            scores = dense_scores(model, users, seen)
+            scores = dense_scores(vectors, users, seen)
             rankings["dense"] = rank_dense(scores, target, self.depth), clock.lap()
         if asked["generate"] or asked["hybrid"]:
             assert trie is not None

@@ -49,7 +49,7 @@ class ItemVectors(nn.Module):
 
     def __init__(self, catalogue: CatalogueOfItems, settings: GeneratorSettings, start: Tensor | None = None) -> None:
         super().__init__()
-        self.scale, n = math.sqrt(settings.dim), catalogue.num_items
+        self.scale, self.num_items = math.sqrt(settings.dim), catalogue.num_items
         self.kind = settings.items
         # bool [n, 1] while training: whether an item has a vector of its own
         self.register_buffer("is_trained", None, persistent=False)
@@ -61,7 +61,7 @@ class ItemVectors(nn.Module):
                 torch.randn(sum(catalogue.sizes), settings.dim) * CODE_SCALE if start is None else start * START_SCALE
             )
         if "free" in settings.items:
-            self.free_vectors = nn.Parameter(torch.randn(n, settings.dim) * FREE_SCALE)
+            self.free_vectors = nn.Parameter(torch.randn(self.num_items, settings.dim) * FREE_SCALE)
         if settings.uses_content:
             if catalogue.content is None or catalogue.directions is None:
                 raise ValueError("content is wanted, and there are no embeddings")
@@ -97,6 +97,11 @@ class ItemVectors(nn.Module):
             return total * self.scale
         content = nn.functional.dropout(self.content[items], CONTENT_DROPOUT, self.training)
         return self.norm(total + self.projection(content))
+
+    def compared(self) -> Tensor:
+        """Return x / √dim float32 [items, dim] of all items: what :meth:`scores` multiplies states with."""
+        device = next(self.parameters()).device
+        return self(torch.arange(self.num_items, device=device)) / self.scale
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Return ⟨u, x⟩ / √dim [n, m] of the states of users [n, dim] and items int64 [m]."""

@@ -38,11 +38,14 @@ class Ranked:
     lists: np.ndarray
 
 
-def dense_scores(model: Generator, users: Tensor, seen: Seen) -> Tensor:
-    """Return the scores [n, items] of all items for states [n, dim], −inf for those that are seen."""
+def dense_scores(vectors: Tensor, users: Tensor, seen: Seen) -> Tensor:
+    """Return the scores [n, items] of all items for states [n, dim], −inf for those that are seen.
+
+    vectors: float32 [items, dim], as :meth:`semid.generative.items.ItemVectors.compared` has them.
+    """
     # products of a few rows are summed in another order at the end of the columns, which would break exact ties
     padded = nn.functional.pad(users, (0, 0, 0, max(0, FEWEST_USERS - len(users))))
-    scores = model.items.scores(padded, torch.arange(seen.num_items, device=users.device))[: len(users)]
+    scores = (padded @ vectors.t())[: len(users)]
     scores[torch.from_numpy(seen.owner), torch.from_numpy(seen.item)] = NONE
     return scores
 
@@ -50,14 +53,22 @@ def dense_scores(model: Generator, users: Tensor, seen: Seen) -> Tensor:
 def rank_dense(scores: Tensor, target: Tensor, depth: int) -> Ranked:
     """Rank the targets int64 [n] among all items by scores [n, items], −inf for items that are left out."""
     of_target = scores.gather(1, target[:, None])
-    lists = scores.topk(min(depth, scores.shape[1]), dim=1)
     return Ranked(
         greater=(scores > of_target).sum(dim=1).numpy(),
         equal=(scores == of_target).sum(dim=1).numpy(),
         found=(of_target[:, 0] > NONE).numpy(),
         size=(scores > NONE).sum(dim=1).numpy(),
-        lists=_as_lists(lists.indices, lists.values > NONE, depth),
+        lists=_first_items(scores, depth),
     )
+
+
+def _first_items(scores: Tensor, depth: int) -> np.ndarray:
+    """Return int32 [n, depth]: the first items by scores [n, items], equal ones by item, −1 behind the last."""
+    # topk keeps any of those that are tied for the last places
+    last = scores.topk(min(depth, scores.shape[1]), dim=1).values.amin(dim=1, keepdim=True) if depth else scores[:, :1]
+    owner, items = ((scores >= last) & (scores > NONE)).nonzero(as_tuple=True)
+    values = scores[owner, items].numpy()
+    return first_ranked(owner.numpy(), items.numpy(), values, len(scores), depth)
 
 
 def rank_generated(found: Found, index: InvertedIndex, target: Tensor, seen: Seen, depth: int) -> Ranked:
@@ -126,10 +137,10 @@ def hybrid_candidates(
     """Return the items that the search found and the first 100 of `dense`, with exact scores of both kinds."""
     assert model.heads is not None
     owner, items, _ = items_of_buckets(found, index, seen)
-    best = scores.topk(min(DENSE_CANDIDATES, scores.shape[1]), dim=1)
-    user, column = (best.values > NONE).nonzero(as_tuple=True)
-    keys = np.concatenate([owner, user.numpy()]) * seen.num_items
-    keys = np.unique(keys + np.concatenate([items, best.indices[user, column].numpy()]))
+    best = _first_items(scores, DENSE_CANDIDATES)
+    user, column = np.nonzero(best >= 0)
+    keys = np.concatenate([owner, user]) * seen.num_items
+    keys = np.unique(keys + np.concatenate([items, best[user, column]]))
     owner, items = keys // seen.num_items, keys % seen.num_items
     log_dense = (scores - scores.logsumexp(dim=1, keepdim=True))[torch.from_numpy(owner), torch.from_numpy(items)]
     pairs = torch.from_numpy(owner).to(users.device), torch.from_numpy(items).to(users.device)
@@ -158,9 +169,3 @@ def find(model: Generator, users: Tensor, trie: CodeTrie, seen: Seen) -> Found:
     assert model.heads is not None
     search_with = search_exactly if model.settings.beam_limit == "exact" else search
     return search_with(model.heads, users, trie, model.settings.beam, seen)
-
-
-def _as_lists(items: Tensor, is_item: Tensor, depth: int) -> np.ndarray:
-    lists = np.full((len(items), depth), -1, np.int32)
-    lists[:, : items.shape[1]] = items.masked_fill(~is_item, -1).numpy()
-    return lists

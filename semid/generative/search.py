@@ -14,6 +14,8 @@ ROUNDING = 1e-4
 CERTAIN_ITEMS = 10
 # Heads of sub-spaces score all codes that exist, of which so many are kept at least.
 PARALLEL_BEAM = 1000
+# A search with wider beams keeps so many prefixes of all its users at a level.
+PREFIXES_AT_ONCE = 1 << 15
 NONE = float("-inf")
 
 
@@ -119,13 +121,18 @@ def _search_all(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, seen
 
 
 def search_exactly(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, seen: Seen) -> Found:
-    """Search, and again with twice the beam for users of whom the first items are not certain, until they are."""
+    """Search, and again with twice the beam for users of whom the first items are not certain, until they are.
+
+    The wider the beam, the fewer of these users are searched for at once.
+    """
     found = search(heads, users, trie, beam, seen)
     while not bool(found.certain.all()) and beam < trie.num_buckets:
         beam *= 2
-        again = ~found.certain
-        better = search(heads, users[again], trie, beam, seen.of_queries(again.numpy()))
-        found = _replaced(found, again, better)
+        uncertain = (~found.certain).nonzero()[:, 0]
+        for rows in uncertain.split(max(1, PREFIXES_AT_ONCE // beam)):
+            again = torch.zeros_like(found.certain).index_fill(0, rows, True)
+            better = search(heads, users[again], trie, beam, seen.of_queries(again.numpy()))
+            found = _replaced(found, again, better)
     return found
 
 

@@ -34,7 +34,7 @@ class GeneratorSettings:
     layers: Annotated[int, Ge(1), doc("Layers of the transformer.")] = 2
     attention_heads: Annotated[int, Ge(1), doc("Heads of its attention; `dim` is a multiple of them.")] = 2
     history: Annotated[int, Ge(1), doc("Items at the end of a history that the model reads.")] = 50
-    dropout: Annotated[float, Ge(0), Lt(1), doc("Share of activations that training leaves out.")] = 0.5
+    dropout: Annotated[float, Ge(0), Lt(1), doc("Share of activations that training leaves out.")] = 0.4
     code_heads: Annotated[
         Literal["search", "random"],
         doc(
@@ -61,11 +61,11 @@ class GeneratorSettings:
             "of the item that came: its softmax over all items, summed over the items under each code. 0 leaves it "
             "out, and with it the scores of all items; without `item_weight` nothing is taught."
         ),
-    ] = 0.5
+    ] = 0.25
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1
     negatives: Annotated[int, Ge(1), doc("Items drawn uniformly for a step of the item head.")] = 512
     batch_positions: Annotated[int, Ge(1), doc("Positions of histories that a step learns from.")] = 1024
-    epochs: Annotated[int, Ge(1), doc("Most passes over the training interactions.")] = 24
+    epochs: Annotated[int, Ge(1), doc("Most passes over the training interactions.")] = 16
     patience: Annotated[
         int, Ge(1), doc("Training ends after so many measurements on the validation split without a better one.")
     ] = 4
@@ -73,7 +73,7 @@ class GeneratorSettings:
     learning_rate: Annotated[float, Gt(0), doc("Of AdamW, at its height.")] = 1e-3
     warmup_steps: Annotated[int, Ge(1), doc("Steps in which the learning rate rises.")] = 200
     weight_decay: Annotated[float, Ge(0), doc("Of matrices, but those of items and codes.")] = 0.0
-    max_norm: Annotated[float, Gt(0), doc("Longer gradients are cut to this length.")] = 1.0
+    max_norm: Annotated[float, Gt(0), doc("Longer gradients are cut to this length.")] = 100.0
     beam: Annotated[
         int,
         Ge(1),

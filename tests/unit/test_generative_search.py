@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from semid.generative import search as search_module
 from semid.generative.heads import CodeHeads, CodeSpaceStart
-from semid.generative.ranking import rank_generated
+from semid.generative.ranking import rank_dense, rank_generated
 from semid.generative.search import NONE, log_probabilities, search, search_exactly
 from semid.generative.settings import GeneratorSettings
 from semid.generative.trie import CodeTrie
@@ -122,6 +123,21 @@ def test_certain_lists_are_those_of_the_whole_tree(seed: int) -> None:
         assert torch.equal(exact.buckets[user, : last + 1], whole.buckets[user, : last + 1])
 
 
+@pytest.mark.parametrize("at_once", [1, 20])
+def test_an_exact_search_finds_the_same_however_many_are_searched_for_at_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, users, seen = world(2)
+    heads, trie = heads_of(2), CodeTrie.build(index)
+    together = search_exactly(heads, users, trie, 2, seen)
+    monkeypatch.setattr(search_module, "PREFIXES_AT_ONCE", at_once)
+    apart = search_exactly(heads, users, trie, 2, seen)
+    assert apart.certain.all()
+    for user in range(USERS):
+        last = int((together.unseen[user].cumsum(0) >= 10).int().argmax())
+        assert torch.equal(together.buckets[user, : last + 1], apart.buckets[user, : last + 1])
+
+
 def test_nothing_that_is_seen_whole_takes_a_place_in_the_beam() -> None:
     index = InvertedIndex.build(np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.uint16))
     heads, users = heads_of(0, (2, 2)), torch.zeros(1, SETTINGS.dim)
@@ -148,6 +164,14 @@ def test_a_target_in_a_shared_bucket_ties_with_its_unseen_items() -> None:
     shared = [[0, 1], [0, 1, 2]]
     assert ranked.lists[0].tolist() == ([*shared[0], 3] if first_is_shared else [3, *shared[0]])
     assert ranked.lists[1].tolist() == ([*shared[1]] if first_is_shared else [3, 0, 1])
+
+
+def test_items_of_one_score_are_listed_in_their_order() -> None:
+    scores = torch.zeros(2, 5000)
+    scores[0, 4000], scores[1, :4990] = 1, NONE
+    ranked = rank_dense(scores, torch.tensor([3, 4995]), 12)
+    assert ranked.lists.tolist() == [[4000, *range(11)], [*range(4990, 5000), -1, -1]]
+    assert (ranked.greater.tolist(), ranked.equal.tolist()) == ([1, 0], [4999, 10])
 
 
 def test_heads_that_search_begin_with_the_order_of_decoded_vectors() -> None:
