@@ -63,8 +63,8 @@ class GeneratorSettings:
         ),
     ] = 0.25
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1
-    negatives: Annotated[int, Ge(1), doc("Items drawn uniformly for a step of the item head.")] = 512
-    batch_positions: Annotated[int, Ge(1), doc("Positions of histories that a step learns from.")] = 1024
+    negatives: Annotated[int, Ge(1), doc("Items drawn uniformly for a step of the item head.")] = 1024
+    batch_positions: Annotated[int, Ge(1), doc("Positions of histories that a step learns from.")] = 512
     epochs: Annotated[int, Ge(1), doc("Most passes over the training interactions.")] = 16
     patience: Annotated[
         int, Ge(1), doc("Training ends after so many measurements on the validation split without a better one.")
