@@ -44,8 +44,9 @@ from semid.planning import (
 
 # Threads that spin for long while they wait make training ten times slower on a machine that others use too, and those
 # that sleep at once make it half as slow again on one of its own: of both OpenMP libraries, GNU's spins for a moment.
-os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-os.environ.setdefault("KMP_BLOCKTIME", "0")
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
 # Snakemake inspects the signature of every function of wildcards thousands of times: a ready one is found at once
 SIGNATURE = inspect.signature(lambda wildcards: None)
 
