@@ -42,23 +42,17 @@ from semid.planning import (
     with_search_switched_off,
 )
 
-# Threads that spin for long while they wait make training ten times slower on a machine that others use too, and those
-# that sleep at once make it half as slow again on one of its own: of both OpenMP libraries, GNU's spins for a moment.
+# threads that wait spin for a moment: much longer, and others who use the machine stop them; not at all, and each waits
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    os.environ.setdefault("KMP_BLOCKTIME", "0")
+    os.environ |= {"GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "0"} | os.environ
 # Snakemake inspects the signature of every function of wildcards thousands of times: a ready one is found at once
 SIGNATURE = inspect.signature(lambda wildcards: None)
 
 
 def asked(question, **fixed):
     """Return a function of wildcards, for inputs and params: it calls `question`, whose parameters name wildcards."""
-    parameters = inspect.signature(question).parameters.values()
-    names = [
-        parameter.name
-        for parameter in parameters
-        if parameter.name not in fixed and parameter.default is parameter.empty
-    ]
+    parameters = inspect.signature(question).parameters
+    names = [name for name, one in parameters.items() if name not in fixed and one.default is one.empty]
 
     def answer(wildcards):
         return explained(question, **{name: wildcards[name] for name in names}, **fixed)

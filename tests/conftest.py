@@ -13,7 +13,7 @@ from snake import TINY, Run, call_snakemake
 
 # before torch is imported: on arrays this small threads only wait for each other
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# pytest's workers and their jobs share the cores, where threads that spin while they wait would keep them from each other
+# pytest's workers and their jobs share the cores, where threads that spin while they wait would stop each other
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ROOT = Path(__file__).resolve().parent.parent
