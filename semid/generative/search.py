@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semid.generative.heads import CodeHeads
 from semid.generative.trie import CodeTrie, Depth
@@ -129,10 +129,11 @@ def search_exactly(heads: CodeHeads, users: Tensor, trie: CodeTrie, beam: int, s
     while not bool(found.certain.all()) and beam < trie.num_buckets:
         beam *= 2
         uncertain = (~found.certain).nonzero()[:, 0]
+        parts = []
         for rows in uncertain.split(max(1, PREFIXES_AT_ONCE // beam)):
             again = torch.zeros_like(found.certain).index_fill(0, rows, True)
-            better = search(heads, users[again], trie, beam, seen.of_queries(again.numpy()))
-            found = _replaced(found, again, better)
+            parts.append((rows, search(heads, users[rows], trie, beam, seen.of_queries(again.numpy()))))
+        found = _replaced(found, parts)
     return found
 
 
@@ -165,18 +166,22 @@ def _is_certain(scores: Tensor, unseen: Tensor, pruned: Tensor) -> Tensor:
     return (pruned == NONE) | (has_enough & (pruned < last - ROUNDING))
 
 
-def _replaced(found: Found, rows: Tensor, better: Found) -> Found:
-    """Return what was found, with what was found better for some users, as wide as the wider of the two."""
-    width = max(found.buckets.shape[1], better.buckets.shape[1])
+def _replaced(found: Found, parts: list[tuple[Tensor, Found]]) -> Found:
+    """Return what was found, with what was found better for some users, as wide as the widest of all.
+
+    parts: rows int64 of users, and what was found for them.
+    """
+    width = max(found.buckets.shape[1], *(better.buckets.shape[1] for _, better in parts))
     columns = []
     for name, padding in (("buckets", -1), ("scores", NONE), ("unseen", 0)):
         column = getattr(found, name)
         wide = column.new_full((len(column), width), padding)
         wide[:, : column.shape[1]] = column
-        part = getattr(better, name)
-        wide[rows] = part.new_full((len(part), width), padding)
-        wide[rows, : part.shape[1]] = part
+        for rows, better in parts:
+            part = getattr(better, name)
+            wide[rows] = nn.functional.pad(part, (0, width - part.shape[1]), value=padding)
         columns.append(wide)
     certain = found.certain.clone()
-    certain[rows] = better.certain
+    for rows, better in parts:
+        certain[rows] = better.certain
     return Found(columns[0], columns[1], columns[2], certain)
