@@ -14,6 +14,7 @@ from snake import ROOT, TINY, call_snakemake, overlay
 # the environments are made of the packages that are installed
 pytestmark = pytest.mark.system
 
+SMALL = {"dim": 16, "layers": 1, "epochs": 1, "negatives": 16}
 OFFICIAL = "benchmark/5core/last_out/Toys.test.csv"
 
 
@@ -47,7 +48,8 @@ def test_every_script_runs_with_its_environment_alone(folders: dict[str, Path], 
     config = overlay(
         tmp_path / "alone.yaml",
         {
-            "run": {"tokenizers": ["rqkmeans_2x16", "vqvae_32"]},
+            "run": {"tokenizers": ["rqkmeans_2x16", "vqvae_32"], "generators": ["generator-tiny", "sasrec-tiny"]},
+            "generators": {"generator-tiny": SMALL, "sasrec-tiny": SMALL},
             "datasets": {
                 "tiny": {"shards": 1, "evaluation": {"query": "fit"}},
                 "given": {**given, "embeddings": {"model": "bundled"}},
