@@ -16,7 +16,7 @@ SOURCES := semid tests workflow_scripts bench
 .PHONY: run test test-system bench scale sweep generative clean
 
 run: .venv/installed
-	$(BIN)/snakemake --cores all results/offline_eval.csv
+	$(BIN)/semid run results/offline_eval.csv
 
 test: .venv/installed
 	$(BIN)/ruff check $(SOURCES)
@@ -61,5 +61,5 @@ generative: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .bench-peers .snakemake logs benchmarks semid.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .bench-peers .snakemake logs benchmarks dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

@@ -15,12 +15,14 @@ from snakemake.utils import update_config
 from snakemake_interface_storage_plugins.registry import StoragePluginRegistry
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
-if not (ROOT / "semid").is_dir():
-    raise WrongInput(
-        f"{ROOT}: the rules need the package semid beside them, and an address brings only the rules: clone the repository "
-        "and name its Snakefile by path"
-    )
-sys.path.insert(0, str(ROOT))
+# in a wheel the workflow is inside of the package, which is installed then
+if ROOT.name != "_workflow":
+    if not (ROOT / "semid").is_dir():
+        raise WrongInput(
+            f"{ROOT}: the rules need the package semid beside them, and an address brings only the rules: clone the "
+            "repository and name its Snakefile by path"
+        )
+    sys.path.insert(0, str(ROOT))
 
 from semid.data.raw_files import generated_files
 from semid.data.sources import SOURCES

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from semid.embeddings.own_ids import id_batches, id_file, refuse_repeated_ids
+from semid.embeddings.own_ids import id_batches, id_file, read_ids, refuse_repeated_ids
 from semid.embeddings.settings import OwnVectors
 from semid.embeddings.store import block_rows, cast, new_part
 from semid.errors import InputError
@@ -45,10 +45,7 @@ def align(settings: OwnVectors, item_ids: Any, items_path: str | Path | None = N
         shown = shown or batch[: SHOWN + 1].to_pylist()
         row += len(batch)
     if row != (vectors := _count_vectors(settings)):
-        raise InputError(
-            f"{settings.vectors}: {vectors} vectors, but {settings.ids} holds {row} ids; expected one id "
-            "a vector, in the same order (the first line of a .csv is its header)"
-        )
+        raise InputError(_too_few_ids(settings, vectors, row))
     refuse_repeated_ids(path, items.filter(pa.array(repeated)))
     missing = items.filter(pa.array(rows < 0))
     if len(missing) == len(items) > 0:
@@ -64,15 +61,43 @@ def align(settings: OwnVectors, item_ids: Any, items_path: str | Path | None = N
     return rows
 
 
+def read_own_vectors(settings: OwnVectors) -> tuple[list[str], np.ndarray]:
+    """Return all ids of the user's vectors and the vectors [n, dim], in the order of their file.
+
+    Vectors of a `.npy` stay on disk until rows are read, and those of a table come into memory as float32. Raises
+    `InputError` as :func:`gather_own_vectors` does.
+    """
+    ids = read_ids(settings)
+    if settings.table is None:
+        assert settings.vectors is not None
+        vectors = read_rows(settings.vectors)
+    else:
+        dim = _table_dim(settings.table, settings.vector_column)
+        vectors = np.empty((_count_vectors(settings), dim), np.float32)
+        for places, block in _table_blocks(settings.table, settings.vector_column, dim, np.arange(len(vectors))):
+            vectors[places] = block
+    if len(vectors) != len(ids):
+        raise InputError(_too_few_ids(settings, len(vectors), len(ids)))
+    return ids, vectors
+
+
+def _too_few_ids(settings: OwnVectors, vectors: int, ids: int) -> str:
+    return (
+        f"{settings.vectors}: {vectors} vectors, but {settings.ids} holds {ids} ids; expected one id "
+        "a vector, in the same order (the first line of a .csv is its header)"
+    )
+
+
 def _count_vectors(settings: OwnVectors) -> int:
     if settings.table is not None:
         with reading_table(settings.table, "vectors"):
             return pq.read_metadata(settings.table).num_rows
     assert settings.vectors is not None
-    return len(_open_vectors(settings.vectors))
+    return len(read_rows(settings.vectors))
 
 
-def _open_vectors(path: Path) -> np.ndarray:
+def read_rows(path: Path) -> np.ndarray:
+    """Open the vectors [n, dim] of a `.npy`, which stay on disk. Raises `InputError` for anything else."""
     vectors = open_array(path, "fiu", "one array of numbers [vectors, width]")
     if not vectors.shape[1]:
         raise InputError(f"{path}: vectors of width 0")
@@ -156,7 +181,7 @@ def gather_own_vectors(settings: OwnVectors, items_path: str | Path, start: int,
         blocks = _table_blocks(settings.table, settings.vector_column, dim, rows)
     else:
         assert settings.vectors is not None
-        vectors = _open_vectors(settings.vectors)
+        vectors = read_rows(settings.vectors)
         dim = vectors.shape[1]
         step = block_rows(dim)
         blocks = (

@@ -8,6 +8,7 @@ from semid.errors import InputError
 from semid.evaluation.metrics import ALL_METRICS, HEADLINE, KS, METRICS
 from semid.evaluation.target_ranks import CODE_METRICS, RANDOM
 from semid.files import read_json, whole_file
+from semid.terminal import aligned, recall_with_interval
 
 Row = Mapping[str, str | int | float]
 
@@ -119,18 +120,6 @@ def format_table(path: str | Path, scorecards: str | Path | None = None, manifes
             cards = csv.DictReader(file)
             text += [f"{card['dataset']}/{card['tokenizer']}: {card['warnings']}" for card in cards if card["warnings"]]
     return "\n".join(text) + "\n"
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Return lines of cells as texts, in which each column is as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-
-
-def recall_with_interval(row: Mapping[str, str]) -> str:
-    """Return Recall@10 and its 95 % interval, as a cell."""
-    low, high = (f"{float(row[f'recall@10_{end}']):.4f}" for end in ENDS)
-    return f"{float(row['recall@10']):.4f} [{low}, {high}]"
 
 
 def collect_evaluations(

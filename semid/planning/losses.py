@@ -6,6 +6,7 @@ from typing import Any
 
 from semid.errors import InputError
 from semid.files import read_json
+from semid.terminal import printable
 
 # The jobs that may leave out what a user gave, such as vectors and codes of no item. preprocess says it in stats.json.
 LOGS_WITH_LOSSES = ("embeddings/part-*.log", "*/import-*.log")
@@ -23,12 +24,7 @@ def loss_report(datasets: Iterable[str], since: float, root: Path = Path()) -> s
     for dataset in datasets:
         if any(log.stat().st_mtime >= since for log in (root / "logs" / dataset).rglob("*.log")):
             lines += _losses_of(dataset, since, root)
-    return "\n".join(["Lost on the way, and warnings:", *map(_printable, lines)]) if lines else ""
-
-
-def _printable(line: str) -> str:
-    """A line without what a terminal would take for a command: names of files and ids are the user's."""
-    return "".join(character if character.isprintable() else "?" for character in line)
+    return "\n".join(["Lost on the way, and warnings:", *map(printable, lines)]) if lines else ""
 
 
 def _losses_of(dataset: str, since: float, root: Path) -> list[str]:

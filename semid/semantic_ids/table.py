@@ -1,7 +1,8 @@
 """The semantic-ID table: what a recommender is trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,19 +24,28 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
     table is written, 262,144 rows at a time. Raises `InputError` when their row counts differ.
     """
     codes = open_codes(code_paths)
+    rows = count_items(items_path)
+    if rows != len(codes):
+        raise InputError(f"{items_path}: {rows} items, but the codes have {len(codes)} rows; encode again")
+    batches = item_batches(items_path, ["item_id"], rows_at_once=ROWS_AT_ONCE)
+    write_semantic_ids(output, (batch.column(0) for batch in batches), codes, flat)
+
+
+def write_semantic_ids(output: str | Path, ids: Iterable[pa.Array], codes: Any, flat: bool) -> None:
+    """Write the table that :func:`export_table` describes.
+
+    ids: the item ids in batches, in the order of the codes; codes: integers [n, L], an array or its parts.
+    """
     if flat and codes.shape[1] != 1:
         raise ValueError(f"a flat codebook has one code an item, not {codes.shape[1]}")
     names = ["token"] if flat else [f"c{level + 1}" for level in range(codes.shape[1])]
     fields = [pa.field("item_id", pa.string()), *(pa.field(name, pa.int32()) for name in names)]
     schema = pa.schema(fields if flat else [*fields, pa.field("code_str", pa.string())])
-    rows = count_items(items_path)
-    if rows != len(codes):
-        raise InputError(f"{items_path}: {rows} items, but the codes have {len(codes)} rows; encode again")
     with whole_file(output) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         start = 0
-        for batch in item_batches(items_path, ["item_id"], rows_at_once=ROWS_AT_ONCE):
+        for batch in ids:
             block = codes[start : start + len(batch)]
-            columns = [batch.column(0).cast(pa.string()), *(pa.array(np.ascontiguousarray(level)) for level in block.T)]
+            columns = [batch.cast(pa.string()), *(pa.array(np.ascontiguousarray(level)) for level in block.T)]
             writer.write_table(pa.table(columns if flat else [*columns, code_strings(block)], schema=schema))
             start += len(batch)
 

@@ -77,6 +77,13 @@ def quantize_rows(rows: Tensor, center: Tensor, scratch: str | Path | None = Non
     return RowQuantizer(center, min(2048, len(rows))).into(rows, empty_rows(len(rows), len(center), scratch))
 
 
+def has_int8_products() -> bool:
+    """Tell whether the processor has int8 dot products; without them codes take longer and are the same."""
+    # a torch that is too old cannot tell
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+
+
 def can_screen(codebook: Tensor, quantized_before: bool = False) -> bool:
     """Tell whether screening is exact for a codebook [K, d] and faster: on processors with int8 dot products.
 
@@ -85,9 +92,7 @@ def can_screen(codebook: Tensor, quantized_before: bool = False) -> bool:
     """
     if codebook.device.type != "cpu" or codebook.shape[1] < 32 or len(codebook) < (256 if quantized_before else 1024):
         return False
-    # with a torch that is too old to tell, codes take longer and are the same
-    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    if not any(capabilities.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8")):
+    if not has_int8_products():
         return False
     # larger values would overflow the bounds of a row of zeros, and the squares of smaller ones would underflow
     largest = float(codebook.abs().max())
