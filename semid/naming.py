@@ -11,8 +11,8 @@ from semid.errors import InputError
 from semid.methods import GIVEN_CODES, METHODS, Form, Kind
 
 RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
-# How the codes of a tokenizer may be repaired, and the folders below its own that hold such codes; a slip of one is none
-# of a generator.
+# How the codes of a tokenizer may be repaired, and the folders below its own that hold such codes. What begins like one
+# is a slip of one, and no generator.
 REPAIRS = ("assign", "suffix")
 REPAIR_FOLDER = r"repair[^/]*"
 # The longest name of a folder: file systems take 255 bytes, and files in it have longer paths.

@@ -184,7 +184,8 @@ def _check_loaded(datasets: Mapping[str, Mapping[str, Any]]) -> None:
             parsed = TokenizerName.parse(name)
             if parsed.repair:
                 raise InputError(
-                    f"dataset '{dataset}' loads {name}: load {parsed.native.name}, whose folder brings its repaired codes"
+                    f"dataset '{dataset}' loads {name}: load {parsed.native.name}, whose folder brings "
+                    "its repaired codes"
                 )
             given = GIVEN_CODES.get(parsed.method)
             if given:

@@ -71,7 +71,7 @@ class SuffixedDecoder(Decoder):
 
 
 def decoder_of_codes(folder: str | Path, codes: np.ndarray) -> Decoder:
-    """Read the tokenizer in a folder as the decoder of its codes, integers [n, L], or [n, L + 1] where they have a suffix.
+    """Read the tokenizer in a folder as the decoder of its codes, integers [n, L], or [n, L + 1] with a suffix.
 
     Raises `InputError` for codes of another number of levels, and as :meth:`Decoder.from_pretrained` does.
     """

@@ -38,7 +38,7 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
 
 
 def write_semantic_ids(path: str | Path, item_ids: pa.Array, codes: np.ndarray) -> None:
-    """Write the table of codes, integers [n, L], of n items: `item_id`, `c1..cL` and `code_str`, or `token` where L is 1."""
+    """Write the table of codes, integers [n, L], of n items as :func:`export_table` does; of one level, as `token`."""
     schema = _schema(codes.shape[1], flat=codes.shape[1] == 1)
     with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for start in range(0, len(codes), ROWS_AT_ONCE):

@@ -1,7 +1,7 @@
 """One item an ID: codes that several items share come in; repaired codes, and a report of what changed, go out."""
 
-from semid.semantic_ids.repair.files import repair_catalogue
 from semid.semantic_ids.repair.distinct import PinnedCodes, repair_codes
+from semid.semantic_ids.repair.files import repair_catalogue
 from semid.semantic_ids.repair.report import MODES, Changes, Mode, Repair, RepairReport
 from semid.semantic_ids.repair.tables import repair_table
 

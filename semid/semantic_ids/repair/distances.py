@@ -37,8 +37,7 @@ class CodeDistances:
         self._decoder, self._codes = decoder, codes
         codebooks: Any = decoder.to("cpu")
         self._codebooks = [
-            codebook[:size].double().numpy()
-            for codebook, size in zip(codebooks.codebooks_, decoder.sizes, strict=True)
+            codebook[:size].double().numpy() for codebook, size in zip(codebooks.codebooks_, decoder.sizes, strict=True)
         ]
 
     def rows_at_once(self, level: int) -> int:

@@ -164,7 +164,7 @@ def _report(
 
 
 def _identical(items: OrderedCodes, distances: CodeDistances) -> np.ndarray:
-    """Return int64: the places of items that have code and vector of an item before them, which is pinned or earlier."""
+    """Return int64: the places of items that have the code and the vector of an item that is pinned, or before them."""
     colliding = items.colliding
     alike = distances.identical(items.rows[colliding])
     bucket = items.bucket_of_item[colliding]

@@ -11,9 +11,9 @@ from semid.semantic_ids.repair.order import OrderedCodes
 class Moves:
     """Where the items go that may move: those that share their code and are not pinned, m of them, in their order.
 
-    places: int64 [m], their places among the ordered codes; codes: int64 [m, 2], the last two codes that they get; fits:
-    bool [m], False where no room was left, and the code stays; squared: float64 [m, 2], the squared distances of an
-    item to its new and to its old code, or None without vectors.
+    places: int64 [m], their places among the ordered codes; codes: int64 [m, 2], the last two codes that they get;
+    fits: bool [m], False where no room was left, and the code stays; squared: float64 [m, 2], the squared distances of
+    an item to its new and to its old code, or None without vectors.
     """
 
     places: np.ndarray

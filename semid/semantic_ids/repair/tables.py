@@ -48,7 +48,9 @@ def repair_table(
         raise InputError(f"{table}: no codes here")
     levels = {batch.codes.shape[1] for batch in read}
     if len(levels) > 1:
-        raise InputError(f"{table}: some items have {min(levels)} codes, others {max(levels)}; expected as many for all")
+        raise InputError(
+            f"{table}: some items have {min(levels)} codes, others {max(levels)}; expected as many for all"
+        )
     item_ids = pa.chunked_array([batch.ids for batch in read], pa.large_string()).combine_chunks()
     codes = np.concatenate([batch.codes for batch in read])
     del read
