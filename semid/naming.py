@@ -4,8 +4,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self, get_args
 
 from semid.errors import InputError
 from semid.methods import GIVEN_CODES, METHODS, Form, Kind
@@ -13,7 +13,8 @@ from semid.methods import GIVEN_CODES, METHODS, Form, Kind
 RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
 # How the codes of a tokenizer may be repaired, and the folders below its own that hold such codes. What begins like one
 # is a slip of one, and no generator.
-REPAIRS = ("assign", "suffix")
+RepairMode = Literal["assign", "suffix"]
+REPAIRS: tuple[RepairMode, ...] = get_args(RepairMode)
 REPAIR_FOLDER = r"repair[^/]*"
 # The longest name of a folder: file systems take 255 bytes, and files in it have longer paths.
 LONGEST_NAME = 100
@@ -107,7 +108,7 @@ class TokenizerName:
 
     `sizes` are those of the codebooks, level by level, equal as a name gives them. `external_letter` is external,
     variant letter, and `category` says its method alone; their sizes are empty until `with_sizes` gives those of the
-    codes. `rqkmeans_4x256/repair-assign` are the codes of rqkmeans_4x256 after the repair assign; `repair` is empty for
+    codes. `rqkmeans_4x256/repair-assign` are the codes of rqkmeans_4x256 after the repair assign; `repair` is None for
     native codes.
     """
 
@@ -115,7 +116,9 @@ class TokenizerName:
     sizes: tuple[int, ...]
     variant: str = ""
     seed: int = 0
-    repair: str = ""
+    repair: RepairMode | None = None
+    # the sizes of which the name was made, where `sizes` are those of the codes, which may have a level more
+    _named_sizes: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def parse(cls, name: str) -> Self:
@@ -124,11 +127,10 @@ class TokenizerName:
         Codes of one level have no prefix under which others could be assigned: `InputError` offers the other repair.
         """
         check_folder_name(name, "a tokenizer")
-        native, slash, repair = name.partition("/")
+        native, slash, folder = name.partition("/")
         method = re.split("[_-]", native, maxsplit=1)[0]
-        mode = repair.removeprefix("repair-")
-        is_repair = not slash or (mode in REPAIRS and mode != repair)
-        if is_repair and (method in METHODS or method in GIVEN_CODES):
+        mode = next((mode for mode in REPAIRS if folder == f"repair-{mode}"), None)
+        if (mode or not slash) and (method in METHODS or method in GIVEN_CODES):
             found = re.fullmatch(_pattern(method), native, flags=re.ASCII)
             if found:
                 parts = found.groupdict()
@@ -156,7 +158,7 @@ class TokenizerName:
     @property
     def native(self) -> Self:
         """The tokenizer itself, whose codes are repaired."""
-        return replace(self, repair="")
+        return replace(self, repair=None)
 
     @property
     def _native_name(self) -> str:
@@ -174,8 +176,9 @@ class TokenizerName:
     @property
     def size_name(self) -> str:
         """Method and size alone, such as `rqvae_4x256`."""
-        size = f"{self.codebook_size}" if _is_flat(self.method) else f"{self.num_levels}x{self.codebook_size}"
-        return f"{self.method}_{size}"
+        sizes = self._named_sizes or self.sizes
+        largest = max(sizes, default=0)
+        return f"{self.method}_{largest}" if _is_flat(self.method) else f"{self.method}_{len(sizes)}x{largest}"
 
     @property
     def num_levels(self) -> int:
@@ -202,8 +205,11 @@ class TokenizerName:
         return self if self._form_of_given_codes in ("name", "variant") else replace(self, seed=seed)
 
     def with_sizes(self, sizes: Sequence[int]) -> Self:
-        """The same name, knowing the size of every codebook, which a name tells of the largest at most."""
-        return replace(self, sizes=tuple(sizes))
+        """The same name, knowing the size of every codebook, that of a suffix included.
+
+        A name tells the size of the largest codebook at most, and nothing of a suffix.
+        """
+        return replace(self, sizes=tuple(sizes), _named_sizes=self._named_sizes or self.sizes)
 
     def option_keys(self) -> tuple[str, ...]:
         """Keys of `tokenizers:` in the config that apply to this name: method, variant, full name; the last wins.

@@ -225,14 +225,12 @@ class Tokenizers:
         `assign` leaves out codes of one level, which it cannot repair, and names that are repaired already stay.
         """
         mode = self._config["run"]["repair"]
+        if mode == "none":
+            return []
         native = [name for name in map(TokenizerName.parse, self.of_run()) if not name.repair]
         names = [replace(name, repair=mode).name for name in native if mode != "assign" or name.num_levels != 1]
-        return [
-            f"results/{dataset}/{name}/items.parquet"
-            for dataset in self._config["run"]["datasets"]
-            for name in names
-            if mode != "none"
-        ]
+        datasets = self._config["run"]["datasets"]
+        return [f"results/{dataset}/{name}/items.parquet" for dataset in datasets for name in names]
 
     def compared_for_cost(self, with_peers: bool) -> list[str]:
         """The tables from which results/pareto.csv is made: those of tokenizers and, where they are made, of peers."""

@@ -2,13 +2,11 @@
 
 from semid.semantic_ids.repair.distinct import PinnedCodes, repair_codes
 from semid.semantic_ids.repair.files import repair_catalogue
-from semid.semantic_ids.repair.report import MODES, Changes, Mode, Repair, RepairReport
+from semid.semantic_ids.repair.report import Changes, Repair, RepairReport
 from semid.semantic_ids.repair.tables import repair_table
 
 __all__ = [
-    "MODES",
     "Changes",
-    "Mode",
     "PinnedCodes",
     "Repair",
     "RepairReport",

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist  # type: ignore[import-untyped]
 
 from semid.embeddings.identical import first_of_identical
 from semid.embeddings.store import Rows

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from semid.errors import InputError
+from semid.naming import REPAIRS, RepairMode
 from semid.quantizers import Decoder
 from semid.semantic_ids.repair.assign import assign
 from semid.semantic_ids.repair.distances import CodeDistances
@@ -15,11 +16,9 @@ from semid.semantic_ids.repair.order import OrderedCodes, bucket_sizes
 from semid.semantic_ids.repair.report import (
     COLLISION,
     IDENTICAL,
-    MODES,
     NO_ROOM,
     PREFIX_FULL,
     Changes,
-    Mode,
     Repair,
     RepairReport,
 )
@@ -41,7 +40,7 @@ def repair_codes(
     codes: np.ndarray,
     sizes: Sequence[int],
     item_ids: Any,
-    mode: Mode = "assign",
+    mode: RepairMode = "assign",
     measured: tuple[Decoder, Any] | None = None,
     pinned: PinnedCodes | None = None,
 ) -> Repair:
@@ -55,8 +54,8 @@ def repair_codes(
     The result is the same for any order of the items. Raises `InputError` for an id that is there twice, for other
     modes, for codes outside their codebooks, and where codes of one level should be assigned.
     """
-    if mode not in MODES:
-        raise InputError(f"repair must be one of {', '.join(MODES)}, got {mode!r}")
+    if mode not in REPAIRS:
+        raise InputError(f"repair must be one of {', '.join(REPAIRS)}, got {mode!r}")
     base, given = _with_pinned(codes, pinned)
     if base.shape[1] != len(sizes) or (base >= np.array(sizes)).any() or (base < 0).any():
         raise InputError(f"codes [n, {base.shape[1]}] do not fit into codebooks of {', '.join(map(str, sizes))}")
@@ -71,13 +70,11 @@ def repair_codes(
     if moves is not None:
         new[moves.places, -2:] = moves.codes
         fits[moves.places] = moves.fits
-    given_in_order = given[items.rows]
-    numbers = np.zeros(len(items), np.int64)
     if mode == "suffix" or not fits.all() or (given > 0).any():
-        numbers = suffixes(new, items.id_rank + np.where(fits, 0, len(items)), given_in_order)
+        numbers = suffixes(new, items.id_rank + np.where(fits, 0, len(items)), given[items.rows])
         new = np.column_stack([new, numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))])
     twins = _identical(items, distances) if distances else np.empty(0, np.int64)
-    changes = _changes(items, mode, new, numbers, _added_errors(items, moves), twins)
+    changes = _changes(items, mode, new, _added_errors(items, moves), twins)
     repaired = np.empty_like(new)
     repaired[items.rows] = new
     report = _report(items, mode, repaired, changes, len(twins) if distances else None)
@@ -115,15 +112,15 @@ def _with_pinned(codes: np.ndarray, pinned: PinnedCodes | None) -> tuple[np.ndar
 
 
 def _changes(
-    items: OrderedCodes, mode: Mode, new: np.ndarray, numbers: np.ndarray, added: np.ndarray | None, twins: np.ndarray
+    items: OrderedCodes, mode: RepairMode, new: np.ndarray, added: np.ndarray | None, twins: np.ndarray
 ) -> Changes:
-    """Return what changed: `new` codes, the suffix `numbers` and the `added` errors are in the order of `items`."""
+    """Return what changed: the `new` codes and the `added` errors are in the order of `items`."""
     old = items.codes
     num_levels = old.shape[1]
     reasons = np.full(len(items), COLLISION)
     reasons[twins] = IDENTICAL
     reasons[(new[:, : num_levels - 1] != old[:, :-1]).any(axis=1)] = PREFIX_FULL
-    is_suffixed = (numbers > 0) & ~items.pinned
+    is_suffixed = (new[:, num_levels:] > 0).any(axis=1) & ~items.pinned
     if mode == "assign":
         reasons[is_suffixed] = NO_ROOM
     changed = np.flatnonzero((new[:, :num_levels] != old).any(axis=1) | is_suffixed)
@@ -133,7 +130,7 @@ def _changes(
 
 
 def _report(
-    items: OrderedCodes, mode: Mode, repaired: np.ndarray, changes: Changes, irreducible: int | None
+    items: OrderedCodes, mode: RepairMode, repaired: np.ndarray, changes: Changes, irreducible: int | None
 ) -> RepairReport:
     """Return the counts of a repair; `repaired` are the codes in any order."""
     num_levels = items.codes.shape[1]

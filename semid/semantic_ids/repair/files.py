@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import torch
 
 from semid.embeddings import EmbeddingStore
+from semid.errors import InputError
 from semid.items import item_ids
 from semid.naming import TokenizerName
 from semid.quantizers import Decoder
@@ -50,6 +51,9 @@ def repair_catalogue(name: str, files: RepairedFiles, paths: RepairPaths, thread
     Memory holds the codes and ids of the catalogue; embeddings are read by rows. Raises `InputError` as
     :func:`repair_codes` does.
     """
+    mode = TokenizerName.parse(name).repair
+    if mode is None:
+        raise InputError(f"{name} names native codes: expected {name}/repair-assign or {name}/repair-suffix")
     torch.set_num_threads(threads)
     ids = item_ids(files.catalogue)
     decoder = Decoder.from_pretrained(Path(files.model).parent)
@@ -57,7 +61,7 @@ def repair_catalogue(name: str, files: RepairedFiles, paths: RepairPaths, thread
         open_codes(files.codes)[:],
         decoder.sizes,
         ids,
-        TokenizerName.parse(name).repair,
+        mode,
         (decoder, EmbeddingStore.open(files.manifest)),
         read_pinned(files.get("pinned"), ids) if files.get("pinned") else None,
     )

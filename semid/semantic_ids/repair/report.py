@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from semid.files import whole_file, write_json
+from semid.naming import RepairMode
 from semid.semantic_ids.codes import code_strings
 
-Mode = Literal["assign", "suffix"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 # why an item has another ID: it shared its ID; it shared its ID and its vector; its prefix had no code left; there was
 # no code left under its L − 2 codes, so that it has a suffix
 REASONS = ("collision", "identical", "prefix full", "no room")
@@ -32,7 +30,7 @@ class RepairReport:
     mean_added_error: by how much the squared distance of a moved item to its codewords grows; None without vectors.
     """
 
-    mode: Mode
+    mode: RepairMode
     items: int
     num_levels: int
     pinned: int

@@ -1,7 +1,7 @@
 """One linear assignment: items to codes, as few moves as possible and then the least error."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 
 # Squared distances are whole numbers of so many bits, so that sums of them, and of moves, are exact in float64.
 COST_BITS = 20

@@ -11,19 +11,20 @@ from semid.embeddings.settings import OwnVectors
 from semid.embeddings.store import Rows
 from semid.errors import InputError
 from semid.files import open_array
+from semid.naming import RepairMode
 from semid.quantizers import Decoder, ExternalCodes
 from semid.semantic_ids.external_files import read_external_codes
 from semid.semantic_ids.repair.distinct import repair_codes
 from semid.semantic_ids.repair.files import read_pinned
 from semid.semantic_ids.repair.order import order_of_ids
-from semid.semantic_ids.repair.report import Mode, Repair
+from semid.semantic_ids.repair.report import Repair
 from semid.semantic_ids.table import write_semantic_ids
 
 
 def repair_table(
     table: str | Path,
     output: str | Path,
-    mode: Mode = "assign",
+    mode: RepairMode = "assign",
     *,
     vectors: str | Path | None = None,
     ids: str | Path | None = None,
