@@ -14,7 +14,11 @@ def stages_of_data(wildcards):
 def stages_of_tokenizer(wildcards):
     """Digest of the code of each stage that made a semantic-ID table."""
     given = explained(tokenizers.given_codes, wildcards.tokenizer)
-    repair = {"repair": code_of("repair.py", tokenizers.implementations)(wildcards)} if explained(tokenizers.is_repaired, wildcards.tokenizer) else {}
+    repair = (
+        {"repair": code_of("repair.py", tokenizers.implementations)(wildcards)}
+        if explained(tokenizers.is_repaired, wildcards.tokenizer)
+        else {}
+    )
     if given:
         made = {f"{given.verb}_codes": code("make_codes.py", given.implementation)}
         return {**made, **repair, "export": code("export.py")}

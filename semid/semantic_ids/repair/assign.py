@@ -12,7 +12,7 @@ from semid.semantic_ids.repair.order import OrderedCodes
 from semid.semantic_ids.repair.overfull import place_overfull
 from semid.semantic_ids.repair.solve import best_codes
 
-NO_PREFIX = "has codes of one level, and no prefix under which another code would be near: take `suffix` instead"
+NO_PREFIX = "codes of one level have no prefix under which another code would be near: repair them by `suffix` instead"
 
 
 def assign(items: OrderedCodes, distances: CodeDistances | None) -> Moves:
@@ -23,7 +23,7 @@ def assign(items: OrderedCodes, distances: CodeDistances | None) -> Moves:
     :func:`place_overfull` says. Raises `InputError` for codes of one level.
     """
     if items.codes.shape[1] == 1:
-        raise InputError(f"a table that {NO_PREFIX}")
+        raise InputError(NO_PREFIX)
     colliding = items.colliding
     places = colliding[~items.pinned[colliding]]
     moves = Moves(

@@ -1,5 +1,6 @@
 """How far items are from the codewords that a repair may give them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from semid.quantizers.kernels.inputs import as_vectors, check_values
 
 # So many float64 values of distances, or of residuals, are held at once.
 VALUES_AT_ONCE = 1 << 21
+# A thread is worth starting for so many rows.
+ROWS_A_THREAD = 512
 
 
 class CodeDistances:
@@ -59,13 +62,13 @@ class CodeDistances:
 
         The residual is that of the item's own codes of the levels before, and of no level after.
         """
-        return cdist(self.residuals(rows, level), self._codebooks[level], "sqeuclidean")
+        return squared_distances(self.residuals(rows, level), self._codebooks[level])
 
     def to_last_under(self, rows: np.ndarray, code: int) -> np.ndarray:
         """Return float64 [m, K]: as :meth:`to_level` of the last level, with another code of the level before it."""
         last = len(self._codebooks) - 1
         residual = self.residuals(rows, last - 1) - self._codebooks[last - 1][code]
-        return cdist(residual, self._codebooks[last], "sqeuclidean")
+        return squared_distances(residual, self._codebooks[last])
 
     def to_own(self, rows: np.ndarray) -> np.ndarray:
         """Return float64 [m]: the squared distances of items `rows` to what their own codes decode to."""
@@ -79,6 +82,14 @@ class CodeDistances:
     def identical(self, rows: np.ndarray) -> np.ndarray:
         """Return int64 [m]: for each of the items `rows` the first place among them of an item of the same vector."""
         return first_of_identical(Rows(_WithDtype(self._vectors), rows)).astype(np.int64)
+
+
+def squared_distances(rows: np.ndarray, codewords: np.ndarray) -> np.ndarray:
+    """Return float64 [m, K]: sums of squared differences of rows [m, d] and codewords [K, d], by the threads of torch."""
+    threads = min(torch.get_num_threads(), 1 + len(rows) // ROWS_A_THREAD)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = pool.map(lambda part: cdist(part, codewords, "sqeuclidean"), np.array_split(rows, threads))
+        return np.concatenate(list(parts))
 
 
 class _WithDtype:
