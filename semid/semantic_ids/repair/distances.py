@@ -85,7 +85,7 @@ class CodeDistances:
 
 
 def squared_distances(rows: np.ndarray, codewords: np.ndarray) -> np.ndarray:
-    """Return float64 [m, K]: sums of squared differences of rows [m, d] and codewords [K, d], by the threads of torch."""
+    """Return float64 [m, K]: sums of squared differences of rows [m, d] and codewords [K, d], by threads of torch."""
     threads = min(torch.get_num_threads(), 1 + len(rows) // ROWS_A_THREAD)
     with ThreadPoolExecutor(threads) as pool:
         parts = pool.map(lambda part: cdist(part, codewords, "sqeuclidean"), np.array_split(rows, threads))
