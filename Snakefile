@@ -16,6 +16,7 @@ include: "rules/data.smk"
 include: "rules/embeddings.smk"
 include: "rules/tokenizers.smk"
 include: "rules/semantic_ids.smk"
+include: "rules/repair.smk"
 include: "rules/retrieval.smk"
 include: "rules/evaluation.smk"
 include: "rules/generative.smk"
@@ -25,7 +26,7 @@ include: "rules/analysis.smk"
 wildcard_constraints:
     # loose, so that an unknown or malformed name gets a message rather than "no rule"
     dataset=r"[^/]+",
-    tokenizer=rf"(?!({'|'.join(RESERVED)}|{GENERATOR_FOLDER})/)[^/]+",
+    tokenizer=rf"(?!({'|'.join(RESERVED)}|{GENERATOR_FOLDER})/)[^/]+(?:/{REPAIR_FOLDER})?",
     shard=r"\d{5}-of-\d{5}",
 
 
@@ -34,6 +35,7 @@ rule all:
     default_target: workflow.modifier.is_main_snakefile()
     input:
         lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
+        lambda wildcards: explained(tokenizers.repaired_tables),
         "results/tokenizers.csv",
         expand(
             "results/{table}.csv",

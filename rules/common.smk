@@ -29,7 +29,7 @@ from semid.data.sources import SOURCES
 from semid.jobs.digests import code_digest
 from semid.errors import InputError
 from semid.methods import GIVEN_CODES, METHODS
-from semid.naming import RESERVED, name_pattern
+from semid.naming import REPAIR_FOLDER, RESERVED, name_pattern
 from semid.planning import (
     FOLDERS,
     Datasets,

@@ -9,7 +9,7 @@ from semid.generator_names import GENERATOR_FOLDER
 
 # by family: the place of a generator, its name there, and what a question about it knows without a wildcard
 GENERATORS = {
-    "generator": ("{dataset}/{tokenizer}/{generator}", r"[^/]+", {}),
+    "generator": ("{dataset}/{tokenizer}/{generator}", rf"(?!{REPAIR_FOLDER}/)[^/]+", {}),
     "sasrec": ("{dataset}/{generator}", GENERATOR_FOLDER, {"tokenizer": ""}),
 }
 

@@ -14,14 +14,21 @@ def stages_of_data(wildcards):
 def stages_of_tokenizer(wildcards):
     """Digest of the code of each stage that made a semantic-ID table."""
     given = explained(tokenizers.given_codes, wildcards.tokenizer)
+    repair = (
+        {"repair": code_of("repair.py", tokenizers.implementations)(wildcards)}
+        if explained(tokenizers.is_repaired, wildcards.tokenizer)
+        else {}
+    )
     if given:
-        return {f"{given.verb}_codes": code("make_codes.py", given.implementation), "export": code("export.py")}
+        made = {f"{given.verb}_codes": code("make_codes.py", given.implementation)}
+        return {**made, **repair, "export": code("export.py")}
     method = explained(tokenizers.method, wildcards.tokenizer)
     train = {f"train_{method.name}": code_of("train_tokenizer.py", tokenizers.implementations)(wildcards)}
     return {
         "embed_items": code("embed_items.py"),
         **({} if explained(tokenizers.loaded_folder, wildcards.dataset, wildcards.tokenizer) else train),
         "encode": code_of("encode.py", tokenizers.implementations)(wildcards),
+        **repair,
         "export": code("export.py"),
     }
 

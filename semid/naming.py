@@ -4,13 +4,18 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self, get_args
 
 from semid.errors import InputError
 from semid.methods import GIVEN_CODES, METHODS, Form, Kind
 
 RESERVED = ("embeddings", "faiss", "controls", "peers", "bench")
+# How the codes of a tokenizer may be repaired, and the folders below its own that hold such codes. What begins like one
+# is a slip of one, and no generator.
+RepairMode = Literal["assign", "suffix"]
+REPAIRS: tuple[RepairMode, ...] = get_args(RepairMode)
+REPAIR_FOLDER = r"repair[^/]*"
 # The longest name of a folder: file systems take 255 bytes, and files in it have longer paths.
 LONGEST_NAME = 100
 # Snakemake takes a name whose end is there twenty times in a row for a circle of rules.
@@ -48,7 +53,8 @@ def grammar() -> str:
         f"<method>_<size>[-<variant>][-s<seed>]: {' or '.join(forms)}, then a variant "
         "defined under `tokenizers:` in the config, then a seed other than 0; "
         "examples: rqkmeans_4x256, rqvae_3x512-s1, rqvae_4x256-tiger, vqvae_4096; "
-        f"or {'; or '.join(given)}; at most {LONGEST_NAME} characters"
+        f"or {'; or '.join(given)}; at most {LONGEST_NAME} characters. "
+        f"/repair-{' or /repair-'.join(REPAIRS)} behind a name means its codes, one item an ID"
     )
 
 
@@ -102,35 +108,60 @@ class TokenizerName:
 
     `sizes` are those of the codebooks, level by level, equal as a name gives them. `external_letter` is external,
     variant letter, and `category` says its method alone; their sizes are empty until `with_sizes` gives those of the
-    codes.
+    codes. `rqkmeans_4x256/repair-assign` are the codes of rqkmeans_4x256 after the repair assign; `repair` is None for
+    native codes.
     """
 
     method: str
     sizes: tuple[int, ...]
     variant: str = ""
     seed: int = 0
+    repair: RepairMode | None = None
+    # the sizes of which the name was made, where `sizes` are those of the codes, which may have a level more
+    _named_sizes: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Take `name` apart; an `InputError` shows the grammar when it is malformed."""
+        """Take `name` apart; an `InputError` shows the grammar when it is malformed.
+
+        Codes of one level have no prefix under which others could be assigned: `InputError` offers the other repair.
+        """
         check_folder_name(name, "a tokenizer")
-        method = re.split("[_-]", name, maxsplit=1)[0]
-        if method in METHODS or method in GIVEN_CODES:
-            found = re.fullmatch(_pattern(method), name, flags=re.ASCII)
+        native, slash, folder = name.partition("/")
+        method = re.split("[_-]", native, maxsplit=1)[0]
+        mode = next((mode for mode in REPAIRS if folder == f"repair-{mode}"), None)
+        if (mode or not slash) and (method in METHODS or method in GIVEN_CODES):
+            found = re.fullmatch(_pattern(method), native, flags=re.ASCII)
             if found:
                 parts = found.groupdict()
                 size = parts.get("codebook_size")
-                return cls(
+                parsed = cls(
                     method=method,
                     sizes=(int(size),) * int(parts.get("num_levels") or 1) if size else (),
                     variant=parts.get("variant") or "",
                     seed=int(parts.get("seed") or 0),
+                    repair=mode,
                 )
+                if mode == "assign" and parsed.num_levels == 1:
+                    raise InputError(
+                        f"'{name}': {native} has codes of one level, and no prefix under which another code would be "
+                        f"near: ask for {native}/repair-suffix"
+                    )
+                return parsed
         raise InputError(f"'{name}' is no tokenizer name. Expected {grammar()}. Seed 0 has no suffix.")
 
     @property
     def name(self) -> str:
-        """The name of the tokenizer and of its output folder."""
+        """The name of the tokenizer and of its output folder, that of its repaired codes below its own."""
+        return f"{self._native_name}/repair-{self.repair}" if self.repair else self._native_name
+
+    @property
+    def native(self) -> Self:
+        """The tokenizer itself, whose codes are repaired."""
+        return replace(self, repair=None)
+
+    @property
+    def _native_name(self) -> str:
         form = self._form_of_given_codes
         if form == "name":
             return f"{self.method}_{self.variant}"
@@ -145,8 +176,9 @@ class TokenizerName:
     @property
     def size_name(self) -> str:
         """Method and size alone, such as `rqvae_4x256`."""
-        size = f"{self.codebook_size}" if self.is_flat else f"{self.num_levels}x{self.codebook_size}"
-        return f"{self.method}_{size}"
+        sizes = self._named_sizes or self.sizes
+        largest = max(sizes, default=0)
+        return f"{self.method}_{largest}" if _is_flat(self.method) else f"{self.method}_{len(sizes)}x{largest}"
 
     @property
     def num_levels(self) -> int:
@@ -160,8 +192,8 @@ class TokenizerName:
 
     @property
     def is_flat(self) -> bool:
-        """Whether a code is a single token rather than a string of levels."""
-        return _is_flat(self.method)
+        """Whether a code is a single token rather than a string of levels; a suffix adds a level."""
+        return _is_flat(self.method) and not self.repair
 
     @property
     def bits(self) -> float:
@@ -173,20 +205,26 @@ class TokenizerName:
         return self if self._form_of_given_codes in ("name", "variant") else replace(self, seed=seed)
 
     def with_sizes(self, sizes: Sequence[int]) -> Self:
-        """The same name, knowing the size of every codebook, which a name tells of the largest at most."""
-        return replace(self, sizes=tuple(sizes))
+        """The same name, knowing the size of every codebook, that of a suffix included.
+
+        A name tells the size of the largest codebook at most, and nothing of a suffix.
+        """
+        return replace(self, sizes=tuple(sizes), _named_sizes=self._named_sizes or self.sizes)
 
     def option_keys(self) -> tuple[str, ...]:
-        """Keys of `tokenizers:` in the config that apply to this name: method, variant, full name; the last wins."""
+        """Keys of `tokenizers:` in the config that apply to this name: method, variant, full name; the last wins.
+
+        Repaired codes have the options of their tokenizer.
+        """
         keys = [self.method]
         if self.variant:
             keys.append(f"{self.method}-{self.variant}")
-        return tuple(dict.fromkeys([*keys, self.with_seed(0).name, self.name]))
+        return tuple(dict.fromkeys([*keys, self.with_seed(0)._native_name, self._native_name]))
 
     def starts_from(self, init: str) -> Self:
         """The tokenizer that `init` (such as `rqkmeans-pca32`) names: the same size and seed, its own variant."""
         method, _, variant = init.partition("-")
-        return replace(self, method=method, variant=variant)
+        return replace(self.native, method=method, variant=variant)
 
 
 def part_name(shard: int, shards: int) -> str:

@@ -17,7 +17,7 @@ from semid.evaluation.files import BenchmarkFiles, BenchmarkOptions, Evaluation,
 from semid.evaluation.target_ranks import RANDOM, Ranking, code_columns
 from semid.items import CoreItems
 from semid.naming import TokenizerName
-from semid.quantizers import DecodedVectors, Decoder
+from semid.quantizers import DecodedVectors, decoder_of_codes
 from semid.retrieval.dense import PairScorer, Vectors
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.strategies.candidates import IndexedCodes
@@ -46,7 +46,7 @@ class TokenizerCodes:
     def open(cls, name: str, index_folder: str | Path, model_folder: str | Path, core: CoreItems) -> Self:
         """Open the codes that the tokenizer of this name gave to core items, from its inverted index and its model."""
         index = InvertedIndex.load(index_folder, core)
-        tokenizer: Any = Decoder.from_pretrained(model_folder)
+        tokenizer: Any = decoder_of_codes(model_folder, index.codes)
         return cls(
             TokenizerName.parse(name).with_sizes(tokenizer.sizes),
             index,

@@ -19,7 +19,7 @@ from semid.interactions import Interactions, read_interactions
 from semid.items import CoreItems
 from semid.methods import METHODS
 from semid.naming import TokenizerName
-from semid.quantizers import Decoder
+from semid.quantizers import decoder_of_codes
 from semid.retrieval.inverted import InvertedIndex
 
 
@@ -117,7 +117,7 @@ def open_catalogue(place: GeneratorPlace, files: GeneratorFiles) -> tuple[Catalo
     vectors: np.ndarray | None = None
     if files.get("index"):
         index = InvertedIndex.load(Path(files.get("index")[0]).parent, core)
-        sizes = Decoder.from_pretrained(Path(files.get("tokenizer")).parent).sizes
+        sizes = decoder_of_codes(Path(files.get("tokenizer")).parent, index.codes).sizes
         _check_codes(index, sizes, files.get("index")[0])
     if files.get("manifest"):
         vectors = _vectors(files.get("manifest"), core)

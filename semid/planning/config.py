@@ -181,7 +181,13 @@ def _check_loaded(datasets: Mapping[str, Mapping[str, Any]]) -> None:
     for dataset, options in datasets.items():
         embeddings = options.get("embeddings", {})
         for name in options.get("load") or {}:
-            given = GIVEN_CODES.get(TokenizerName.parse(name).method)
+            parsed = TokenizerName.parse(name)
+            if parsed.repair:
+                raise InputError(
+                    f"dataset '{dataset}' loads {name}: load {parsed.native.name}, whose folder brings "
+                    "its repaired codes"
+                )
+            given = GIVEN_CODES.get(parsed.method)
             if given:
                 raise InputError(f"dataset '{dataset}' loads {name}: {given.not_loaded}")
             if {"vectors", "table"} & embeddings.keys() and "space" not in embeddings:

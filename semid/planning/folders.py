@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from semid.errors import InputError
 from semid.generator_names import GENERATOR_FOLDER
-from semid.naming import grammar
+from semid.naming import REPAIR_FOLDER, grammar
 
 # The endings of what the workflow makes, and of what it reads.
 _ENDINGS = "csv|json|jsonl|md|npy|parquet|safetensors|gz|log|tsv|txt|faiss|ivfdata|index|inter|item"
@@ -15,8 +15,9 @@ _NO_FILE_OF_USERS = r"[^/.]+"
 # Regular expression of the paths of folders: of all results and data, of a dataset, of a tokenizer, and those in these.
 FOLDERS = (
     rf"results(?:/{_NO_FILE})?|data(?:/{_NO_FILE_OF_USERS})?|data/raw/{_NO_FILE_OF_USERS}|results/[^/]+/{_NO_FILE}"
-    rf"|results/[^/]+/[^/]+/(?:codes|inverted|checkpoint|{GENERATOR_FOLDER})"
-    rf"|results/[^/]+/[^/]+/{GENERATOR_FOLDER}/checkpoint"
+    rf"|results/[^/]+/[^/]+(?:/{REPAIR_FOLDER})?/(?:codes|inverted|checkpoint|{GENERATOR_FOLDER})"
+    rf"|results/[^/]+/[^/]+(?:/{REPAIR_FOLDER})?/{GENERATOR_FOLDER}/checkpoint"
+    rf"|results/[^/]+/[^/]+/(?!{REPAIR_FOLDER}\.){REPAIR_FOLDER}"
 )
 
 

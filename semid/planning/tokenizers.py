@@ -1,11 +1,13 @@
 """Tokenizers of a run: their names, options, and the folders in which they are or will be."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from semid.errors import InputError
 from semid.methods import GIVEN_CODES, METHODS, GivenCodes, Method
-from semid.naming import TokenizerName
+from semid.naming import TokenizerName, part_name
 from semid.planning.config import Schema, resolved_options
 from semid.planning.datasets import Datasets
 
@@ -47,6 +49,10 @@ class Tokenizers:
     def is_flat(self, tokenizer: str) -> bool:
         """Whether a semantic ID of this name is a single token."""
         return TokenizerName.parse(tokenizer).is_flat
+
+    def is_repaired(self, tokenizer: str) -> bool:
+        """Whether a name means repaired codes."""
+        return bool(TokenizerName.parse(tokenizer).repair)
 
     def of_run(self) -> list[str]:
         """Every tokenizer under `run:` with every seed; a name that carries its own seed is taken as it is."""
@@ -106,6 +112,9 @@ class Tokenizers:
 
     def settings(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """The settings that the manifest of a tokenizer records: how it is made, or where its codes come from."""
+        name = TokenizerName.parse(tokenizer)
+        if name.repair:
+            return self.settings(dataset, name.native.name) | {"repair": name.repair}
         given = self.given_codes(tokenizer)
         if given:
             codes = self.external(dataset, tokenizer) if given.form == "name" else self.given_arguments(tokenizer)
@@ -124,16 +133,16 @@ class Tokenizers:
 
     def loaded_folder(self, dataset: str, tokenizer: str) -> str | None:
         """The folder of a tokenizer that the dataset loads instead of training it."""
-        folder: str | None = (self._datasets.options(dataset).get("load") or {}).get(tokenizer)
+        native = TokenizerName.parse(tokenizer).native.name
+        folder: str | None = (self._datasets.options(dataset).get("load") or {}).get(native)
         return folder
 
     def model_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """`model` and `config` of the tokenizer that encodes: in the folder that is loaded, or trained here."""
-        TokenizerName.parse(tokenizer)
         folder = self.loaded_folder(dataset, tokenizer)
         if folder:
             return {"model": self._given(f"{folder}/model.safetensors"), "config": self._given(f"{folder}/config.json")}
-        folder = f"results/{dataset}/{tokenizer}"
+        folder = f"results/{dataset}/{TokenizerName.parse(tokenizer).native.name}"
         return {"model": f"{folder}/model.safetensors", "config": f"{folder}/config.json"}
 
     def start_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
@@ -157,9 +166,21 @@ class Tokenizers:
         return {"start": files["model"], **({"start_config": files["config"]} if is_loaded else {})}
 
     def code_parts(self, dataset: str, tokenizer: str) -> list[str]:
-        """The parts of a tokenizer's codes, one a shard."""
-        TokenizerName.parse(tokenizer)
-        return self._datasets.parts(dataset, f"{tokenizer}/codes")
+        """The parts of a tokenizer's codes, one a shard; repaired codes, which one job makes, are one part."""
+        folder = f"{tokenizer}/codes"
+        if TokenizerName.parse(tokenizer).repair:
+            return [f"results/{dataset}/{folder}/{part_name(0, 1)}"]
+        return self._datasets.parts(dataset, folder)
+
+    def repaired_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """The files that the repair of a tokenizer's codes reads.
+
+        A tokenizer that is loaded from a folder with codes of the same repair brings these, which stay: `pinned`.
+        """
+        name = TokenizerName.parse(tokenizer)
+        files = {"codes": self.code_parts(dataset, name.native.name), **self.model_files(dataset, tokenizer)}
+        pinned = f"{self.loaded_folder(dataset, tokenizer)}/repair-{name.repair}/items.parquet"
+        return files | ({"pinned": self._given(pinned)} if Path(pinned).is_file() else {})
 
     def external(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """Where codes made elsewhere are: `external_<name>` is <name> under the dataset's `external:`."""
@@ -184,7 +205,8 @@ class Tokenizers:
         """The files to which a manifest traces codes: tokenizer, embeddings and start, or codes made elsewhere."""
         if self.given_codes(tokenizer):
             return {"sources": list(self.given_files(dataset, tokenizer).values())}
-        start = {} if self.loaded_folder(dataset, tokenizer) else self.start_files(dataset, tokenizer)
+        is_loaded = self.loaded_folder(dataset, tokenizer) is not None
+        start = {} if is_loaded else self.start_files(dataset, TokenizerName.parse(tokenizer).native.name)
         return {
             **self.model_files(dataset, tokenizer),
             "embeddings": f"results/{dataset}/embeddings/manifest.json",
@@ -196,6 +218,19 @@ class Tokenizers:
     def per_tokenizer(self, file: str) -> list[str]:
         """The paths of `file` for every tokenizer of the run, on every dataset of the run."""
         return [f"results/{d}/{t}/{file}" for d in self._config["run"]["datasets"] for t in self.of_run()]
+
+    def repaired_tables(self) -> list[str]:
+        """The table of repaired codes of every tokenizer of the run, where `run: repair` asks for one.
+
+        `assign` leaves out codes of one level, which it cannot repair, and names that are repaired already stay.
+        """
+        mode = self._config["run"]["repair"]
+        if mode == "none":
+            return []
+        native = [name for name in map(TokenizerName.parse, self.of_run()) if not name.repair]
+        names = [replace(name, repair=mode).name for name in native if mode != "assign" or name.num_levels != 1]
+        datasets = self._config["run"]["datasets"]
+        return [f"results/{dataset}/{name}/items.parquet" for dataset in datasets for name in names]
 
     def compared_for_cost(self, with_peers: bool) -> list[str]:
         """The tables from which results/pareto.csv is made: those of tokenizers and, where they are made, of peers."""

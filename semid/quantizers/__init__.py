@@ -11,6 +11,7 @@ from semid.methods import CLASSES
 from semid.quantizers.compute import Compute
 from semid.quantizers.decoder import DecodedVectors, Decoder
 from semid.quantizers.external import ExternalCodes
+from semid.quantizers.suffixed import decoder_of_codes
 from semid.quantizers.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from semid.quantizers.rqvae import RQVAE as RQVAE
     from semid.quantizers.vqvae import VQVAE as VQVAE
 
-__all__ = ["Compute", "DecodedVectors", "Decoder", "ExternalCodes", "Tokenizer", *CLASSES]
+__all__ = ["Compute", "DecodedVectors", "Decoder", "ExternalCodes", "Tokenizer", "decoder_of_codes", *CLASSES]
 
 
 def __getattr__(name: str) -> Any:

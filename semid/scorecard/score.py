@@ -13,7 +13,7 @@ from semid.files import write_text
 from semid.interactions import read_interactions
 from semid.items import items_in_train
 from semid.naming import TokenizerName
-from semid.quantizers import Decoder
+from semid.quantizers import decoder_of_codes
 from semid.scorecard.figures import ScoredTokenizer, scorecard
 from semid.scorecard.page import codebook_page, item_blocks
 from semid.scorecard.reconstruction import reconstruction_error
@@ -63,7 +63,7 @@ def score_tokenizer(
             "run these steps again"
         )
     groups = read_first_of_identical(files.representatives, len(vectors))
-    decoder = Decoder.from_pretrained(Path(files.model).parent)
+    decoder = decoder_of_codes(Path(files.model).parent, codes)
     items = DescribedItems(vectors, groups, numbered_categories(files.catalogue))
     interactions = read_interactions(Path(files.train[0]).parent, "train") if files.train else None
     card = scorecard(

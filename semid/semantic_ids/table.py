@@ -1,8 +1,7 @@
 """The semantic-ID table: what a recommender is trained on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,30 +23,39 @@ def export_table(items_path: str | Path, code_paths: Sequence[str | Path], outpu
     table is written, 262,144 rows at a time. Raises `InputError` when their row counts differ.
     """
     codes = open_codes(code_paths)
+    if flat and codes.shape[1] != 1:
+        raise ValueError(f"a flat codebook has one code an item, not {codes.shape[1]}")
+    schema = _schema(codes.shape[1], flat)
     rows = count_items(items_path)
     if rows != len(codes):
         raise InputError(f"{items_path}: {rows} items, but the codes have {len(codes)} rows; encode again")
-    batches = item_batches(items_path, ["item_id"], rows_at_once=ROWS_AT_ONCE)
-    write_semantic_ids(output, (batch.column(0) for batch in batches), codes, flat)
-
-
-def write_semantic_ids(output: str | Path, ids: Iterable[pa.Array], codes: Any, flat: bool) -> None:
-    """Write the table that :func:`export_table` describes.
-
-    ids: the item ids in batches, in the order of the codes; codes: integers [n, L], an array or its parts.
-    """
-    if flat and codes.shape[1] != 1:
-        raise ValueError(f"a flat codebook has one code an item, not {codes.shape[1]}")
-    names = ["token"] if flat else [f"c{level + 1}" for level in range(codes.shape[1])]
-    fields = [pa.field("item_id", pa.string()), *(pa.field(name, pa.int32()) for name in names)]
-    schema = pa.schema(fields if flat else [*fields, pa.field("code_str", pa.string())])
     with whole_file(output) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         start = 0
-        for batch in ids:
+        for batch in item_batches(items_path, ["item_id"], rows_at_once=ROWS_AT_ONCE):
             block = codes[start : start + len(batch)]
-            columns = [batch.cast(pa.string()), *(pa.array(np.ascontiguousarray(level)) for level in block.T)]
-            writer.write_table(pa.table(columns if flat else [*columns, code_strings(block)], schema=schema))
+            writer.write_table(_rows(batch.column(0), block, schema))
             start += len(batch)
+
+
+def write_semantic_ids(path: str | Path, item_ids: pa.Array, codes: np.ndarray) -> None:
+    """Write the table of codes, integers [n, L], of n items as :func:`export_table` does; of one level, as `token`."""
+    schema = _schema(codes.shape[1], flat=codes.shape[1] == 1)
+    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for start in range(0, len(codes), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            writer.write_table(_rows(item_ids[rows], codes[rows], schema))
+
+
+def _schema(num_levels: int, flat: bool) -> pa.Schema:
+    names = ["token"] if flat else [f"c{level + 1}" for level in range(num_levels)]
+    fields = [pa.field("item_id", pa.string()), *(pa.field(name, pa.int32()) for name in names)]
+    return pa.schema(fields if flat else [*fields, pa.field("code_str", pa.string())])
+
+
+def _rows(item_ids: pa.Array, codes: np.ndarray, schema: pa.Schema) -> pa.Table:
+    columns = [item_ids.cast(pa.string()), *(pa.array(np.ascontiguousarray(level)) for level in codes.T)]
+    has_texts = schema.names[-1] == "code_str"
+    return pa.table([*columns, code_strings(codes)] if has_texts else columns, schema=schema)
 
 
 def read_semantic_ids(path: str | Path) -> np.ndarray:

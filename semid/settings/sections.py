@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
@@ -29,7 +29,8 @@ class RunSettings:
             "Names `<method>_<size>[-<variant>][-s<seed>]`, such as `rqkmeans_4x256`. A codebook must not have more "
             "codes than there are training items; with fewer than two items a code a warning says that codes follow "
             "single items. `external_<name>` stands for codes made elsewhere, which every dataset of the run has under "
-            "`external:`, `random_<L>x<K>` for IDs dealt at random, and `category` for paths of categories."
+            "`external:`, `random_<L>x<K>` for IDs dealt at random, and `category` for paths of categories. "
+            "`rqkmeans_4x256/repair-assign` stands for the codes of `rqkmeans_4x256`, one item an ID."
         ),
     ]
     seeds: Annotated[
@@ -50,6 +51,15 @@ class RunSettings:
             "a dataset. A name carries its own seed."
         ),
     ] = ()
+    repair: Annotated[
+        Literal["none", "assign", "suffix"],
+        doc(
+            "Also make codes of every tokenizer above of which no two items have the same: "
+            "`results/<dataset>/<tokenizer>/repair-<assign or suffix>/items.parquet`. `assign` gives items that share "
+            "their ID another last code, at the least added error; `suffix` gives all items a level more. Codes of one "
+            "level, such as those of `vqvae`, can take a suffix only, and `assign` leaves them out."
+        ),
+    ] = "none"
 
 
 @dataclass(frozen=True)

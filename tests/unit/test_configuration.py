@@ -215,6 +215,60 @@ def test_a_start_has_the_same_size_and_seed_and_is_its_model_alone() -> None:
     }
 
 
+def test_repaired_codes_are_made_from_the_model_and_the_codes_of_their_tokenizer() -> None:
+    sample = {"source": "sample", "shards": 2}
+    _, tokenizers = planned(datasets={"sample": sample})
+    name = "rqvae_3x8-s1/repair-assign"
+    folder = "results/sample/rqvae_3x8-s1"
+    model = {"model": f"{folder}/model.safetensors", "config": f"{folder}/config.json"}
+    parts = [f"{folder}/codes/part-00000-of-00002.npy", f"{folder}/codes/part-00001-of-00002.npy"]
+    assert tokenizers.repaired_files("sample", name) == {"codes": parts, **model}
+    # one job makes them, in one part
+    assert tokenizers.code_parts("sample", name) == [f"{folder}/repair-assign/codes/part-00000-of-00001.npy"]
+    assert tokenizers.model_files("sample", name) == model
+    assert tokenizers.options(name) == tokenizers.options("rqvae_3x8-s1")
+    assert tokenizers.encoded_with("sample", name) == tokenizers.encoded_with("sample", "rqvae_3x8-s1")
+    native = tokenizers.settings("sample", "rqvae_3x8-s1")
+    assert tokenizers.settings("sample", name) == native | {"repair": "assign"}
+    given = tokenizers.settings("sample", "random_2x8/repair-suffix")
+    assert given == tokenizers.settings("sample", "random_2x8") | {"repair": "suffix"}
+
+
+def test_a_run_may_have_repaired_tables_of_all_tokenizers_that_can_be_repaired() -> None:
+    names = ["rqkmeans_2x8", "vqvae_8", "rqkmeans_3x8/repair-suffix"]
+    run = {"datasets": ["sample"], "tokenizers": names, "seeds": [0, 1]}
+    _, tokenizers = planned(run=run)
+    assert tokenizers.repaired_tables() == []
+    assert tokenizers.of_run()[-1] == "rqkmeans_3x8-s1/repair-suffix"
+    _, tokenizers = planned(run=run | {"repair": "assign"})
+    assert tokenizers.repaired_tables() == [
+        f"results/sample/rqkmeans_2x8{seed}/repair-assign/items.parquet" for seed in ("", "-s1")
+    ]
+    _, tokenizers = planned(run=run | {"repair": "suffix"})
+    assert tokenizers.repaired_tables() == [
+        f"results/sample/{name}{seed}/repair-suffix/items.parquet"
+        for name in ("rqkmeans_2x8", "vqvae_8")
+        for seed in ("", "-s1")
+    ]
+    assert "run: repair: expected none or assign or suffix" in refusal(run=run | {"repair": "both"})
+
+
+def test_ids_of_a_tokenizer_that_is_loaded_stay_where_its_folder_has_repaired_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "frozen"
+    datasets = {"sample": {"source": "sample", "load": {"rqkmeans_2x8": str(folder)}}}
+    _, tokenizers = planned(datasets=datasets)
+    assert "pinned" not in tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-assign")
+    table = folder / "repair-assign" / "items.parquet"
+    table.parent.mkdir(parents=True)
+    table.touch()
+    files = tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-assign")
+    assert files["pinned"] == str(table)
+    assert files["model"] == f"{folder}/model.safetensors"
+    assert "pinned" not in tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-suffix")
+    loaded = {"sample": {"source": "sample", "load": {"rqkmeans_2x8/repair-assign": "folder"}}}
+    assert "load rqkmeans_2x8, whose folder brings its repaired codes" in refusal(datasets=loaded)
+
+
 def test_a_job_gets_the_keys_of_evaluation_that_matter() -> None:
     keys = ("query", "decay", "history", "candidates", "resamples")
     datasets, _ = planned(evaluation={"candidates": ["exact", "probe"]})
@@ -533,7 +587,8 @@ def test_search_that_is_switched_off_still_compares_as_it_did() -> None:
     ["results", "data", "results/beauty", "results/beauty.v2", "results/beauty/rqkmeans_4x256", "results/beauty/faiss",
      "results/beauty/rqvae_3x8-s1", "data/beauty", "data/raw", "data/raw/beauty", "results/beauty/vqvae_8/codes",
      "results/beauty/sasrec", "results/beauty/vqvae_8/generator-small-s1",
-     "results/beauty/vqvae_8/generator/checkpoint"],
+     "results/beauty/vqvae_8/generator/checkpoint", "results/beauty/vqvae_8/repair-suffix",
+     "results/beauty/vqvae_8/repair-suffix/codes", "results/beauty/vqvae_8/repair-suffix/generator/checkpoint"],
 )  # fmt: skip
 def test_folders_are_told_from_files_and_answered_with_what_can_be_asked_for(folder: str) -> None:
     assert re.fullmatch(FOLDERS, folder)
@@ -553,7 +608,8 @@ def test_folders_are_told_from_files_and_answered_with_what_can_be_asked_for(fol
      "data/model/LICENSE", "data/downloads/purchases", "data/ml.inter", "data/raw/ml.item", "data/X.CSV", "data/a.b",
      "data/raw/b/reviews.jsonl.gz", "logs/b", "elsewhere",
      "results/b/faiss/index.faiss", "results/b/vqvae_8/codebook.md",
-     "results/b/vqvae_8/generator/ranks.parquet", "results/b/vqvae_8/generative_eval.csv"],
+     "results/b/vqvae_8/generator/ranks.parquet", "results/b/vqvae_8/generative_eval.csv",
+     "results/b/vqvae_8/repair-suffix/repair.json", "results/b/vqvae_8/repair.json"],
 )  # fmt: skip
 def test_files_are_no_folders(file: str) -> None:
     assert not re.fullmatch(FOLDERS, file)

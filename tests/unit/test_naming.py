@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from semid.errors import InputError
 from semid.methods import GIVEN_CODES, METHODS, GivenCodes, Method
-from semid.naming import RESERVED, TokenizerName, grammar, name_pattern, nominal_bits
+from semid.naming import REPAIRS, RESERVED, RepairMode, TokenizerName, grammar, name_pattern, nominal_bits
 from semid.quantizers import Tokenizer
 
 FORMS = (*METHODS, *GIVEN_CODES)
@@ -88,6 +89,14 @@ def test_a_name_is_taken_apart(name: str, parts: tuple):
         "rqvae_4x256-",
         "rqvae_4x256-a-b",
         "rqvae_4x256/items",
+        "rqvae_4x256/",
+        "rqvae_4x256/assign",
+        "rqvae_4x256/repair",
+        "rqvae_4x256/repair-",
+        "rqvae_4x256/repair-none",
+        "rqvae_4x256/repair-assign/items",
+        "rqvae_4x256/repair-assign-s1",
+        "rqvae_4x256-repair-assign",
         " rqvae_4x256",
         "rqvae_4x256\n",
         "rqvae_4x256.s1",
@@ -144,6 +153,23 @@ def test_parsing_a_name_gives_back_its_parts(parts: TokenizerName):
     assert TokenizerName.parse(parts.name) == parts
 
 
+@given(names, st.sampled_from(REPAIRS))
+def test_repaired_codes_of_any_tokenizer_have_a_name(parts: TokenizerName, mode: RepairMode):
+    repaired = replace(parts, repair=mode)
+    assert repaired.name == f"{parts.name}/repair-{mode}"
+    if mode == "assign" and parts.num_levels == 1:
+        with pytest.raises(InputError) as raised:
+            TokenizerName.parse(repaired.name)
+        assert f"one level, and no prefix under which another code would be near: ask for {parts.name}/" in str(
+            raised.value
+        )
+        return
+    assert TokenizerName.parse(repaired.name) == repaired
+    assert repaired.native == parts
+    assert repaired.option_keys() == parts.option_keys()
+    assert not repaired.is_flat
+
+
 @given(names)
 def test_a_name_matches_the_pattern_of_its_own_method_alone(parts: TokenizerName):
     assert [method for method in FORMS if re.fullmatch(name_pattern(method), parts.name)] == [parts.method]
@@ -188,6 +214,22 @@ def test_another_seed_changes_the_suffix_alone():
     name = TokenizerName.parse("rqvae_4x256-tiger-s2")
     assert name.with_seed(0).name == "rqvae_4x256-tiger"
     assert name.with_seed(7).name == "rqvae_4x256-tiger-s7"
+
+
+def test_a_seed_of_repaired_codes_is_that_of_their_tokenizer():
+    name = TokenizerName.parse("rqvae_3x512-wide-s4/repair-suffix")
+    assert name.with_seed(7).name == "rqvae_3x512-wide-s7/repair-suffix"
+    assert name.with_seed(0).name == "rqvae_3x512-wide/repair-suffix"
+    assert name.starts_from("rqkmeans-pca32").name == "rqkmeans_3x512-pca32-s4"
+
+
+def test_a_suffix_is_a_level_that_the_name_does_not_count():
+    name = TokenizerName.parse("rqkmeans_3x8/repair-suffix").with_sizes((8, 8, 8, 20))
+    assert (name.name, name.num_levels, name.codebook_size) == ("rqkmeans_3x8/repair-suffix", 4, 20)
+    assert name.bits == 9 + math.log2(20)
+    assert name.with_seed(2).name == "rqkmeans_3x8-s2/repair-suffix"
+    flat = TokenizerName.parse("vqvae_8/repair-suffix").with_sizes((8, 20))
+    assert (flat.name, flat.num_levels, flat.is_flat) == ("vqvae_8/repair-suffix", 2, False)
 
 
 def test_a_name_tells_its_bits_and_whether_it_is_flat():

@@ -51,6 +51,7 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
         {*COLLECTED, *COMPARED, "collect_scorecards"},
     ),
     "run.seeds": ({"run": {"seeds": [0, 1]}}, {*TRAINED, *ENCODED}),
+    "run.repair": ({"run": {"repair": "assign"}}, {"repair", "export"}),
     "datasets.tiny.shards": (dataset(shards=3), EMBEDDED),
     "datasets.tiny.generate": (dataset(generate={"users": 601}), GENERATED),
     "preprocess.catalogue": ({"preprocess": {"catalogue": "all"}}, PREPROCESSED),
