@@ -39,11 +39,12 @@ def add_to_tokenizer(base: Path, names: Sequence[str], folder: Path) -> int:
     there = [name for name in names if tokenizer.token_to_id(name) is not None]
     if there:
         raise InputError(
-            f"{files[0]}: it has the token {there[0]} already: give the tokenizer as it was before semantic IDs were added"
+            f"{files[0]}: it has the token {there[0]} already: give the tokenizer as it was before semantic IDs "
+            "were added"
         )
     tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in names])
-    first = int(tokenizer.token_to_id(names[0]))
-    if tokenizer.token_to_id(names[-1]) != first + len(names) - 1:
+    first, last = (tokenizer.token_to_id(name) for name in (names[0], names[-1]))
+    if first is None or last != first + len(names) - 1:
         raise InputError(f"{files[0]}: its ids have gaps, so that those of the tokens do not follow each other")
     folder.mkdir(parents=True, exist_ok=True)
     for file in files[1:]:
@@ -51,4 +52,4 @@ def add_to_tokenizer(base: Path, names: Sequence[str], folder: Path) -> int:
             shutil.copyfile(file, temporary)
     with whole_file(folder / TOKENIZER_FILE) as temporary:
         tokenizer.save(str(temporary))
-    return first
+    return int(first)

@@ -17,8 +17,8 @@ README = """# IDs for flashrec
 
 `{catalogue}` has the {distinct} distinct IDs of {items} items, as `flashrec --sid-vocab-file {catalogue}` reads them.
 Name the tokens with `--sid FIRST:LAST/{sizes}`, where FIRST is the id of the first token that the export `hf` added to
-your tokenizer, and LAST = FIRST + {last}: flashrec infers them alone from tokens of the form `<s_a_0>`, and takes an ID of
-four codes for three and a mark of the end.
+your tokenizer, and LAST = FIRST + {last}: flashrec infers them alone from tokens of the form `<s_a_0>`, and takes an
+ID of four codes for three and a mark of the end.
 """
 
 

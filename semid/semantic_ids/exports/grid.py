@@ -12,8 +12,8 @@ from semid.semantic_ids.exports.source import ExportSource
 MATRIX = "semantic_ids.npy"
 README = f"""# IDs for GRID
 
-`{MATRIX}` is int64 [{{levels}}, {{items}}]: a row a level, a column an item, in the order of `item2id.tsv`. GRID reads a
-tensor of this shape from a pickle, which we do not write. These lines make it:
+`{MATRIX}` is int64 [{{levels}}, {{items}}]: a row a level, a column an item, in the order of `item2id.tsv`. GRID reads
+a tensor of this shape from a pickle, which we do not write. These lines make it:
 
 ```python
 import numpy, torch
@@ -21,8 +21,8 @@ matrix = torch.from_numpy(numpy.load("{MATRIX}"))
 torch.save(matrix, "semantic_ids.pt")
 ```
 
-Set `semantic_id_path` to that file, and `num_hierarchies` to {{levels}}. The items of its sequences must be the numbers in
-`item2id.tsv`.
+Set `semantic_id_path` to that file, and `num_hierarchies` to {{levels}}. The items of its sequences must be the
+numbers in `item2id.tsv`.
 """
 
 

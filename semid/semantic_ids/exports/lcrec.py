@@ -27,8 +27,7 @@ class LCRec:
     """Options of the format `lcrec`."""
 
     name: Annotated[
-        str | None,
-        Pattern(r"^[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)", "letters, digits, _ and -"),
+        Annotated[str, Pattern(r"^[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)", "letters, digits, _ and -")] | None,
         doc("The name before `.index.json`, which LC-Rec calls `--dataset`; null takes that of the dataset."),
     ] = None
 

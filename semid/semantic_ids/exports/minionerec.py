@@ -49,8 +49,8 @@ class MiniOneRec:
         str,
         Pattern(r"^[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)", "letters, digits, _ and -"),
         doc(
-            f"The category in the names of the files, which their scripts take as `--category`: {', '.join(CATEGORIES)}, "
-            "or one that you add to `category_dict` in their sft.py, rl.py and evaluate.py."
+            f"The category in the names of the files, which their scripts take as `--category`: {', '.join(CATEGORIES)}"
+            ", or one that you add to `category_dict` in their sft.py, rl.py and evaluate.py."
         ),
     ] = CATEGORIES[0]
     history: Annotated[int, Ge(1), doc("The items before a target that are kept, the last ones; theirs are 50.")] = 50
@@ -75,8 +75,8 @@ class MiniOneRec:
     def _warn(self, source: ExportSource) -> None:
         if self.category not in CATEGORIES:
             logger.warning(
-                "%s is no category that MiniOneRec knows: add it to category_dict in its sft.py, rl.py and evaluate.py, "
-                "or export under one of %s",
+                "%s is no category that MiniOneRec knows: add it to category_dict in its sft.py, rl.py and "
+                "evaluate.py, or export under one of %s",
                 self.category,
                 ", ".join(CATEGORIES),
             )
@@ -104,13 +104,14 @@ class MiniOneRec:
                 path = stack.enter_context(whole_file(folder / split / f"{self.category}{ENDING}.csv"))
                 file = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
                 writers.append(csv.writer(file, lineterminator="\n"))
-                writers[-1].writerow(FIELDS)
+            for writer in writers:
+                writer.writerow(FIELDS)
             for user in histories.with_at_least(FEWEST_ITEMS):
                 titles, sids = [texts.title(number) for number in user.items], tokens.texts(user.items)
                 for place in range(1, len(user.items)):
-                    split = user.splits[place]
-                    writers[split].writerow(self._row(user, place, titles, sids))
-                    lines[SPLITS[split]] += 1
+                    number = user.splits[place]
+                    writers[number].writerow(self._row(user, place, titles, sids))
+                    lines[SPLITS[number]] += 1
         return lines
 
     def _row(self, user: UserHistory, place: int, titles: list[str], sids: list[str]) -> list[Any]:
@@ -130,7 +131,7 @@ class MiniOneRec:
 def _item_entries(texts: ItemTexts, num_items: int) -> Any:
     """Yield number, title and description of every item.
 
-    Their data.py evaluates a description that begins with [ and ends with ] as Python: such a one gets a space in front.
+    Their data.py evaluates a description that begins with [ and ends with ] as Python: a space in front keeps it text.
     """
     for number in range(num_items):
         description = texts.description(number)

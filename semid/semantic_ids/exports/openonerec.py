@@ -32,14 +32,14 @@ ROWS_AT_ONCE = 1 << 12
 FILES = ("sft.parquet", "valid.parquet", "test.parquet")
 README = """# IDs for OpenOneRec
 
-`codes.parquet` is what `tokenizer/infer_res_kmeans.py` writes, `pid2sid.parquet` what the scripts under `data/onerec_data`
-read; a pid is the number of an item in `item2id.tsv`. Expand the vocabulary by their own script, which adds the tokens of
-`tokens.txt` in this order and pads it to a multiple of {padded}:
+`codes.parquet` is what `tokenizer/infer_res_kmeans.py` writes, `pid2sid.parquet` what the scripts under
+`data/onerec_data` read; a pid is the number of an item in `item2id.tsv`. Expand the vocabulary by their own script,
+which adds the tokens of `tokens.txt` in this order and pads it to a multiple of {padded}:
 
     expand_qwen3_vocab.py --itemic_layer_n 3 --vocab_size_per_layer {size} --hf_model_dir … --output_model_dir …
 
-`sft.parquet` goes where `prepare_sft.sh` takes recommendation data from; `valid.parquet` and `test.parquet` have the same
-columns, and `metadata` says which item is right.
+`sft.parquet` goes where `prepare_sft.sh` takes recommendation data from; `valid.parquet` and `test.parquet` have the
+same columns, and `metadata` says which item is right.
 """
 
 

@@ -122,7 +122,8 @@ def _refuse(name: str, kind: str) -> NoReturn:
 
 def _read_codes(path: str | Path) -> tuple[pa.LargeStringArray, np.ndarray]:
     """Return the ids and the codes of a table, in the smallest unsigned dtype that holds them."""
-    ids, codes = [], []
+    ids: list[pa.LargeStringArray] = []
+    codes: list[np.ndarray] = []
     for batch in read_external_codes(path):
         if codes and batch.codes.shape[1] != codes[0].shape[1]:
             raise InputError(
@@ -142,7 +143,7 @@ def _read_codes(path: str | Path) -> tuple[pa.LargeStringArray, np.ndarray]:
     wrong = names.filter(pc.match_substring_regex(names, r"[\t\r\n]"))
     if len(wrong):
         raise InputError(
-            f"{path}: ids {first_few(wrong)} hold a tab or a line end, which item2id.tsv cannot hold: rename these items"
+            f"{path}: ids {first_few(wrong)} hold a tab or a line end, which item2id.tsv cannot: rename these items"
         )
     if pc.count_distinct(names).as_py() < len(names):
         counts = pc.value_counts(names)

@@ -112,7 +112,7 @@ def item_texts_of(items_path: str | Path, ids: pa.LargeStringArray, folder: Path
             start += len(batch)
         if not (places >= 0).any():
             raise InputError(
-                f"{items_path}: none of its items has one of these {len(ids)} semantic IDs: give the items of this table"
+                f"{items_path}: none of its items has one of these {len(ids)} IDs: give the items of their table"
             )
         untitled += int((places < 0).sum())
         in_order = start >= len(ids) and bool((places == np.arange(len(ids))).all())

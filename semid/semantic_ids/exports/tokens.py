@@ -26,7 +26,7 @@ class IdTokens:
         self._codes = codes
         self._names = token_names(sizes, prefix)
 
-    def of(self, numbers: np.ndarray | slice) -> list[list[str]]:
+    def of(self, numbers: np.ndarray | list[int] | slice) -> list[list[str]]:
         """Return the tokens of some items, by their numbers: a list of L tokens each."""
         levels = [
             [names[code] for code in level.tolist()]
@@ -34,7 +34,7 @@ class IdTokens:
         ]
         return [list(item) for item in zip(*levels, strict=True)]
 
-    def texts(self, numbers: np.ndarray | slice) -> list[str]:
+    def texts(self, numbers: np.ndarray | list[int] | slice) -> list[str]:
         """Return the IDs of some items as texts, such as `<a_12><b_7>`."""
         return ["".join(tokens) for tokens in self.of(numbers)]
 
