@@ -16,6 +16,7 @@ include: "rules/data.smk"
 include: "rules/embeddings.smk"
 include: "rules/tokenizers.smk"
 include: "rules/semantic_ids.smk"
+include: "rules/exports.smk"
 include: "rules/retrieval.smk"
 include: "rules/evaluation.smk"
 include: "rules/generative.smk"
@@ -42,6 +43,7 @@ rule all:
             ),
         ),
         ["results/generative_eval.csv"] if explained(generators.is_run) else [],
+        lambda wildcards: explained(exports.of_run),
 
 
 rule folder:

@@ -6,6 +6,7 @@ from typing import NoReturn
 from semid.errors import InputError
 from semid.generator_names import GENERATOR_FOLDER
 from semid.naming import grammar
+from semid.semantic_ids.exports.registry import EXPORTS
 
 # The endings of what the workflow makes, and of what it reads.
 _ENDINGS = "csv|json|jsonl|md|npy|parquet|safetensors|gz|log|tsv|txt|faiss|ivfdata|index|inter|item"
@@ -16,7 +17,7 @@ _NO_FILE_OF_USERS = r"[^/.]+"
 FOLDERS = (
     rf"results(?:/{_NO_FILE})?|data(?:/{_NO_FILE_OF_USERS})?|data/raw/{_NO_FILE_OF_USERS}|results/[^/]+/{_NO_FILE}"
     rf"|results/[^/]+/[^/]+/(?:codes|inverted|checkpoint|{GENERATOR_FOLDER})"
-    rf"|results/[^/]+/[^/]+/{GENERATOR_FOLDER}/checkpoint"
+    rf"|results/[^/]+/[^/]+/{GENERATOR_FOLDER}/checkpoint|results/[^/]+/[^/]+/exports(?:/[^/]+)?"
 )
 
 
@@ -25,6 +26,8 @@ def folder_refusal(folder: str, datasets: Iterable[str]) -> NoReturn:
     raise InputError(
         f"'{folder}' is a folder, and what can be asked for are files: results/offline_eval.csv (the tables of a run), "
         "results/<dataset>/<tokenizer>/items.parquet (beside it scorecard.json, offline_eval.csv and others), "
-        "results/<dataset>/<tokenizer>/generator/generative_eval.csv (a recommender on these IDs) or "
+        "results/<dataset>/<tokenizer>/generator/generative_eval.csv (a recommender on these IDs), "
+        "results/<dataset>/<tokenizer>/exports/<format>/manifest.json (the IDs for another system: "
+        f"{', '.join(EXPORTS)}) or "
         f"data/<dataset>/items.parquet, where <dataset> is one of {', '.join(datasets)}, and <tokenizer> is {grammar()}"
     )

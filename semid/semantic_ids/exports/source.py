@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +40,12 @@ class ExportFiles:
     items: str | Path | None = None
     interactions: str | Path | None = None
     config: str | Path | None = None
+
+    @classmethod
+    def of_inputs(cls, inputs: Any) -> Self:
+        """The inputs of a rule of the workflow: `table`, `config`, and `catalogue` and `splits` where it has them."""
+        splits = inputs.get("splits")
+        return cls(inputs.table, inputs.get("catalogue"), Path(splits[0]).parent if splits else None, inputs.config)
 
 
 @dataclass(frozen=True, eq=False)
