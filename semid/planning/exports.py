@@ -74,12 +74,8 @@ class Exports:
             )
         return [self._given(str(file)) for file in there]
 
-    def implementations(self, format: str) -> tuple[str, ...]:
-        """The import string of what writes a format."""
-        return (export_named(format).implementation,)
-
     def of_run(self) -> list[str]:
-        """The manifests of the exports of the run; a format that needs interactions takes the datasets that have some."""
+        """The manifests of the exports of the run; one that needs interactions takes the datasets that have some."""
         manifests = []
         for format in self._config["run"]["exports"]:
             needs_users = "interactions" in export_named(format).needs

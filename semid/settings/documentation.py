@@ -57,7 +57,7 @@ def configuration_page() -> str:
         "(`generator-small-s1`); the later overrules the earlier.\n",
         *(_subsection(family, GeneratorSettings, generator_options(family)) for family in NEEDS_TOKENIZER),
         "## `exports`\n\nOptions of the formats in which IDs are written for other systems; `run: exports:` names those "
-        "of a run, and [Exports](exports.md) says what they are. The formats that are not here have none.\n",
+        "of a run, and [Exports](exports.md) says what they are. Formats that are not here have none.\n",
         *(_subsection(name, EXPORTS[name].load()) for name in EXPORTS if options_of(EXPORTS[name].load())),
         _section("faiss", FaissSettings),
         _section("evaluation", EvaluationSettings),
