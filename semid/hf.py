@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from tokenizers import AddedToken
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import LogitsProcessor
 
 from semid.errors import InputError
@@ -61,7 +61,8 @@ class SemanticIDTokens:
             raise InputError(f"codes must be integers [n, {len(self.sizes)}], got {codes.dtype} {list(codes.shape)}")
         if codes.size and ((codes < 0) | (codes >= np.array(self.sizes))).any():
             raise InputError(
-                f"codes must be below the sizes {list(self.sizes)} of their levels, got {codes.max(axis=0)}"
+                f"codes must be from 0 to below the sizes {list(self.sizes)} of their levels, got up to "
+                f"{codes.max(axis=0).tolist()}"
             )
         return codes.astype(np.int64) + self.offsets[:-1]
 
@@ -76,25 +77,27 @@ def add_semantic_ids(
 ) -> SemanticIDTokens:
     """Add a token for every code of every level to a tokenizer, and rows for them to a model.
 
-    Tokens are `<a_0>`, `<a_1>`, … of the first level, then those of the second, and so on; they are normal tokens, since
-    special ones vanish where text is decoded without special tokens. A tokenizer that has them keeps them. `sizes` are
-    the codes of each level, at most 26 levels.
+    Tokens are `<a_0>`, `<a_1>`, … of the first level, then those of the second, and so on; they are normal tokens,
+    since special ones vanish where text is decoded without special tokens. A tokenizer that has them keeps them.
+    `sizes` are the codes of each level, at most 26 levels.
 
-    The new rows of the embeddings, and of an output layer that is not tied to them, begin at the `mean` of the rows that
-    there were, with noise of a hundredth of their standard deviation; `unchanged` leaves them as transformers makes
-    them. With `codebooks`, [codes of the level, d] for each level, a row begins at that mean plus a random projection of
-    its codeword, as long on average as the old rows are away from it: codes that are near each other begin so.
+    The new rows of the embeddings, and of an output layer that is not tied to them, begin at the `mean` of the rows
+    that there were, with noise of a hundredth of their standard deviation; `unchanged` leaves them as transformers
+    makes them. With `codebooks`, [codes of the level, d] for each level, a row begins at that mean plus a random
+    projection of its codeword, as long on average as the old rows are away from it: codes that are near each other
+    begin so. Where the tokenizer has the tokens and the model has rows for them, they are taken for trained, and left.
 
     Returns where the tokens are. Raises `InputError` for sizes that are none, and for a tokenizer with some of the
     tokens.
     """
     names = list(chain(*token_names(_checked(sizes))))
     there = set(tokenizer.get_vocab())
-    if not there.issuperset(names):
+    is_new = not there.issuperset(names)
+    if is_new:
         known = [name for name in names if name in there]
         if known:
             raise InputError(
-                f"the tokenizer has {known[0]} already, but not all of {len(names)} tokens: take it as it was"
+                f"the tokenizer has {known[0]} already, but not all of the {len(names)} tokens: give it as it was"
             )
         tokenizer.add_tokens([AddedToken(name, normalized=False, special=False) for name in names])
     tokens = SemanticIDTokens.of_tokenizer(tokenizer, sizes)
@@ -103,7 +106,8 @@ def add_semantic_ids(
         if rows < len(tokenizer):
             # the start of new rows is ours
             model.resize_token_embeddings(len(tokenizer), mean_resizing=start == "unchanged" and codebooks is None)
-        if start == "mean" or codebooks is not None:
+        is_new |= rows < len(tokenizer)
+        if is_new and (start == "mean" or codebooks is not None):
             _start_rows(model, tokens, min(rows, tokens.first), codebooks, seed)
     return tokens
 
@@ -120,7 +124,8 @@ def _start_rows(
 ) -> None:
     """Give the rows of the tokens a start that follows from the first `old` rows."""
     layers = [model.get_input_embeddings(), model.get_output_embeddings()]
-    weights = {id(layer.weight): layer.weight for layer in layers if isinstance(layer, nn.Module)}
+    # tied layers share their weight
+    weights: dict[int, Any] = {id(layer.weight): layer.weight for layer in layers if layer is not None}
     generator = torch.Generator().manual_seed(seed)
     for weight in weights.values():
         before = weight[:old].detach().cpu().float()
@@ -146,7 +151,8 @@ def _projected(codebook: np.ndarray, dim: int, generator: torch.Generator) -> Te
 class SemanticIDIndex:
     """The semantic IDs that exist, as a tree of tokens, and the items that have them.
 
-    codes: integers [n, L], a row an item. Memory holds about 8 · L bytes an item, and as much while it is built.
+    codes: integers [n, L], a row an item. Memory holds 8 bytes an item and 16 a prefix, of which there are at most L an
+    item, and twice as much while it is built.
     """
 
     def __init__(self, codes: np.ndarray, tokens: SemanticIDTokens) -> None:
@@ -199,7 +205,7 @@ class SemanticIDIndex:
     def _levels(self, sequences: Tensor) -> Tensor:
         """The level of each token, from 0; −1 for one that is no code."""
         offsets = torch.from_numpy(self.tokens.offsets).to(sequences.device)
-        level = torch.bucketize(sequences, offsets, right=True) - 1
+        level = torch.bucketize(sequences.contiguous(), offsets, right=True) - 1
         return torch.where((level >= 0) & (level < len(self.tokens.sizes)), level, -1)
 
     def next_tokens(self, length: Tensor, node: Tensor) -> tuple[Tensor, Tensor]:

@@ -56,8 +56,8 @@ def configuration_page() -> str:
         "tokenizer, and `sasrec`, which knows no IDs), by variant (`generator-small`) and by full name "
         "(`generator-small-s1`); the later overrules the earlier.\n",
         *(_subsection(family, GeneratorSettings, generator_options(family)) for family in NEEDS_TOKENIZER),
-        "## `exports`\n\nOptions of the formats in which IDs are written for other systems; `run: exports:` names those "
-        "of a run, and [Exports](exports.md) says what they are. Formats that are not here have none.\n",
+        "## `exports`\n\nOptions of formats in which IDs are written for other systems; `run: exports:` names those "
+        "of a run, [Exports](exports.md) says what they are. Formats that are not here have none.\n",
         *(_subsection(name, EXPORTS[name].load()) for name in EXPORTS if options_of(EXPORTS[name].load())),
         _section("faiss", FaissSettings),
         _section("evaluation", EvaluationSettings),

@@ -48,7 +48,11 @@ def test_every_script_runs_with_its_environment_alone(folders: dict[str, Path], 
     config = overlay(
         tmp_path / "alone.yaml",
         {
-            "run": {"tokenizers": ["rqkmeans_2x16", "vqvae_32"], "generators": ["generator-tiny", "sasrec-tiny"]},
+            "run": {
+                "tokenizers": ["rqkmeans_2x16", "vqvae_32"],
+                "generators": ["generator-tiny", "sasrec-tiny"],
+                "exports": ["hf"],
+            },
             "generators": {"generator-tiny": SMALL, "sasrec-tiny": SMALL},
             "datasets": {
                 "tiny": {"shards": 1, "evaluation": {"query": "fit"}},
