@@ -16,6 +16,7 @@ from semid.interactions import SPLITS
 from semid.semantic_ids.exports.tables import Table, open_table
 
 COLUMNS = ("user_id", "item_id")
+ROWS_AT_ONCE = 1 << 20
 
 
 class UserHistory(NamedTuple):
@@ -125,7 +126,7 @@ class _Reader:
                 f"{table.path}: no column {', '.join(missing)}; its columns are {column_list(table.columns)}"
             )
         row, times = 0, [np.empty(0)]
-        for batch in table.batches(wanted):
+        for batch in _joined(table.batches(wanted)):
             self._users.append(self._number_users(id_strings(table.path, batch.column("user_id"), row)))
             items = id_strings(table.path, batch.column("item_id"), row).dictionary_encode()
             places = pc.fill_null(pc.index_in(items.dictionary, value_set=self._ids), -1).to_numpy()
@@ -152,6 +153,18 @@ class _Reader:
         numbers[is_new] = len(self.names) + np.arange(is_new.sum(), dtype=np.int32)
         self.names = pa.concat_arrays([self.names, encoded.dictionary.filter(pa.array(is_new))])
         return numbers[encoded.indices.to_numpy()]
+
+
+def _joined(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches of about a million: for every batch all known names are hashed anew."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= ROWS_AT_ONCE:
+            yield pa.concat_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_batches(waiting)
 
 
 def _times(path: Path, times: pa.Array, row: int) -> np.ndarray:

@@ -7,6 +7,9 @@ from typing import Any
 
 from semid.files import whole_file
 
+# One for all, since json.dumps makes one a call.
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 def write_json_object(path: str | Path, entries: Iterable[tuple[Any, Any]]) -> int:
     """Write one JSON object with an entry a line, and return how many entries it has.
@@ -25,4 +28,5 @@ def write_json_object(path: str | Path, entries: Iterable[tuple[Any, Any]]) -> i
 
 def json_text(value: Any) -> str:
     """Return a value as JSON on one line, in UTF-8."""
-    return json.dumps(value, ensure_ascii=False)
+    text: str = _ENCODER.encode(value)
+    return text
