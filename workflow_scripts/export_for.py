@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from semid.jobs.log import job_log
-from semid.semantic_ids.exports.export import export_semantic_ids
-from semid.semantic_ids.exports.source import ExportFiles
+from semid.semantic_ids import ExportFiles, export_semantic_ids
 
 with job_log(snakemake.log[0]):
     params, wildcards = snakemake.params, snakemake.wildcards

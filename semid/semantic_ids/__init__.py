@@ -10,6 +10,7 @@ from semid.registries import load_public
 
 _PUBLIC = {
     "EXPORTS": "semid.semantic_ids.exports.registry:EXPORTS",
+    "ExportFiles": "semid.semantic_ids.exports.source:ExportFiles",
     "code_strings": "semid.semantic_ids.codes:code_strings",
     "encode_items": "semid.semantic_ids.encode:encode_items",
     "export_semantic_ids": "semid.semantic_ids.exports.export:export_semantic_ids",

@@ -9,8 +9,7 @@ import pytest
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 from examples import finetune_t5
-from semid.semantic_ids import export_semantic_ids
-from semid.semantic_ids.exports.source import ExportFiles
+from semid.semantic_ids import ExportFiles, export_semantic_ids
 
 ITEMS, USERS, STEPS = 30, 60, 5
 

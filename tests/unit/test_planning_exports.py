@@ -1,6 +1,7 @@
 """What the configuration says of exports: options, files, targets, and what is refused before anything runs."""
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from semid.errors import InputError
-from semid.planning import Datasets, Exports, Tokenizers, prepare_config, read_schema
+from semid.planning import FOLDERS, Datasets, Exports, Tokenizers, folder_refusal, prepare_config, read_schema
 from semid.semantic_ids import EXPORTS
 from semid.semantic_ids.exports.lcrec import LCRec
 
@@ -103,6 +104,17 @@ def test_tokens_are_added_to_a_tokenizer_that_is_there(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     files = exports.files("sample", "rqkmeans_3x8", "hf")["base"]
     assert files == [str(tmp_path / name) for name in ("tokenizer.json", "tokenizer_config.json")]
+
+
+@pytest.mark.parametrize("place", ["rqkmeans_3x8", "rqkmeans_3x8/repair-assign"])
+def test_a_path_that_is_no_export_is_answered_with_the_formats_there_are(place: str) -> None:
+    for path in ("exports", "exports/hf", "exports/csv/manifest.json"):
+        assert re.fullmatch(FOLDERS, f"results/sample/{place}/{path}")
+    assert not re.fullmatch(FOLDERS, f"results/sample/{place}/exports/hf/manifest.json")
+    with pytest.raises(InputError, match="is a folder, and what can be asked for are files"):
+        folder_refusal(f"results/sample/{place}/exports/hf", ["sample"])
+    with pytest.raises(InputError, match="unknown export format 'csv': expected one of lcrec"):
+        folder_refusal(f"results/sample/{place}/exports/csv/manifest.json", ["sample"])
 
 
 def test_unknown_formats_and_options_are_refused() -> None:

@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from semid.errors import InputError
-from semid.semantic_ids import EXPORTS, export_semantic_ids, read_external_codes
+from semid.semantic_ids import EXPORTS, ExportFiles, export_semantic_ids, read_external_codes
 from semid.semantic_ids.exports import texts as texts_module
 from semid.semantic_ids.exports import tokens as tokens_module
-from semid.semantic_ids.exports.source import ExportFiles
 
 IDS = ["b", "007", "ü x", "d", "e"]
 CODES = np.array([[12, 7, 200], [0, 0, 3], [12, 7, 0], [0, 0, 3], [3, 1, 9]])
