@@ -11,7 +11,7 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
-SOURCES := semid tests workflow_scripts bench
+SOURCES := semid tests workflow_scripts bench examples
 
 .PHONY: run test test-system bench scale sweep generative clean
 

@@ -17,6 +17,7 @@ include: "rules/embeddings.smk"
 include: "rules/tokenizers.smk"
 include: "rules/semantic_ids.smk"
 include: "rules/repair.smk"
+include: "rules/exports.smk"
 include: "rules/retrieval.smk"
 include: "rules/evaluation.smk"
 include: "rules/generative.smk"
@@ -44,6 +45,7 @@ rule all:
             ),
         ),
         ["results/generative_eval.csv"] if explained(generators.is_run) else [],
+        lambda wildcards: explained(exports.of_run),
 
 
 rule folder:

@@ -225,7 +225,9 @@ def _several(each: Expected | None, metadata: Sequence[Any]) -> Expected:
             and (not unique or len(set(value)) == len(value))
         )
 
-    count = f"at most {most}" if most is not None else "one or more" if least else "a list of"
+    are_named = each is not None and each.many.startswith("of ")
+    any_number = "any" if are_named else "a list of"
+    count = f"at most {most}" if most is not None else "one or more" if least else any_number
     text = f"{most if least == most else count} {each.many if each else 'values'}"
     schema: dict[str, Any] = {"type": "array", **({"items": each.schema} if each else {})}
     schema |= {"maxItems": most} if most is not None else {}

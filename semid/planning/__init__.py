@@ -6,6 +6,7 @@ Imported at every planning, so it needs little: the standard library, jsonschema
 from semid.planning.addresses import check_address, is_address
 from semid.planning.config import prepare_config, read_schema, with_search_switched_off
 from semid.planning.datasets import Datasets
+from semid.planning.exports import Exports
 from semid.planning.folders import FOLDERS, folder_refusal
 from semid.planning.generators import Generators
 from semid.planning.losses import loss_report
@@ -14,6 +15,7 @@ from semid.planning.tokenizers import Tokenizers
 __all__ = [
     "FOLDERS",
     "Datasets",
+    "Exports",
     "Generators",
     "Tokenizers",
     "check_address",

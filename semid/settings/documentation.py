@@ -14,6 +14,7 @@ from semid.evaluation import EvaluationSettings
 from semid.generative.settings import GeneratorSettings
 from semid.generator_names import NEEDS_TOKENIZER
 from semid.methods import GIVEN_CODES, METHODS
+from semid.semantic_ids.exports.registry import EXPORTS
 from semid.settings.schema import OF_NAME, generator_options, with_options
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
 
@@ -55,6 +56,9 @@ def configuration_page() -> str:
         "tokenizer, and `sasrec`, which knows no IDs), by variant (`generator-small`) and by full name "
         "(`generator-small-s1`); the later overrules the earlier.\n",
         *(_subsection(family, GeneratorSettings, generator_options(family)) for family in NEEDS_TOKENIZER),
+        "## `exports`\n\nOptions of formats in which IDs are written for other systems; `run: exports:` names those "
+        "of a run, [Exports](exports.md) says what they are. Formats that are not here have none.\n",
+        *(_subsection(name, EXPORTS[name].load()) for name in EXPORTS if options_of(EXPORTS[name].load())),
         _section("faiss", FaissSettings),
         _section("evaluation", EvaluationSettings),
         _section("compute", ComputeSettings),

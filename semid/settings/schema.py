@@ -17,6 +17,7 @@ from semid.generative.settings import OF_CODES, WITHOUT_CODES, GeneratorSettings
 from semid.generator_names import NEEDS_TOKENIZER, generator_key_patterns
 from semid.methods import GIVEN_CODES, METHODS
 from semid.naming import LONGEST_NAME, REPEATED_END, option_key_patterns
+from semid.semantic_ids.exports.registry import EXPORTS
 from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
 
 Schema = dict[str, Any]
@@ -90,6 +91,7 @@ def config_schema() -> Schema:
             "generators": _options_by_name(
                 GENERATOR_KEYS, {family: generator_key_patterns(family) for family in NEEDS_TOKENIZER}
             ),
+            "exports": _exports(),
             "faiss": _faiss(),
             "evaluation": _section("evaluation"),
             "compute": object_schema(ComputeSettings) | {"default": {}},
@@ -202,6 +204,16 @@ def _options_by_name(keys: str, patterns: Mapping[str, tuple[str, ...]]) -> Sche
         "patternProperties": {
             pattern: _reference(f"{name}_changes") for name, of_name in patterns.items() for pattern in of_name
         },
+    }
+
+
+def _exports() -> Schema:
+    """The options of every export format, by its name."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "default": {},
+        "properties": {name: object_schema(export.load()) | {"default": {}} for name, export in EXPORTS.items()},
     }
 
 

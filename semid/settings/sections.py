@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, MinLen
 
-from semid.checks import FilePath, KeysOf, Pattern, doc, unique_items
+from semid.checks import Choices, FilePath, KeysOf, Pattern, doc, unique_items
+from semid.semantic_ids.exports.registry import EXPORTS
 
 # Snakemake would take braces for a wildcard
 LocalFolder = Annotated[str, Pattern(r"^(?!.*://)[^{}]+$", "a folder of this machine, without braces")]
@@ -60,6 +61,15 @@ class RunSettings:
             "level, such as those of `vqvae`, can take a suffix only, and `assign` leaves them out."
         ),
     ] = "none"
+    exports: Annotated[
+        tuple[Annotated[str, Choices(EXPORTS)], ...],
+        unique_items,
+        doc(
+            "Formats in which the IDs of every tokenizer above are written for other systems, to "
+            "`results/<dataset>/<tokenizer>/exports/<format>/`; options are under `exports:`. A format that needs "
+            "interactions is written for the datasets that have some."
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def test_every_script_runs_with_its_environment_alone(folders: dict[str, Path], 
                 "tokenizers": ["rqkmeans_2x16", "vqvae_32"],
                 "generators": ["generator-tiny", "sasrec-tiny"],
                 "repair": "assign",
+                "exports": ["hf"],
             },
             "generators": {"generator-tiny": SMALL, "sasrec-tiny": SMALL},
             "datasets": {

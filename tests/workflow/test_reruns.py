@@ -113,6 +113,7 @@ UNREAD: dict[str, Any] = {
 # keys that the tiny run has no use for, and where they are tested
 ELSEWHERE = {
     "run.generators": "test_generative.py",
+    "run.exports": "test_exports.py",
     "download.checksums": "test_download.py",
     **dict.fromkeys((f"embeddings.{key}" for key in ENCODER_KEYS), "test_configuration.py"),
 }
