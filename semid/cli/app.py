@@ -182,3 +182,52 @@ def init(
     from semid.cli.init import write_configuration
 
     write_configuration(interactions, items, output, Console())
+
+
+@app.command()
+def repair(
+    table: Annotated[Path, typer.Argument(help="IDs: item_id with c1, c2, …, code_str or sid; .parquet or .csv.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    mode: Annotated[
+        str, typer.Option(help="assign: another last code, as few as possible; suffix: a further code.")
+    ] = "assign",
+    vectors: Annotated[Path | None, typer.Option(help="A .npy, by which the nearest free codes are chosen.")] = None,
+    ids: Annotated[Path | None, typer.Option(help="The ids of the vectors; without them a row each of TABLE.")] = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="The folder of the tokenizer whose IDs these are.")] = None,
+    codes: Annotated[int | None, typer.Option(min=1, help="Size of a codebook, where no tokenizer says it.")] = None,
+    pinned: Annotated[Path | None, typer.Option(help="IDs that were given out already, and stay.")] = None,
+) -> None:
+    """Give every item an ID of its own.
+
+    The folder holds `items.parquet` (the IDs), `repair.parquet` (a row for each item with another ID) and `repair.json`
+    (counts). Without vectors the smallest free codes are taken. In the workflow the same is
+    `results/<dataset>/<tokenizer>/repair-assign/items.parquet`.
+    """
+    from semid.cli.ship import repair_ids
+
+    repair_ids(table, output, mode, vectors, ids, tokenizer, codes, pinned)
+
+
+@app.command()
+def export(
+    table: Annotated[Path, typer.Argument(help="IDs: item_id with c1, c2, …, code_str or sid; .parquet or .csv.")],
+    format: Annotated[
+        str, typer.Option("--format", help="lcrec, minionerec, openonerec, flashrec, sidinspector, grid or hf.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    items: Annotated[Path | None, typer.Option(help="Titles: item_id, title, description; .parquet or .csv.")] = None,
+    interactions: Annotated[
+        Path | None,
+        typer.Option(help="The folder of a dataset's splits, or a table: user_id, item_id, timestamp."),
+    ] = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="The folder of the tokenizer whose IDs these are.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--option", help="An option of the format, name=value.")] = None,
+) -> None:
+    """Write IDs in the format of another system: of language models, of serving, of audits.
+
+    What each format holds and how its system takes it is in docs/exports.md. In the workflow the same is
+    `results/<dataset>/<tokenizer>/exports/<format>/manifest.json`.
+    """
+    from semid.cli.ship import export_ids
+
+    export_ids(table, format, output, items, interactions, tokenizer, tuple(option or ()))

@@ -1,7 +1,5 @@
 """`semid fit` and `semid encode`: vectors in files come in, IDs in a table go out."""
 
-import json
-import logging
 import shutil
 import sys
 import tempfile
@@ -16,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from semid.cli.options import named_values, shown_log
 from semid.embeddings.embed import embedding_space
 from semid.embeddings.own_vectors import read_own_vectors, read_rows
 from semid.embeddings.settings import OwnVectors
@@ -24,7 +23,7 @@ from semid.methods import METHODS
 from semid.progress import Progress
 from semid.quantizers import Compute, Tokenizer
 from semid.scorecard.collisions import count_collisions
-from semid.semantic_ids.table import ROWS_AT_ONCE, write_semantic_ids
+from semid.semantic_ids.table import write_semantic_ids
 
 TABLE = "items.parquet"
 # arguments that have an option of the command of their own
@@ -83,21 +82,9 @@ class Method:
         if method.kind != "flat":
             arguments["num_levels"] = self.levels
         known = [option.name for option in fields(kind) if option.init and option.name not in OWN_OPTIONS]
-        for text in self.options:
-            name, separator, value = text.partition("=")
-            if not separator or name not in known:
-                raise InputError(f"--option {text}: expected name=value, with one of {', '.join(known)}")
-            arguments[name] = _value(value)
+        arguments |= named_values(self.options, known)
         tokenizer: Tokenizer = kind(**arguments, metadata=dict(metadata))
         return tokenizer
-
-
-def _value(text: str) -> Any:
-    """Return a number, true, false, null or a list as JSON has it, and any other text as it is."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 @dataclass(frozen=True)
@@ -122,12 +109,12 @@ def fit_folder(source: GivenVectors, method: Method, output: Path, where: Where)
     compute = where.begin()
     ids, vectors = source.read()
     tokenizer = method.tokenizer({"embeddings": source.space(vectors.shape[1]), "device": compute.device})
-    with _log(), _whole_folder(output) as folder:
+    with shown_log(), _whole_folder(output) as folder:
         print(f"{len(ids):,} vectors of {vectors.shape[1]} values: learning {method.name}", file=sys.stderr)
         tokenizer.fit(vectors, compute)
         tokenizer.save_pretrained(folder)
         codes = _encode(tokenizer, vectors, compute)
-        _write(folder / TABLE, ids, codes, tokenizer)
+        write_semantic_ids(folder / TABLE, pa.array(ids, pa.string()), codes)
     print(f"{output}: {TABLE} has the IDs, of which {_counts(codes)}; {time.monotonic() - started:.1f} s")
 
 
@@ -142,20 +129,13 @@ def encode_file(folder: Path, source: GivenVectors, output: Path, where: Where) 
             "them with the model that made those"
         )
     codes = _encode(tokenizer, vectors, compute)
-    _write(output, ids, codes, tokenizer)
+    write_semantic_ids(output, pa.array(ids, pa.string()), codes)
     print(f"{output}: {_counts(codes)}")
 
 
 def _encode(tokenizer: Tokenizer, vectors: np.ndarray, compute: Compute) -> np.ndarray:
     with Progress(len(vectors), "encoding", "vectors") as progress:
         return tokenizer.encode(vectors, compute, progress.update)
-
-
-def _write(path: Path, ids: list[str], codes: np.ndarray, tokenizer: Tokenizer) -> None:
-    names = pa.array(ids, pa.string())
-    batches = (names[start : start + ROWS_AT_ONCE] for start in range(0, len(names), ROWS_AT_ONCE))
-    flat = any(method.class_name == type(tokenizer).__name__ for method in METHODS.values() if method.kind == "flat")
-    write_semantic_ids(path, batches, codes, flat)
 
 
 def _counts(codes: np.ndarray) -> str:
@@ -165,18 +145,6 @@ def _counts(codes: np.ndarray) -> str:
     if whole.items_sharing:
         shared = f"{whole.items_sharing:,} items share theirs, at most {whole.largest:,} the same"
     return f"{whole.distinct:,} differ among {len(codes):,} items; {shared}"
-
-
-@contextmanager
-def _log() -> Iterator[None]:
-    """Show warnings, and what training says, on standard error."""
-    logger, handler = logging.getLogger("semid"), logging.StreamHandler(sys.stderr)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 @contextmanager
