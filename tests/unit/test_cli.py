@@ -111,6 +111,26 @@ def test_vectors_of_another_width_are_refused(vectors, tmp_path, monkeypatch, ca
     assert "wide.npy: vectors of width 17, but tok was trained on 16" in capsys.readouterr().err
 
 
+def test_ids_of_a_table_are_repaired_and_exported(vectors, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "fit", "vectors.npy", "--ids", "ids.txt", *SMALL, "-o", "tok") == 0
+    shared = len(np.unique(read_semantic_ids("tok/items.parquet"), axis=0))
+    assert shared < 300
+    words = ("--vectors", "vectors.npy", "--tokenizer", "tok", "-o", "own")
+    assert call(monkeypatch, "repair", "tok/items.parquet", *words) == 0
+    repaired = read_semantic_ids("own/items.parquet")
+    assert len(np.unique(repaired, axis=0)) == 300
+    assert f"{300 - shared} at least had to change" in capsys.readouterr().out
+    options = ("--format", "flashrec", "-o", "served")
+    assert call(monkeypatch, "export", "own/items.parquet", *options) == 0
+    served = json.loads(Path("served/sid2vid.json").read_text())
+    assert sorted(served) == sorted(",".join(map(str, row)) for row in repaired)
+    assert call(monkeypatch, "repair", "tok/items.parquet", "--mode", "move", "-o", "x") == 1
+    assert "--mode is move; expected one of assign, suffix" in capsys.readouterr().err
+    assert call(monkeypatch, "export", "own/items.parquet", "--format", "csv", "-o", "x") == 1
+    assert "unknown export format 'csv': expected one of lcrec" in capsys.readouterr().err
+
+
 def test_the_card_says_the_figures_of_the_scorecard(tmp_path, monkeypatch, capsys) -> None:
     usage = {"level": 1, "used_codes": 2, "entropy_bits": 1.0, "perplexity": 2.0, "gini": 0.0}
     prefix = {"depth": 1, "distinct": 2, "items_sharing": 3, "largest": 3, "chance": 0.5}
