@@ -439,6 +439,28 @@ def test_a_table_takes_vectors_by_their_ids_and_a_model(tmp_path: Path) -> None:
         repair_table(grown, tmp_path / "grown", vectors=tmp_path / "vectors.npy")
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "folder", "codebook_size": 4}, "leave codebook_size out"),
+        ({"ids": "ids.txt"}, "ids.txt: ids of which vectors"),
+        ({"codebook_size": 2}, "do not fit into codebooks of 2, 2"),
+    ],
+)
+def test_options_of_a_table_that_contradict_are_refused(
+    tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    table = write_table(tmp_path / "table.parquet", ["a", "b"], np.array([[1, 2], [1, 2]]))
+    with pytest.raises(InputError, match=message):
+        repair_table(table, tmp_path / "out", **options)
+
+
+def test_a_table_of_hashes_is_refused(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "hashes.parquet", ["a", "b"], np.array([[1, 10**12], [1, 10**12]]))
+    with pytest.raises(InputError, match="number the codes of every level from 0"):
+        repair_table(table, tmp_path / "out")
+
+
 def test_a_table_of_tokens_takes_a_suffix(tmp_path: Path) -> None:
     pq.write_table(pa.table({"item_id": ["a", "b", "c"], "token": [5, 5, 2]}), tmp_path / "flat.parquet")
     with pytest.raises(InputError, match="one level"):

@@ -13,6 +13,7 @@ from semid.errors import InputError
 from semid.files import open_array
 from semid.naming import RepairMode
 from semid.quantizers import Decoder, ExternalCodes
+from semid.semantic_ids.codes import LARGEST_CODEBOOK
 from semid.semantic_ids.external_files import read_external_codes
 from semid.semantic_ids.repair.distinct import repair_codes
 from semid.semantic_ids.repair.files import read_pinned
@@ -44,6 +45,32 @@ def repair_table(
     another ID; and `repair.json`, the counts. All are in the order of the ids, and the same whatever the order of the
     table. Raises `InputError` for files that are no such tables, and as :func:`repair_codes` does.
     """
+    if model is not None and codebook_size is not None:
+        raise InputError("the model says the sizes of its codebooks: leave codebook_size out")
+    if ids is not None and vectors is None:
+        raise InputError(f"{ids}: ids of which vectors? Name the file of these too")
+    item_ids, codes, order = _read_codes(table)
+    ordered_vectors = None if vectors is None else _vectors(vectors, ids, item_ids, order)
+    decoder = None if model is None else Decoder.from_pretrained(model)
+    size = codebook_size or int(codes.max()) + 1
+    if decoder is None and size > max(LARGEST_CODEBOOK, len(codes)):
+        raise InputError(
+            f"{table}: codebooks of {size} codes for {len(codes)} items: hashes or tokens of a vocabulary, it seems; "
+            "number the codes of every level from 0"
+        )
+    sizes = decoder.sizes if decoder else (size,) * codes.shape[1]
+    if decoder is None and ordered_vectors is not None and mode == "assign" and len(sizes) > 1:
+        decoder = ExternalCodes(num_levels=len(sizes), codebook_size=size).fit(ordered_vectors, codes=codes)
+    measured = (decoder, ordered_vectors) if decoder and ordered_vectors is not None else None
+    repair = repair_codes(codes, sizes, item_ids, mode, measured, read_pinned(pinned, item_ids) if pinned else None)
+    folder = Path(output)
+    write_semantic_ids(folder / "items.parquet", item_ids, repair.codes)
+    repair.write(item_ids, folder / "repair.parquet", folder / "repair.json")
+    return repair
+
+
+def _read_codes(table: str | Path) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """Return ids and codes [n, L] of a table in the order of the ids, and the rows of the table in that order."""
     read = list(read_external_codes(table))
     if not read:
         raise InputError(f"{table}: no codes here")
@@ -54,22 +81,8 @@ def repair_table(
         )
     item_ids = pa.chunked_array([batch.ids for batch in read], pa.large_string()).combine_chunks()
     codes = np.concatenate([batch.codes for batch in read])
-    del read
     order = order_of_ids(item_ids)
-    item_ids, codes = item_ids.take(pa.array(order)), codes[order]
-    codes = codes.astype(np.min_scalar_type(int(codes.max())))
-    ordered_vectors = None if vectors is None else _vectors(vectors, ids, item_ids, order)
-    decoder = None if model is None else Decoder.from_pretrained(model)
-    size = codebook_size or int(codes.max()) + 1
-    sizes = decoder.sizes if decoder else (size,) * codes.shape[1]
-    if decoder is None and ordered_vectors is not None and mode == "assign" and len(sizes) > 1:
-        decoder = ExternalCodes(num_levels=len(sizes), codebook_size=size).fit(ordered_vectors, codes=codes)
-    measured = (decoder, ordered_vectors) if decoder and ordered_vectors is not None else None
-    repair = repair_codes(codes, sizes, item_ids, mode, measured, read_pinned(pinned, item_ids) if pinned else None)
-    folder = Path(output)
-    write_semantic_ids(folder / "items.parquet", item_ids, repair.codes)
-    repair.write(item_ids, folder / "repair.parquet", folder / "repair.json")
-    return repair
+    return item_ids.take(pa.array(order)), codes[order].astype(np.min_scalar_type(int(codes.max()))), order
 
 
 def _vectors(path: str | Path, ids: str | Path | None, item_ids: pa.Array, order: np.ndarray) -> Any:
