@@ -19,6 +19,7 @@ from semid.errors import InputError
 from semid.semantic_ids import EXPORTS, ExportFiles, export_semantic_ids, read_external_codes
 from semid.semantic_ids.exports import texts as texts_module
 from semid.semantic_ids.exports import tokens as tokens_module
+from semid.semantic_ids.exports.lcrec import LCRec
 
 IDS = ["b", "007", "ü x", "d", "e"]
 CODES = np.array([[12, 7, 200], [0, 0, 3], [12, 7, 0], [0, 0, 3], [3, 1, 9]])
@@ -512,6 +513,18 @@ def test_an_unknown_format_or_option_is_named_with_those_there_are(files: Export
 def test_reading_the_registry_imports_neither_numpy_nor_torch() -> None:
     code = "import sys, semid.semantic_ids.exports.registry; print([m for m in ('numpy', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_an_error_of_a_writer_is_not_blamed_on_the_table_of_items(
+    files: ExportFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: Any) -> None:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(LCRec, "write", write)
+    with pytest.raises(PermissionError, match="not here"):
+        export(files, "lcrec", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"item2id.tsv"}
 
 
 def test_texts_lie_in_a_file_and_leave_none_behind(files: ExportFiles, tmp_path: Path) -> None:

@@ -86,16 +86,22 @@ def item_texts_of(items_path: str | Path, ids: pa.LargeStringArray, folder: Path
     The table may have the columns `title` and `description`, and its items in any order. Raises `InputError` where it
     has no `item_id` or none of the items, or one of them twice.
     """
-    with ExitStack() as stack, open_table(items_path, "items") as table:
-        if "item_id" not in table.columns:
-            raise InputError(f"{items_path}: its columns are {column_list(table.columns)}; expected item_id and title")
+    with ExitStack() as stack:
         files = {
             field: TextFile(stack.enter_context(TemporaryFile(dir=folder, prefix=f".{field}.")), folder)
             for field in FIELDS
         }
+        # the table is closed before the texts are used: an error of theirs is none of the table
+        yield _read_texts(items_path, ids, files)
+
+
+def _read_texts(items_path: str | Path, ids: pa.LargeStringArray, files: dict[str, TextFile]) -> ItemTexts:
+    places = np.full(len(ids), -1, np.int64)
+    start = untitled = 0
+    with open_table(items_path, "items") as table:
+        if "item_id" not in table.columns:
+            raise InputError(f"{items_path}: its columns are {column_list(table.columns)}; expected item_id and title")
         fields = [field for field in FIELDS if field in table.columns]
-        places = np.full(len(ids), -1, np.int64)
-        start = untitled = 0
         for batch in table.batches(["item_id", *fields]):
             names = id_strings(items_path, batch.column("item_id"), start)
             number_of_row = _numbers(names, ids, start)
@@ -110,13 +116,13 @@ def item_texts_of(items_path: str | Path, ids: pa.LargeStringArray, folder: Path
                     empty = np.array([not text for text in texts], bool)
                     untitled += int(empty[number_of_row >= 0].sum())
             start += len(batch)
-        if not (places >= 0).any():
-            raise InputError(
-                f"{items_path}: none of its items has one of these {len(ids)} IDs: give the items of their table"
-            )
-        untitled += int((places < 0).sum())
-        in_order = start >= len(ids) and bool((places == np.arange(len(ids))).all())
-        yield ItemTexts({name: file.close() for name, file in files.items()}, None if in_order else places, untitled)
+    if not (places >= 0).any():
+        raise InputError(
+            f"{items_path}: none of its items has one of these {len(ids)} IDs: give the items of their table"
+        )
+    untitled += int((places < 0).sum())
+    in_order = start >= len(ids) and bool((places == np.arange(len(ids))).all())
+    return ItemTexts({name: file.close() for name, file in files.items()}, None if in_order else places, untitled)
 
 
 def _numbers(names: pa.Array, ids: pa.LargeStringArray, start: int) -> np.ndarray:
