@@ -8,18 +8,14 @@ from semid.errors import InputError
 from semid.naming import TokenizerName
 from semid.planning.datasets import Datasets
 from semid.planning.tokenizers import Tokenizers
+from semid.semantic_ids.exports.added_tokens import tokenizer_files
 from semid.semantic_ids.exports.registry import EXPORTS, export_named
-
-# The files of a base tokenizer that an export reads.
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
 class Exports:
     """What the configuration says of exports, for any format of the registry.
 
-    `given` turns a path of the configuration into what a rule takes as input.
-
-    Methods raise `InputError`, which says what to do, for a format that a dataset or a tokenizer cannot be written in.
+    `given` turns a path of the configuration into what a rule takes as input. Methods raise `InputError`, which says what to do, for a format that a dataset or a tokenizer cannot be written in.
     """
 
     def __init__(
@@ -58,18 +54,9 @@ class Exports:
             files["splits"] = self._datasets.split_files_if_any(dataset)
         folder = self.options(format).get("tokenizer")
         if folder is not None:
-            files["base"] = self._tokenizer_files(folder)
+            # another tokenizer counts as another input
+            files["base"] = [self._given(str(file)) for file in tokenizer_files(Path(folder))]
         return files
-
-    def _tokenizer_files(self, folder: str) -> list[Any]:
-        """The files of the tokenizer to which tokens are added, so that another one counts as another input."""
-        there = [Path(folder) / name for name in TOKENIZER_FILES if (Path(folder) / name).is_file()]
-        if not there or there[0].name != TOKENIZER_FILES[0]:
-            raise InputError(
-                f"exports: tokenizer: {folder} has no {TOKENIZER_FILES[0]}: name the folder of a tokenizer, which "
-                "AutoTokenizer.from_pretrained(…).save_pretrained(…) writes"
-            )
-        return [self._given(str(file)) for file in there]
 
     def of_run(self) -> list[str]:
         """The manifests of the exports of the run; one that needs interactions takes the datasets that have some."""

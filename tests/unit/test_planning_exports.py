@@ -98,7 +98,7 @@ def test_levels_that_a_name_does_not_say_are_left_to_the_job() -> None:
 
 def test_tokens_are_added_to_a_tokenizer_that_is_there(tmp_path: Path) -> None:
     exports = planned(exports={"hf": {"tokenizer": str(tmp_path)}})
-    with pytest.raises(InputError, match=r"has no tokenizer\.json: name the folder of a tokenizer"):
+    with pytest.raises(InputError, match=r"no tokenizer\.json here: name the folder of a tokenizer"):
         exports.files("sample", "rqkmeans_3x8", "hf")
     for name in ("tokenizer.json", "tokenizer_config.json", "model.safetensors"):
         (tmp_path / name).touch()
