@@ -15,8 +15,8 @@ from semid.semantic_ids.exports.registry import EXPORTS, export_named
 class Exports:
     """What the configuration says of exports, for any format of the registry.
 
-    `given` turns a path of the configuration into what a rule takes as input. Methods raise `InputError`, which says what
-    to do, for a format that a dataset or a tokenizer cannot be written in.
+    `given` turns a path of the configuration into what a rule takes as input. Methods raise `InputError`, which says
+    what to do, for a format that a dataset or a tokenizer cannot be written in.
     """
 
     def __init__(
