@@ -31,9 +31,11 @@ def named_values(texts: Sequence[str], known: Collection[str]) -> dict[str, Any]
 def shown_log() -> Iterator[None]:
     """Show warnings, and what the library says of its progress, on standard error."""
     logger, handler = logging.getLogger("semid"), logging.StreamHandler(sys.stderr)
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
         yield
     finally:
+        logger.setLevel(level)
         logger.removeHandler(handler)

@@ -75,7 +75,8 @@ def test_another_workflow_gets_our_table_below_its_prefix(parent_run: tuple[Path
 def test_its_config_is_laid_over_our_defaults(parent_run: tuple[Path, Run]) -> None:
     folder, _ = parent_run
     config = json.loads((folder / "ids/results/manifest.json").read_text())["config"]
-    assert config["run"] == {"datasets": ["shop"], "tokenizers": ["rqkmeans_2x8"], "seeds": [0], "generators": []}
+    given = {"datasets": ["shop"], "tokenizers": ["rqkmeans_2x8"]}
+    assert config["run"] == given | {"seeds": [0], "generators": [], "repair": "none", "exports": []}
     assert config["evaluation"]["resamples"] == 20
     defaults = yaml.safe_load((ROOT / "config.yaml").read_text())
     assert config["tokenizers"] == defaults["tokenizers"]
