@@ -54,7 +54,7 @@ def test_the_library_gives_the_same_codes_with_numpy_2(wheel: Path, tmp_path: Pa
     call(sys.executable, "-m", "venv", tmp_path / "venv", directory=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
     pins = constraints(tmp_path, "numpy")
-    packages = ("numpy>=2", "pytest", "hypothesis", "scikit-learn")
+    packages = ("numpy>=2", "pytest", "hypothesis", "pyyaml", "scikit-learn")
     call(python, "-m", "pip", "install", "--quiet", "-c", pins, wheel, *packages, directory=tmp_path)
     version = call(python, "-c", "import numpy; print(numpy.__version__)", directory=tmp_path)
     assert version.startswith("2.")
@@ -65,7 +65,7 @@ def test_the_library_gives_the_same_codes_with_numpy_2(wheel: Path, tmp_path: Pa
     call(sys.executable, "-m", "semid.cli", *fit, "old", directory=tmp_path, environment={"PYTHONPATH": str(ROOT)})
     assert pq.read_table(tmp_path / "new/items.parquet").equals(pq.read_table(tmp_path / "old/items.parquet"))
     said = call(tmp_path / "venv" / "bin" / "semid", "doctor", directory=tmp_path)
-    assert "without snakemake" in said or "snakemake," in said
+    assert "!  workflow   without duckdb, " in said
     call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", CONTRACT, "-m", "not system", directory=ROOT)
 
 
@@ -94,8 +94,7 @@ def test_the_metadata_resolves_on_python_3_13_and_what_needs_no_torch_runs_there
     python = tmp_path / "venv" / "bin" / "python"
     pip = (python, "-m", "pip", "install", "--quiet")
     call(*pip, "--dry-run", wheel, directory=tmp_path)
-    call(*pip, "pytest", "annotated-types", "jsonschema", directory=tmp_path)
+    call(*pip, "pytest", "annotated-types", "jsonschema", "pyyaml", directory=tmp_path)
     call(*pip, "--no-deps", wheel, directory=tmp_path)
     tests = [ROOT / "tests" / "unit" / name for name in TORCH_FREE]
-    said = call(python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, directory=tmp_path)
-    assert " passed" in said
+    call(python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, directory=tmp_path)
