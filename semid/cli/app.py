@@ -148,21 +148,17 @@ def run(
 @app.command()
 def card(folder: Annotated[Path, typer.Argument(help="A folder of results/<dataset>/ with a scorecard.json.")]) -> None:
     """Say of a tokenizer how its codes are used, where items share an ID, and what the codes lose."""
-    from rich.console import Console
-
     from semid.cli.card import show_card
 
-    show_card(folder, Console())
+    show_card(folder)
 
 
 @app.command()
 def doctor() -> None:
     """Say what is installed, what computes here, and what falls back to something slower."""
-    from rich.console import Console
-
     from semid.cli.doctor import show_findings
 
-    show_findings(Console())
+    show_findings()
 
 
 @app.command()
@@ -177,11 +173,9 @@ def init(
 
     It takes for sure only what it can check, and asks for the rest in comments: never the unit of a time.
     """
-    from rich.console import Console
-
     from semid.cli.init import write_configuration
 
-    write_configuration(interactions, items, output, Console())
+    write_configuration(interactions, items, output)
 
 
 @app.command()

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from semid.errors import InputError
 from semid.scorecard.card import Scorecard
 from semid.terminal import aligned, printable
@@ -11,13 +9,13 @@ from semid.terminal import aligned, printable
 FILE = "scorecard.json"
 
 
-def show_card(folder: Path, console: Console) -> None:
+def show_card(folder: Path) -> None:
     """Show the scorecard in a folder of results. Raises `InputError` where there is none."""
     path = folder / FILE if folder.is_dir() else folder
     if not path.is_file():
         raise InputError(f"{path}: there is no scorecard; semid run {path} makes that of a folder of results/")
     for line in card_lines(Scorecard.read(path)):
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        print(printable(line))
 
 
 def card_lines(card: Scorecard) -> list[str]:

@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from semid import __version__
 from semid.cli.places import workflow_folder
@@ -43,10 +42,10 @@ class Finding:
     words: str
 
 
-def show_findings(console: Console) -> None:
+def show_findings() -> None:
     """Show what was found, a line each; `!` stands before what is missing or slower than it could be."""
     lines = [("" if finding.is_well else "!", finding.what, finding.words) for finding in all_findings()]
-    console.print("\n".join(aligned(lines)), markup=False, highlight=False, soft_wrap=True)
+    print("\n".join(aligned(lines)))
 
 
 def all_findings() -> list[Finding]:

@@ -70,7 +70,6 @@ class RunState:
     running: dict[int, Job] = field(default_factory=dict)
     ended: list[Job] = field(default_factory=list)
     failed: list[Job] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
     datasets: dict[str, None] = field(default_factory=dict)
 
     def take(self, line: bytes | str) -> Job | None:
@@ -103,9 +102,6 @@ class RunState:
 
     def _progress(self, event: dict[str, Any]) -> None:
         self.done, self.total = event["done"], event["total"]
-
-    def _error(self, event: dict[str, Any]) -> None:
-        self.errors.append(event["message"])
 
 
 def _paths(log: str | Iterable[str]) -> list[str]:

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-
 from semid.data.connection import temporary_database
 from semid.data.look import (
     TIME_NAMES,
@@ -55,7 +53,7 @@ class Look(NamedTuple):
         return self.time in self.bought.dates
 
 
-def write_configuration(interactions: Path, items: Path, output: Path | None, console: Console) -> None:
+def write_configuration(interactions: Path, items: Path, output: Path | None) -> None:
     """Look at both files, say what was found, and write a configuration that is not there yet.
 
     Raises InputError for files in which the ids of items cannot be told, and where `output` is there.
@@ -69,7 +67,7 @@ def write_configuration(interactions: Path, items: Path, output: Path | None, co
     lines = [*(f"# {line}" for line in found), *_configuration(name, output, look)]
     write_text(output, "\n".join(map(printable, lines)) + "\n")
     for line in [*found, f"{output}: read it, fill in what it asks for, and call: semid run {output}"]:
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        print(printable(line))
 
 
 def _look(interactions: Path, items: Path) -> Look:

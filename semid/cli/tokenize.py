@@ -22,7 +22,7 @@ from semid.errors import InputError
 from semid.methods import METHODS
 from semid.progress import Progress
 from semid.quantizers import Compute, Tokenizer
-from semid.scorecard.collisions import count_collisions
+from semid.semantic_ids.codes import bucket_sizes
 from semid.semantic_ids.table import write_semantic_ids
 
 TABLE = "items.parquet"
@@ -140,11 +140,11 @@ def _encode(tokenizer: Tokenizer, vectors: np.ndarray, compute: Compute) -> np.n
 
 def _counts(codes: np.ndarray) -> str:
     """Say how many IDs there are, and how many items share theirs."""
-    whole = count_collisions(codes, np.arange(len(codes))).prefixes[-1]
-    shared = "none is shared"
-    if whole.items_sharing:
-        shared = f"{whole.items_sharing:,} items share theirs, at most {whole.largest:,} the same"
-    return f"{whole.distinct:,} differ among {len(codes):,} items; {shared}"
+    counts = bucket_sizes(codes)
+    sharing, shared = int(counts[counts > 1].sum()), "none is shared"
+    if sharing:
+        shared = f"{sharing:,} items share theirs, at most {counts.max():,} the same"
+    return f"{len(counts):,} differ among {len(codes):,} items; {shared}"
 
 
 @contextmanager

@@ -57,7 +57,6 @@ class ItemColumns(NamedTuple):
 class CoreSize(NamedTuple):
     """The size of the k-core, 0 each where it is empty."""
 
-    k: int
     users: int
     items: int
     interactions: int
@@ -103,7 +102,7 @@ def item_columns(database: Database, interactions: LookedAt, items: LookedAt) ->
                 f"SELECT coalesce(avg(({other} IN ({known}))::INTEGER), 0) AS share FROM {interactions.table}"
             ).share
             found.append(ItemColumns(of_interactions, of_items, share))
-    found.sort(key=lambda pair: (pair.share, pair.interactions.lower() == pair.items.lower()), reverse=True)
+    found.sort(key=lambda pair: (pair.share, _is_same_name(pair)), reverse=True)
     if not found or found[0].share < LEAST_FOUND:
         raise InputError(
             f"no column of {interactions.path} ({column_list(interactions.columns)}) holds the ids of a column of "
@@ -140,7 +139,7 @@ def core_size(
     users, numbers = pairs["user_number"], pairs["item_number"]
     core_users, core_items, _ = k_core(users, numbers, k)
     kept = np.isin(users, core_users) & np.isin(numbers, core_items)
-    return CoreSize(k, len(core_users), len(core_items), int(kept.sum()))
+    return CoreSize(len(core_users), len(core_items), int(kept.sum()))
 
 
 def first_value(database: Database, file: LookedAt, column: str) -> str:

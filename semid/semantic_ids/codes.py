@@ -47,6 +47,13 @@ def open_codes(paths: Sequence[str | Path]) -> Parts:
     return Parts(parts)
 
 
+def bucket_sizes(codes: np.ndarray) -> np.ndarray:
+    """Return int64 [buckets]: how many of the codes, integers [n, L], each distinct code has."""
+    ordered = codes[np.lexsort(codes.T[::-1])]
+    is_start = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(codes)]
+    return np.diff(np.append(np.flatnonzero(is_start), len(codes)))
+
+
 def level_columns(path: str | Path, names: Sequence[str]) -> list[str]:
     """Return those `names` of the columns of the table `path` that hold a level each, from `c0` or `c1` on, in order.
 

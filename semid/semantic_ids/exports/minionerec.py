@@ -12,9 +12,10 @@ from annotated_types import Ge
 from semid.checks import Pattern, check_options, doc
 from semid.files import whole_file
 from semid.interactions import SPLITS
+from semid.semantic_ids.exports.fine_tuning import FEWEST_ITEMS
 from semid.semantic_ids.exports.histories import Histories, UserHistory
 from semid.semantic_ids.exports.json_files import write_json_object
-from semid.semantic_ids.exports.lcrec import index_entries
+from semid.semantic_ids.exports.lcrec import index_entries, item_entries
 from semid.semantic_ids.exports.source import ExportSource
 from semid.semantic_ids.exports.texts import ItemTexts
 from semid.semantic_ids.exports.tokens import IdTokens
@@ -35,8 +36,6 @@ FIELDS = (
     "history_item_sid",
     "item_sid",
 )
-# An example is an item with one before it.
-FEWEST_ITEMS = 2
 # Their tasks that join titles and IDs read the first three codes of an item.
 LEVELS_OF_THEIR_TASKS = 3
 
@@ -133,10 +132,7 @@ def _item_entries(texts: ItemTexts, num_items: int) -> Any:
 
     Their data.py evaluates a description that begins with [ and ends with ] as Python: a space in front keeps it text.
     """
-    for number in range(num_items):
-        description = texts.description(number)
+    for number, entry in item_entries(texts, num_items):
+        description = entry["description"]
         is_like_a_list = description.startswith("[") and description.endswith("]")
-        yield (
-            number,
-            {"title": texts.title(number), "description": f" {description}" if is_like_a_list else description},
-        )
+        yield number, {**entry, "description": f" {description}" if is_like_a_list else description}

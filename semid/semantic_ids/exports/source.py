@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from semid.errors import InputError
 from semid.files import read_json
 from semid.ids import first_few
+from semid.semantic_ids.codes import bucket_sizes
 from semid.semantic_ids.exports.format import ExportFormat
 from semid.semantic_ids.exports.histories import Histories, read_histories
 from semid.semantic_ids.exports.texts import ItemTexts, item_texts_of
@@ -71,12 +72,7 @@ class ExportSource:
 
     def items_sharing_an_id(self) -> int:
         """The number of items whose ID another item has too."""
-        order = np.lexsort(self.codes.T[::-1])
-        changes = np.zeros(max(len(order) - 1, 0), bool)
-        for level in self.codes.T:
-            changes |= level[order[1:]] != level[order[:-1]]
-        starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(order)]])
-        counts = np.diff(starts)
+        counts = bucket_sizes(self.codes)
         return int(counts[counts > 1].sum())
 
 

@@ -9,10 +9,11 @@ import numpy as np
 from semid.errors import InputError
 from semid.naming import REPAIRS, RepairMode
 from semid.quantizers import Decoder
+from semid.semantic_ids.codes import bucket_sizes
 from semid.semantic_ids.repair.assign import assign
 from semid.semantic_ids.repair.distances import CodeDistances
 from semid.semantic_ids.repair.groups import Moves
-from semid.semantic_ids.repair.order import OrderedCodes, bucket_sizes
+from semid.semantic_ids.repair.order import OrderedCodes
 from semid.semantic_ids.repair.report import (
     COLLISION,
     IDENTICAL,

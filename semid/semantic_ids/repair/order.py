@@ -69,13 +69,6 @@ class OrderedCodes:
         return np.append(np.flatnonzero(is_start), n)
 
 
-def bucket_sizes(codes: np.ndarray) -> np.ndarray:
-    """Return int64 [buckets]: how many of the codes [n, L] each distinct code has."""
-    ordered = codes[np.lexsort(codes.T[::-1])]
-    is_start = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(codes)]
-    return np.diff(np.append(np.flatnonzero(is_start), len(codes)))
-
-
 def order_of_ids(item_ids: Any) -> np.ndarray:
     """Return int64 [n]: the places of ids in the order of their bytes in UTF-8.
 

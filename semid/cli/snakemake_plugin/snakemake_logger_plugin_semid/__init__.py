@@ -15,7 +15,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 
 # of an event, what its reader uses
 FIELDS = ("jobid", "job_id", "rule_name", "wildcards", "log", "done", "total", "stats")
-EVENTS = ("run_info", "job_info", "job_finished", "job_error", "progress", "error")
+EVENTS = ("run_info", "job_info", "job_finished", "job_error", "progress")
 
 
 class LogHandler(LogHandlerBase):
@@ -30,8 +30,6 @@ class LogHandler(LogHandlerBase):
         if event not in EVENTS:
             return
         fields = {name: record.__dict__[name] for name in FIELDS if record.__dict__.get(name) is not None}
-        if event == "error":
-            fields["message"] = record.getMessage()
         try:
             os.write(self._pipe, (json.dumps({"event": event, **fields}, default=_plain) + "\n").encode())
         except BrokenPipeError:
