@@ -16,6 +16,7 @@ include: "rules/data.smk"
 include: "rules/embeddings.smk"
 include: "rules/tokenizers.smk"
 include: "rules/semantic_ids.smk"
+include: "rules/earlier.smk"
 include: "rules/repair.smk"
 include: "rules/exports.smk"
 include: "rules/retrieval.smk"
@@ -25,8 +26,9 @@ include: "rules/analysis.smk"
 
 
 wildcard_constraints:
-    # loose, so that an unknown or malformed name gets a message rather than "no rule"
-    dataset=r"[^/]+",
+    # loose, so that an unknown or malformed name gets a message rather than "no rule"; but for what is loaded, which no
+    # rule makes
+    dataset=explained(tokenizers.earlier.frozen, RESULTS) + r"[^/]+",
     tokenizer=rf"(?!({'|'.join(RESERVED)}|{GENERATOR_FOLDER})/)[^/]+(?:/{REPAIR_FOLDER})?",
     shard=r"\d{5}-of-\d{5}",
 
@@ -37,6 +39,7 @@ rule all:
     input:
         lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
         lambda wildcards: explained(tokenizers.repaired_tables),
+        lambda wildcards: explained(tokenizers.comparisons_with_earlier),
         "results/tokenizers.csv",
         expand(
             "results/{table}.csv",

@@ -26,7 +26,7 @@ def stages_of_tokenizer(wildcards):
     train = {f"train_{method.name}": code_of("train_tokenizer.py", tokenizers.implementations)(wildcards)}
     return {
         "embed_items": code("embed_items.py"),
-        **({} if explained(tokenizers.loaded_folder, wildcards.dataset, wildcards.tokenizer) else train),
+        **({} if explained(tokenizers.earlier.loaded_folder, wildcards.dataset, wildcards.tokenizer) else train),
         "encode": code_of("encode.py", tokenizers.implementations)(wildcards),
         **repair,
         "export": code("export.py"),

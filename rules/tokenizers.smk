@@ -16,7 +16,7 @@ for METHOD in METHODS.values():
         name:
             f"train_{METHOD.name}"
         input:
-            unpack(asked(tokenizers.start_files)),
+            unpack(asked(tokenizers.training_files)),
             parts=asked(datasets.embedding_parts),
             manifest="results/{dataset}/embeddings/manifest.json",
             catalogue="data/{dataset}/items.parquet",
@@ -44,6 +44,7 @@ for METHOD in METHODS.values():
             # not `threads`, which --cores caps: codes would depend on it
             training_threads=COMPUTE["training_threads"],
             arguments=asked(tokenizers.arguments),
+            earlier=asked(tokenizers.training_digests),
         script:
             "../workflow_scripts/train_tokenizer.py"
 
@@ -93,6 +94,7 @@ rule encode:
         codeword_block=COMPUTE["codeword_block"],
     params:
         code=code_of("encode.py", tokenizers.implementations),
+        earlier=asked(tokenizers.earlier.loaded_digests),
     script:
         "../workflow_scripts/encode.py"
 

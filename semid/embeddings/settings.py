@@ -135,8 +135,7 @@ class OwnVectors:
         MinLen(1),
         doc(
             "A name for the model that made the vectors. A tokenizer trained in one space is refused in another, so a "
-            "grown catalogue embedded by the same model keeps the name and another model gets a new one; `load` needs "
-            "the name on both sides."
+            "grown catalogue embedded by the same model keeps the name and another model gets a new one."
         ),
     ] = "own"
     normalize: Annotated[bool, doc("Scale vectors to unit length.")] = False

@@ -12,7 +12,7 @@ from jsonschema.validators import extend
 
 from semid.addresses import shown
 from semid.errors import InputError
-from semid.methods import GIVEN_CODES
+from semid.methods import GIVEN_CODES, METHODS
 from semid.naming import TokenizerName
 
 Schema = dict[str, Any]
@@ -51,7 +51,7 @@ def prepare_config(config: dict[str, Any], schema: Schema) -> None:
             "The configuration is wrong (docs/configuration.md explains every key).\n" + shown("\n".join(faults))
         )
     # before defaults are filled in: afterwards the name of a space could be the user's or the default
-    _check_loaded(config["datasets"])
+    _check_earlier(config["datasets"])
     _Completing(schema).validate(config)
 
 
@@ -176,10 +176,15 @@ def defaults_of(schema: Schema, definition: str) -> dict[str, Any]:
     return {name: option["default"] for name, option in options.items() if "default" in option}
 
 
-def _check_loaded(datasets: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise `InputError` for a name under `load:` that is not loaded: it would silently be trained anew."""
+def _check_earlier(datasets: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise `InputError` for a name under `load:` or `align:` that would silently be ignored."""
     for dataset, options in datasets.items():
-        embeddings = options.get("embeddings", {})
+        both = (options.get("load") or {}).keys() & (options.get("align") or {}).keys()
+        if both:
+            raise InputError(
+                f"dataset '{dataset}' loads {min(both)} and aligns it too: codes of a tokenizer that is loaded are "
+                "those that they were; align one that is trained"
+            )
         for name in options.get("load") or {}:
             parsed = TokenizerName.parse(name)
             if parsed.repair:
@@ -190,10 +195,12 @@ def _check_loaded(datasets: Mapping[str, Mapping[str, Any]]) -> None:
             given = GIVEN_CODES.get(parsed.method)
             if given:
                 raise InputError(f"dataset '{dataset}' loads {name}: {given.not_loaded}")
-            if {"vectors", "table"} & embeddings.keys() and "space" not in embeddings:
+        for name in options.get("align") or {}:
+            parsed = TokenizerName.parse(name)
+            if parsed.repair or parsed.method not in METHODS:
                 raise InputError(
-                    f"dataset '{dataset}' loads {name} for its own vectors: name their space (embeddings: space: …) "
-                    "here and in the dataset that trained it, the same where the same model made the vectors"
+                    f"dataset '{dataset}' aligns {name}: name a tokenizer that is trained, such as rqkmeans_4x256; "
+                    "repair comes after it"
                 )
 
 

@@ -35,6 +35,10 @@ class Datasets:
 
     # options
 
+    def names(self) -> list[str]:
+        """The names of all datasets that the configuration has."""
+        return list(self._config["datasets"])
+
     def options(self, dataset: str) -> dict[str, Any]:
         """The keys of a dataset."""
         known: dict[str, dict[str, Any]] = self._config["datasets"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from semid.errors import InputError
@@ -10,6 +9,7 @@ from semid.methods import GIVEN_CODES, METHODS, GivenCodes, Method
 from semid.naming import TokenizerName, part_name
 from semid.planning.config import Schema, resolved_options
 from semid.planning.datasets import Datasets
+from semid.planning.earlier import EarlierTokenizers
 
 # this option names the tokenizer that training starts from, which the workflow makes first
 INIT = "init"
@@ -22,8 +22,9 @@ EXTERNAL = "semid.quantizers.external:ExternalCodes"
 class Tokenizers:
     """What the configuration says of tokenizers, for any well-formed name.
 
-    `given` turns a path of the configuration into what a rule takes as input. Methods raise `InputError`, which names
-    what is wrong, for malformed names, and for variants and codes that the configuration does not define.
+    `given` turns a path of the configuration into what a rule takes as input; `earlier` are the tokenizers that are
+    loaded. Methods raise `InputError`, which names what is wrong, for malformed names, and for variants and codes that
+    the configuration does not define.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class Tokenizers:
         schema: Schema,
         datasets: Datasets,
         given: Callable[[Any], Any] = lambda path: path,
+        source: Callable[[Any], Any] = lambda path: path,
     ) -> None:
         self._config, self._schema, self._datasets, self._given = config, schema, datasets, given
+        self.earlier = EarlierTokenizers(datasets, given, source)
         self._options: dict[str, dict[str, Any]] = {}
 
     # names
@@ -120,28 +123,26 @@ class Tokenizers:
             codes = self.external(dataset, tokenizer) if given.form == "name" else self.given_arguments(tokenizer)
             return {given.name: codes}
         settings = {"embeddings": self._datasets.embeddings(dataset), "shards": self._datasets.shards(dataset)}
-        if folder := self.loaded_folder(dataset, tokenizer):
+        if folder := self.earlier.loaded_folder(dataset, tokenizer):
             return settings | {"load": folder}
         options = self.options(tokenizer)
         init = {INIT: options[INIT]} if INIT in options else {}
-        return settings | {
-            "arguments": self.arguments(tokenizer) | self.encode_arguments(tokenizer) | init,
-            "training_threads": self._config["compute"]["training_threads"],
-        }
+        aligned = self.earlier.aligned_folder(dataset, tokenizer)
+        return (
+            settings
+            | ({"align": aligned} if aligned else {})
+            | {
+                "arguments": self.arguments(tokenizer) | self.encode_arguments(tokenizer) | init,
+                "training_threads": self._config["compute"]["training_threads"],
+            }
+        )
 
     # files
 
-    def loaded_folder(self, dataset: str, tokenizer: str) -> str | None:
-        """The folder of a tokenizer that the dataset loads instead of training it."""
-        native = TokenizerName.parse(tokenizer).native.name
-        folder: str | None = (self._datasets.options(dataset).get("load") or {}).get(native)
-        return folder
-
     def model_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """`model` and `config` of the tokenizer that encodes: in the folder that is loaded, or trained here."""
-        folder = self.loaded_folder(dataset, tokenizer)
-        if folder:
-            return {"model": self._given(f"{folder}/model.safetensors"), "config": self._given(f"{folder}/config.json")}
+        if self.earlier.loaded_folder(dataset, tokenizer):
+            return self.earlier.model_files(dataset, tokenizer)
         folder = f"results/{dataset}/{TokenizerName.parse(tokenizer).native.name}"
         return {"model": f"{folder}/model.safetensors", "config": f"{folder}/config.json"}
 
@@ -151,10 +152,9 @@ class Tokenizers:
         A tokenizer that is loaded adds its config as `start_config`. One that is trained here adds none, because its
         config only says how it encodes.
         """
-        init = self.options(tokenizer).get(INIT, NO_START)
-        if init == NO_START:
+        name = self._start(tokenizer)
+        if name is None:
             return {}
-        name = TokenizerName.parse(tokenizer).starts_from(init).name
         sizes, sizes_of_start = (self.options(each).get("codebook_sizes") for each in (tokenizer, name))
         if sizes != sizes_of_start:
             raise InputError(
@@ -162,8 +162,23 @@ class Tokenizers:
                 f"{sizes_of_start or 'those of its name'}: give both the same, or set init: kmeans"
             )
         files = self.model_files(dataset, name)
-        is_loaded = self.loaded_folder(dataset, name)
+        is_loaded = self.earlier.loaded_folder(dataset, name)
         return {"start": files["model"], **({"start_config": files["config"]} if is_loaded else {})}
+
+    def training_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """The files that training reads beside the items: its start, and the table to which it aligns its codes."""
+        return self.start_files(dataset, tokenizer) | self.earlier.aligned_files(dataset, tokenizer)
+
+    def training_digests(self, dataset: str, tokenizer: str) -> dict[str, str]:
+        """SHA-256 of those files that were made by an earlier run, by their keys."""
+        name = self._start(tokenizer)
+        start = self.earlier.loaded_digests(dataset, name) if name else {}
+        return start | self.earlier.aligned_digest(dataset, tokenizer)
+
+    def _start(self, tokenizer: str) -> str | None:
+        """The name of the tokenizer that training starts from."""
+        init = self.options(tokenizer).get(INIT, NO_START)
+        return None if init == NO_START else TokenizerName.parse(tokenizer).starts_from(init).name
 
     def code_parts(self, dataset: str, tokenizer: str) -> list[str]:
         """The parts of a tokenizer's codes, one a shard; repaired codes, which one job makes, are one part."""
@@ -177,10 +192,9 @@ class Tokenizers:
 
         A tokenizer that is loaded from a folder with codes of the same repair brings these, which stay: `pinned`.
         """
-        name = TokenizerName.parse(tokenizer)
-        files = {"codes": self.code_parts(dataset, name.native.name), **self.model_files(dataset, tokenizer)}
-        pinned = f"{self.loaded_folder(dataset, tokenizer)}/repair-{name.repair}/items.parquet"
-        return files | ({"pinned": self._given(pinned)} if Path(pinned).is_file() else {})
+        codes = self.code_parts(dataset, TokenizerName.parse(tokenizer).native.name)
+        model = self.model_files(dataset, tokenizer)
+        return {"codes": codes, **model, **self.earlier.pinned_files(dataset, tokenizer)}
 
     def external(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """Where codes made elsewhere are: `external_<name>` is <name> under the dataset's `external:`."""
@@ -205,12 +219,12 @@ class Tokenizers:
         """The files to which a manifest traces codes: tokenizer, embeddings and start, or codes made elsewhere."""
         if self.given_codes(tokenizer):
             return {"sources": list(self.given_files(dataset, tokenizer).values())}
-        is_loaded = self.loaded_folder(dataset, tokenizer) is not None
-        start = {} if is_loaded else self.start_files(dataset, TokenizerName.parse(tokenizer).native.name)
+        is_loaded = self.earlier.loaded_folder(dataset, tokenizer) is not None
+        training = {} if is_loaded else self.training_files(dataset, TokenizerName.parse(tokenizer).native.name)
         return {
             **self.model_files(dataset, tokenizer),
             "embeddings": f"results/{dataset}/embeddings/manifest.json",
-            "sources": [start["start"]] if start else [],
+            "sources": [training[key] for key in ("start", "aligned") if key in training],
         }
 
     # targets
@@ -218,6 +232,20 @@ class Tokenizers:
     def per_tokenizer(self, file: str) -> list[str]:
         """The paths of `file` for every tokenizer of the run, on every dataset of the run."""
         return [f"results/{d}/{t}/{file}" for d in self._config["run"]["datasets"] for t in self.of_run()]
+
+    def comparisons_with_earlier(self) -> list[str]:
+        """The tables of what changed against tokenizers that are loaded, and of those to which codes are aligned."""
+        names = {TokenizerName.parse(name).native.name: None for name in self.of_run()}
+        return [
+            f"results/{dataset}/{name}/{table}.csv"
+            for dataset in self._config["run"]["datasets"]
+            for name in names
+            for table, is_made in (
+                ("drift", self.earlier.has_table(dataset, name)),
+                ("churn", self.earlier.aligned_folder(dataset, name)),
+            )
+            if is_made
+        ]
 
     def repaired_tables(self) -> list[str]:
         """The table of repaired codes of every tokenizer of the run, where `run: repair` asks for one.

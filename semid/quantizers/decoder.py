@@ -1,7 +1,7 @@
 """The base of tokenizers, and of codewords for codes that were made elsewhere: it decodes codes, is saved and read."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -121,6 +121,22 @@ class Decoder:
     def to(self, device: str) -> Self:
         """Move the learnt tensors to a device."""
         raise NotImplementedError
+
+    def _code_tensors(self, level: int) -> list[Tensor]:
+        """Return the learnt tensors [≥ size, …] of a level that have a row for each code, to be written to."""
+        raise NotImplementedError
+
+    def renumber(self, orders: Sequence[np.ndarray]) -> None:
+        """Call codes by other numbers: at each level code j is from now on what was code `order[j]`.
+
+        `orders` holds a permutation int64 [size] of the codes of each level. Nothing else changes.
+        """
+        self._check_fitted()
+        for level, (order, size) in enumerate(zip(orders, self.sizes, strict=True)):
+            if not np.array_equal(np.sort(order), np.arange(size)):
+                raise ValueError(f"level {level + 1}: no permutation of the {size} codes")
+            for tensor in self._code_tensors(level):
+                tensor[:size] = tensor[torch.as_tensor(order, device=tensor.device)]
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return vectors float32 [n, dim] of integer codes [n, num_levels]; decode a catalogue in blocks."""

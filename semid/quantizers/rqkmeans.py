@@ -113,6 +113,9 @@ class RQKMeans(Tokenizer):
             "cluster_sizes": self.cluster_sizes_,
         }
 
+    def _code_tensors(self, level: int) -> list[Tensor]:
+        return [self.codebooks_[level], self.cluster_sizes_[level]]
+
     def _tensors(self, dim: int) -> dict[str, Tensor]:
         return {
             "mean": shaped(dim),

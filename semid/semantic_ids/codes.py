@@ -49,9 +49,22 @@ def open_codes(paths: Sequence[str | Path]) -> Parts:
 
 def bucket_sizes(codes: np.ndarray) -> np.ndarray:
     """Return int64 [buckets]: how many of the codes, integers [n, L], each distinct code has."""
-    ordered = codes[np.lexsort(codes.T[::-1])]
-    is_start = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(codes)]
-    return np.diff(np.append(np.flatnonzero(is_start), len(codes)))
+    return _runs(codes[np.lexsort(codes.T[::-1])])
+
+
+def items_sharing_codes(codes: np.ndarray) -> np.ndarray:
+    """Return bool [n]: whether another of the codes, integers [n, L], is the same."""
+    order = np.lexsort(codes.T[::-1])
+    sizes = _runs(codes[order])
+    shares = np.empty(len(codes), bool)
+    shares[order] = np.repeat(sizes > 1, sizes)
+    return shares
+
+
+def _runs(ordered: np.ndarray) -> np.ndarray:
+    """Return int64 [runs]: the lengths of the runs of equal rows."""
+    is_start = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(ordered)]
+    return np.diff(np.append(np.flatnonzero(is_start), len(ordered)))
 
 
 def level_columns(path: str | Path, names: Sequence[str]) -> list[str]:

@@ -48,7 +48,8 @@ def encode_items(
     if trained_on != space:
         raise InputError(
             f"{name} was trained on other embeddings: it expects {trained_on}, these are {space}. "
-            "Embed the items with the same settings, or train a tokenizer on these"
+            "Embed the items with the same settings (for vectors of your own that the same model made, the same "
+            "`embeddings: space`), or train a tokenizer on these"
         )
     with Progress(len(vectors), f"encoding with {name}", "items") as progress:
         codes = tokenizer.encode(vectors, compute, progress.update)

@@ -4,13 +4,14 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from semid.embeddings import EmbeddingStore, Rows, training_rows
 from semid.errors import InputError
 from semid.methods import METHODS
 from semid.naming import TokenizerName
 from semid.quantizers import Compute, Tokenizer
+from semid.semantic_ids.alignment import align_tokenizer
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class TrainingFiles:
     `embeddings` is the manifest of a store, `catalogue` the item table that says which items are trained on, `model`
     the file to write. A method that trains over epochs keeps a checkpoint in the folder of `model` until that is
     written. It begins from the tokenizer whose model is `start`, where that is given, and writes `history`, a table
-    with an epoch a row, where that is given.
+    with an epoch a row, where that is given. The codes agree with those of the semantic-ID table `aligned`, as far as
+    other numbers for them can make them agree, where that is given.
     """
 
     embeddings: str | Path
@@ -28,6 +30,21 @@ class TrainingFiles:
     model: str | Path
     start: str | Path | None = None
     history: str | Path | None = None
+    aligned: str | Path | None = None
+
+    @classmethod
+    def of_job(cls, inputs: Any, outputs: Any) -> Self:
+        """Take the files from the inputs and outputs of a job, of which some methods and datasets have no `start`,
+        `aligned` or `history`.
+        """
+        return cls(
+            inputs.manifest,
+            inputs.catalogue,
+            outputs.model,
+            start=inputs.get("start"),
+            history=outputs.get("history"),
+            aligned=inputs.get("aligned"),
+        )
 
     def open_vectors(self) -> tuple[EmbeddingStore, Rows]:
         """Open the embeddings of all items, and those of the items that are trained on."""
@@ -51,15 +68,17 @@ def train_tokenizer(
     store, vectors = files.open_vectors()
     metadata = {"dataset": dataset, "embeddings": store.space, "device": compute.device}
     tokenizer = method.load()(**arguments, metadata=metadata)
-    if not method.keeps_history:
+    checkpoint = Path(files.model).parent / "checkpoint" if method.keeps_history else None
+    if checkpoint is None:
         tokenizer.fit(vectors, compute)
-        tokenizer.save_model(files.model)
-        return
-    checkpoint = Path(files.model).parent / "checkpoint"
-    start = Tokenizer.from_model(files.start) if files.start else None
-    tokenizer.fit(vectors, compute, start=start, checkpoint=checkpoint)
-    if files.history is not None:
-        tokenizer.save_history(files.history)
+    else:
+        start = Tokenizer.from_model(files.start) if files.start else None
+        tokenizer.fit(vectors, compute, start=start, checkpoint=checkpoint)
+        if files.history is not None:
+            tokenizer.save_history(files.history)
+    if files.aligned is not None:
+        align_tokenizer(tokenizer, files.aligned, files.embeddings, files.catalogue, compute)
     tokenizer.save_model(files.model)
     # not before the model is written: until then the checkpoint is the only copy of what was learnt
-    shutil.rmtree(checkpoint)
+    if checkpoint is not None:
+        shutil.rmtree(checkpoint)

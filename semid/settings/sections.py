@@ -109,7 +109,15 @@ class DatasetSettings:
         doc(
             "`{name: folder}`: encode with the tokenizer in that folder instead of training one, which gives a grown "
             "catalogue frozen codes. The folder must hold a tokenizer of the size that the name says, trained on "
-            "embeddings made in the same way."
+            "embeddings made in the same way. It is a source, as raw files are: it has to be there, and no run that "
+            "loads it makes it anew. `drift.csv` beside the codes says whether new items suit it."
+        ),
+    ] = None
+    align: Annotated[
+        dict[str, LocalFolder] | None,
+        doc(
+            "`{name: folder}`: train this tokenizer, and number its codes so that as many items as possible keep those "
+            "that the `items.parquet` of the folder gives them. `churn.csv` beside the codes says how many do."
         ),
     ] = None
     external: Annotated[

@@ -1,6 +1,7 @@
 """The configuration, checked and completed, and what it says of datasets and tokenizers."""
 
 import copy
+import hashlib
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -208,11 +209,95 @@ def test_a_start_has_the_same_size_and_seed_and_is_its_model_alone() -> None:
         "start": "results/sample/rqkmeans_3x8-pca32-s1/model.safetensors"
     }
     assert tokenizers.start_files("sample", "rqvae_3x8-tiger") == {}
-    _, tokenizers = planned(datasets={"sample": {"source": "sample", "load": {"rqkmeans_3x8-pca32": "frozen"}}})
-    assert tokenizers.start_files("sample", "rqvae_3x8") == {
-        "start": "frozen/model.safetensors",
-        "start_config": "frozen/config.json",
-    }
+
+
+def frozen_tokenizer(folder: Path) -> Path:
+    """A folder with files that have the names of those of a tokenizer."""
+    folder.mkdir(parents=True)
+    for name in ("model.safetensors", "config.json"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_what_is_loaded_is_a_source_whose_digest_counts(tmp_path: Path) -> None:
+    folder = frozen_tokenizer(tmp_path / "frozen")
+    load = {"rqkmeans_3x8-pca32": str(folder)}
+    _, tokenizers = planned(datasets={"sample": {"source": "sample", "load": load}})
+    model = {"start": f"{folder}/model.safetensors", "start_config": f"{folder}/config.json"}
+    assert tokenizers.training_files("sample", "rqvae_3x8") == model
+    before = tokenizers.training_digests("sample", "rqvae_3x8")
+    assert before == tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8-pca32")
+    assert before["config"] == hashlib.sha256(b"config.json").hexdigest()
+    (folder / "config.json").write_text("other, and longer")
+    after = tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8-pca32")
+    assert before["model"] == after["model"]
+    assert before["config"] != after["config"]
+    assert tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8") == {}
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"where there is no config\.json: a run makes nothing that it loads"):
+        tokenizers.model_files("sample", "rqkmeans_3x8-pca32")
+
+
+def test_no_rule_makes_a_file_of_a_tokenizer_that_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    load = {"rqkmeans_2x8": "results/mine/rqkmeans_2x8", "rqkmeans_3x8": "./results/mine/rqkmeans_3x8/"}
+    load |= {"rqkmeans_4x8": str(tmp_path / "results/mine/rqkmeans_4x8"), "rqkmeans_5x8": "elsewhere/results/mine/a"}
+    _, tokenizers = planned(datasets={"sample": {"source": "sample", "load": load}})
+    # what is not there can be made
+    assert tokenizers.earlier.frozen() == ""
+    for place in load.values():
+        frozen_tokenizer(Path(place))
+    pattern = re.compile(rf"results/({tokenizers.earlier.frozen()}[^/]+)/([^/]+)/([^/]+)$")
+    for size in (2, 3, 4):
+        assert not pattern.match(f"results/mine/rqkmeans_{size}x8/model.safetensors")
+        assert not pattern.match(f"results/mine/rqkmeans_{size}x8/config.json")
+        assert pattern.match(f"results/mine/rqkmeans_{size}x8/training.csv")
+        assert pattern.match(f"results/mine/rqkmeans_{size}x8/items.parquet")
+        assert pattern.match(f"results/other/rqkmeans_{size}x8/model.safetensors")
+    assert pattern.match("results/mine/a/model.safetensors")
+    assert tokenizers.earlier.frozen("ids/results") == ""
+
+
+def test_new_codes_are_compared_with_those_of_an_earlier_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    loaded, aligned = frozen_tokenizer(tmp_path / "loaded"), tmp_path / "aligned"
+    sample = {"source": "sample", "load": {"rqkmeans_2x8": "loaded"}, "align": {"rqkmeans_3x8": "aligned"}}
+    run = {"datasets": ["sample"], "tokenizers": ["rqkmeans_2x8", "rqkmeans_2x8/repair-assign", "rqkmeans_3x8"]}
+    _, tokenizers = planned(datasets={"sample": sample}, run=run)
+    earlier = tokenizers.earlier
+    # a table is asked for where it can be made
+    assert tokenizers.comparisons_with_earlier() == ["results/sample/rqkmeans_3x8/churn.csv"]
+    for question, words in (
+        (earlier.drift_files, "loads no rqkmeans_3x8: name its folder under `load:`"),
+        (earlier.churn_files, "align: rqkmeans_3x8: there is no items"),
+    ):
+        with pytest.raises(InputError, match=words):
+            question("sample", "rqkmeans_3x8")
+    with pytest.raises(InputError, match=r"load: rqkmeans_2x8: there is no items\.parquet in loaded"):
+        earlier.drift_files("sample", "rqkmeans_2x8")
+    with pytest.raises(InputError, match="aligns rqkmeans_2x8 to none: name its folder under `align:`"):
+        earlier.churn_files("sample", "rqkmeans_2x8")
+    aligned.mkdir()
+    for folder in (loaded, aligned):
+        (folder / "items.parquet").write_text("a table")
+    assert tokenizers.comparisons_with_earlier() == [
+        "results/sample/rqkmeans_2x8/drift.csv",
+        "results/sample/rqkmeans_3x8/churn.csv",
+    ]
+    assert earlier.drift_files("sample", "rqkmeans_2x8") == {"old": str(loaded / "items.parquet")}
+    assert tokenizers.training_files("sample", "rqkmeans_3x8") == {"aligned": str(aligned / "items.parquet")}
+    assert tokenizers.training_digests("sample", "rqkmeans_3x8") == {"aligned": hashlib.sha256(b"a table").hexdigest()}
+    assert tokenizers.settings("sample", "rqkmeans_3x8")["align"] == "aligned"
+    here = {"source": "sample", "align": {"rqkmeans_3x8": "results/sample/rqkmeans_3x8"}}
+    _, tokenizers = planned(datasets={"sample": here})
+    with pytest.raises(InputError, match="the folder that this run writes: copy it first"):
+        tokenizers.training_files("sample", "rqkmeans_3x8")
+    for sample, words in (
+        ({"load": {"vqvae_8": "a"}, "align": {"vqvae_8": "b"}}, "loads vqvae_8 and aligns it too"),
+        ({"align": {"rqkmeans_3x8/repair-assign": "b"}}, "name a tokenizer that is trained"),
+        ({"align": {"random_2x16": "b"}}, "name a tokenizer that is trained"),
+    ):
+        assert words in refusal(datasets={"sample": {"source": "sample", **sample}})
 
 
 def test_repaired_codes_are_made_from_the_model_and_the_codes_of_their_tokenizer() -> None:
@@ -254,7 +339,7 @@ def test_a_run_may_have_repaired_tables_of_all_tokenizers_that_can_be_repaired()
 
 
 def test_ids_of_a_tokenizer_that_is_loaded_stay_where_its_folder_has_repaired_ones(tmp_path: Path) -> None:
-    folder = tmp_path / "frozen"
+    folder = frozen_tokenizer(tmp_path / "frozen")
     datasets = {"sample": {"source": "sample", "load": {"rqkmeans_2x8": str(folder)}}}
     _, tokenizers = planned(datasets=datasets)
     assert "pinned" not in tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-assign")
@@ -318,10 +403,9 @@ def test_a_catalogue_that_is_not_named_is_that_of_the_source() -> None:
     assert "preprocess: catalogue: 'some' is not one of" in refusal(preprocess={"catalogue": "some"})
 
 
-def test_frozen_tokenizers_are_checked_before_their_space_is_filled_in() -> None:
-    vectors = {"vectors": "x.npy", "ids": "x.txt"}
-    assert "name their space" in refusal(**table(embeddings=vectors, load={"vqvae_8": "folder"}))
-    configured(**table(embeddings={**vectors, "space": "own"}, load={"vqvae_8": "folder"}))
+def test_names_that_are_loaded_are_those_of_tokenizers() -> None:
+    # vectors of one's own need no name where those of the tokenizer had none
+    configured(**table(embeddings={"vectors": "x.npy", "ids": "x.txt"}, load={"vqvae_8": "folder"}))
     assert "not loaded but named under `external:`" in refusal(
         datasets={"sample": {"source": "sample", "load": {"external_a": "folder"}}}
     )

@@ -66,6 +66,17 @@ def test_every_script_runs_with_its_environment_alone(folders: dict[str, Path], 
     targets = ["all", f"data/raw/toys/{OFFICIAL}.verified", "results/given/external_given/scorecard.json"]
     run = call_snakemake(tmp_path, "--configfile", TINY, config, "--", *targets, root=tmp_path / "project")
     assert run.ok, run.text
+    later = {
+        "source": "table",
+        "items": "data/tiny/items.parquet",
+        "embeddings": {"model": "hashing", "dim": 48},
+        "load": {"rqkmeans_2x16": "results/tiny/rqkmeans_2x16"},
+        "align": {"vqvae_32": "results/tiny/vqvae_32"},
+    }
+    config = overlay(tmp_path / "later.yaml", {"datasets": {"later": later}})
+    targets = ["results/later/rqkmeans_2x16/drift.csv", "results/later/vqvae_32/churn.csv"]
+    run = call_snakemake(tmp_path, "--configfile", TINY, config, "--", *targets, root=tmp_path / "project")
+    assert run.ok, run.text
     ran = {path.name for path in (tmp_path / "ran").iterdir()}
     assert ran == {path.name for path in (ROOT / "workflow_scripts").glob("*.py")}
 

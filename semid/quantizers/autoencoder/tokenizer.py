@@ -118,6 +118,10 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
     def _state(self) -> dict[str, Tensor]:
         return {**self.model_.state_dict(), "cluster_sizes": self.cluster_sizes_}
 
+    def _code_tensors(self, level: int) -> list[Tensor]:
+        codebook = self.model_.levels[level]
+        return [codebook.codebook.data, codebook.counts, codebook.sums, self.cluster_sizes_[level]]
+
     def _tensors(self, dim: int) -> dict[str, Tensor]:
         with torch.device("meta"):
             model = Autoencoder(dim, self.sizes, self).state_dict()

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from semid.embeddings import EmbeddingStore
@@ -16,7 +14,7 @@ from semid.items import item_ids
 from semid.naming import TokenizerName
 from semid.quantizers import Decoder
 from semid.semantic_ids.codes import open_codes, write_codes
-from semid.semantic_ids.external_files import read_external_codes
+from semid.semantic_ids.codes_of_items import codes_of_items
 from semid.semantic_ids.repair.distinct import PinnedCodes, repair_codes
 
 logger = logging.getLogger(__name__)
@@ -73,10 +71,4 @@ def repair_catalogue(name: str, files: RepairedFiles, paths: RepairPaths, thread
 
 def read_pinned(path: str | Path, ids: pa.Array) -> PinnedCodes:
     """Read the IDs that a semantic-ID table gives to items of `ids`, large_string [n]; other rows are left out."""
-    rows, codes = [np.empty(0, np.int64)], []
-    for batch in read_external_codes(path):
-        place = pc.index_in(batch.ids, value_set=ids)
-        is_here = place.is_valid().to_numpy(zero_copy_only=False)
-        rows.append(place.drop_null().to_numpy().astype(np.int64))
-        codes.append(batch.codes[is_here])
-    return PinnedCodes(np.concatenate(rows), np.concatenate(codes) if codes else np.empty((0, 1), np.int64))
+    return PinnedCodes(*codes_of_items(path, ids))

@@ -1,0 +1,163 @@
+"""Folders of earlier runs: tokenizers that a dataset loads, and tables to which new codes are aligned.
+
+What is there is a source of the run, and never made by it: what was given out yesterday stays what it was.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from semid.errors import InputError
+from semid.naming import TokenizerName
+from semid.planning.datasets import Datasets
+from semid.pretrained import CONFIG_FILE, MODEL_FILE
+
+TABLE = "items.parquet"
+# what a training leaves in a tokenizer's folder
+TRAINED = (MODEL_FILE, CONFIG_FILE, "training.csv")
+
+
+class EarlierTokenizers:
+    """What `load` and `align` of a dataset name, for any tokenizer of that dataset.
+
+    `given` turns a path of the configuration into what a rule takes as input, and `source` does so for a file whose
+    digest is a param of the rule, and whose time therefore does not count.
+    """
+
+    def __init__(
+        self, datasets: Datasets, given: Callable[[Any], Any] = str, source: Callable[[Any], Any] = str
+    ) -> None:
+        self._datasets, self._given, self._source = datasets, given, source
+
+    def loaded_folder(self, dataset: str, tokenizer: str) -> str | None:
+        """The folder of the tokenizer that the dataset loads instead of training one."""
+        return self._folder("load", dataset, tokenizer)
+
+    def aligned_folder(self, dataset: str, tokenizer: str) -> str | None:
+        """The folder to whose codes those of a tokenizer that is trained here are aligned."""
+        return self._folder("align", dataset, tokenizer)
+
+    def _folder(self, key: str, dataset: str, tokenizer: str) -> str | None:
+        named: dict[str, str] = self._datasets.options(dataset).get(key) or {}
+        return named.get(TokenizerName.parse(tokenizer).native.name)
+
+    # files
+
+    def model_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """`model` and `config` of the tokenizer that is loaded.
+
+        Raises `InputError` where they are not there: they are no outputs of this run.
+        """
+        return {key: self._source(str(path)) for key, path in self._model_paths(dataset, tokenizer).items()}
+
+    def _model_paths(self, dataset: str, tokenizer: str) -> dict[str, Path]:
+        folder = Path(self.loaded_folder(dataset, tokenizer) or "")
+        paths = {"model": folder / MODEL_FILE, "config": folder / CONFIG_FILE}
+        for path in paths.values():
+            if not path.is_file():
+                raise InputError(
+                    f"dataset '{dataset}' loads {tokenizer} from {folder}, where there is no {path.name}: a run makes "
+                    f"nothing that it loads; make {folder} before, by a run of its own, or name another folder"
+                )
+        return paths
+
+    def has_table(self, dataset: str, tokenizer: str) -> bool:
+        """Whether the folder of a tokenizer that is loaded says which items had IDs."""
+        folder = self.loaded_folder(dataset, tokenizer)
+        return folder is not None and (Path(folder) / TABLE).is_file()
+
+    def drift_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """`old`, the semantic-ID table beside the tokenizer that is loaded. Raises `InputError` if there is none."""
+        if self.loaded_folder(dataset, tokenizer) is None:
+            raise InputError(
+                f"drift.csv compares new items with those of a tokenizer that is loaded, and dataset '{dataset}' loads "
+                f"no {tokenizer}: name its folder under `load:`"
+            )
+        return {"old": self._given(self._table("load", dataset, tokenizer))}
+
+    def churn_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """`old`, the semantic-ID table to which codes are aligned. Raises `InputError` if there is none."""
+        if self.aligned_folder(dataset, tokenizer) is None:
+            raise InputError(
+                f"churn.csv compares codes with those of an earlier tokenizer, and dataset '{dataset}' aligns "
+                f"{tokenizer} to none: name its folder under `align:`"
+            )
+        return {"old": self._given(self._table("align", dataset, tokenizer))}
+
+    def aligned_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """`aligned`, the semantic-ID table to which training aligns its codes; no file if there is none."""
+        if self.aligned_folder(dataset, tokenizer) is None:
+            return {}
+        return {"aligned": self._source(self._table("align", dataset, tokenizer))}
+
+    def pinned_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
+        """`pinned`, the IDs that were repaired before and stay; no file where the folder that is loaded has none."""
+        folder, repair = self.loaded_folder(dataset, tokenizer), TokenizerName.parse(tokenizer).repair
+        table = Path(f"{folder}/repair-{repair}/{TABLE}")
+        return {"pinned": self._given(str(table.absolute()))} if folder is not None and table.is_file() else {}
+
+    def _table(self, key: str, dataset: str, tokenizer: str) -> str:
+        """The path of the table in a folder under `load:` or `align:`, as a source that no rule makes anew."""
+        folder = Path(self._folder(key, dataset, tokenizer) or "")
+        if folder.absolute() == Path(f"results/{dataset}/{tokenizer}").absolute() and key == "align":
+            raise InputError(
+                f"dataset '{dataset}' aligns {tokenizer} to {folder}, the folder that this run writes: copy it first, "
+                "and name the copy"
+            )
+        table = folder / TABLE
+        if not table.is_file():
+            raise InputError(
+                f"dataset '{dataset}', {key}: {tokenizer}: there is no {TABLE} in {folder}, which says what the codes "
+                "of items were; name a folder of results/, of `semid fit` or a bundle"
+            )
+        return str(table.absolute())
+
+    # digests
+
+    def loaded_digests(self, dataset: str, tokenizer: str) -> dict[str, str]:
+        """SHA-256 of the files of a tokenizer that is loaded; nothing for one that is trained here."""
+        if self.loaded_folder(dataset, tokenizer) is None:
+            return {}
+        return {key: _sha256(path) for key, path in self._model_paths(dataset, tokenizer).items()}
+
+    def aligned_digest(self, dataset: str, tokenizer: str) -> dict[str, str]:
+        """SHA-256 of the table to which codes are aligned; nothing if there is none."""
+        if self.aligned_folder(dataset, tokenizer) is None:
+            return {}
+        return {"aligned": _sha256(Path(self._table("align", dataset, tokenizer)))}
+
+    # what no rule makes
+
+    def frozen(self, results: str = "results") -> str:
+        """A regular expression before a dataset's name, which no path to a file of a loaded tokenizer matches.
+
+        `results` is the folder of this workflow's results. A file that is not there yet can be made.
+        """
+        files = sorted(set(self._frozen_files(Path(results))))
+        return rf"(?!(?:{'|'.join(map(re.escape, files))})$)" if files else ""
+
+    def _frozen_files(self, results: Path) -> Iterator[str]:
+        for dataset in self._datasets.names():
+            for folder in (self._datasets.options(dataset).get("load") or {}).values():
+                path = Path(folder).absolute()
+                if path.is_relative_to(results.absolute()):
+                    yield from (
+                        (path / name).relative_to(results.absolute()).as_posix()
+                        for name in TRAINED
+                        if (path / name).is_file()
+                    )
+
+
+def _sha256(path: Path) -> str:
+    found = path.stat()
+    return _sha256_of(path, found.st_size, found.st_mtime_ns)
+
+
+@cache
+def _sha256_of(path: Path, size: int, modified: int) -> str:
+    """Size and time say whether a file that was read before is still the same."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,195 @@
+"""Whether new items suit a tokenizer that is loaded, or another should be trained.
+
+Each figure compares new items with those whose IDs were given out before. One figure speaks for another training where
+it is both beyond a limit, so that it matters, and beyond what a draw of as many items from the old ones gives in one of
+a hundred cases, so that it is no accident.
+"""
+
+import csv
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from io import StringIO
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+from scipy import stats  # type: ignore[import-untyped]
+
+from semid.embeddings import EmbeddingStore
+from semid.files import write_text
+from semid.items import item_ids
+from semid.progress import Progress
+from semid.quantizers import Tokenizer
+from semid.semantic_ids.alignment import check_levels
+from semid.semantic_ids.codes import items_sharing_codes, open_codes
+from semid.semantic_ids.codes_of_items import codes_of_items
+from semid.semantic_ids.table import read_semantic_ids
+
+logger = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 8192
+# an old item lies beyond this quantile of the errors of old items by definition in one of a hundred cases
+QUANTILE = 0.99
+BY_CHANCE = 0.99
+# times the error of old items; share of new items beyond the quantile; bits; times the share of old items
+LIMITS = {"error": 1.2, "beyond_p99": 0.05, "divergence": 0.1, "sharing_id": 1.5}
+DRAWS = 200
+
+
+class DriftFiles(Protocol):
+    """What is compared: the parts of the codes, in order, the model, the manifest of the embeddings, the items, and the
+    `old` table.
+    """
+
+    codes: Sequence[str]
+    model: str
+    manifest: str
+    catalogue: str
+    old: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A row of drift.csv: a figure of old and of new items; what chance gives, from which limit it matters, and whether
+    it is beyond both. None where a figure has no such thing. The last row has the verdict in words.
+    """
+
+    figure: str
+    level: int | None = None
+    old: float | None = None
+    new: float | None = None
+    chance: float | None = None
+    limit: float | None = None
+    beyond: bool | None = None
+    verdict: str | None = None
+
+    @classmethod
+    def judged(
+        cls, figure: str, old: float | None, new: float, chance: float, limit: float, level: int | None = None
+    ) -> Self:
+        """A figure that is held against what chance gives and against its limit."""
+        return cls(figure, level, old, new, chance, limit, bool(new > chance and new > limit))
+
+
+def write_drift(files: DriftFiles, output: str | Path, threads: int = 1) -> None:
+    """Compare new items with old ones by the tokenizer that encoded both, write `drift.csv`, and log the verdict.
+
+    Memory holds the codes and ids of the catalogue, and an error an item. Raises `InputError` for an old table that the
+    tokenizer cannot have made.
+    """
+    torch.set_num_threads(threads)
+    tokenizer = Tokenizer.from_pretrained(Path(files.model).parent)
+    codes = open_codes(files.codes)[:]
+    known, known_codes = codes_of_items(files.old, item_ids(files.catalogue))
+    old_codes = read_semantic_ids(files.old)
+    check_levels(files.old, old_codes, tokenizer.sizes)
+    is_new = np.ones(len(codes), bool)
+    is_new[known] = False
+    errors = squared_errors(EmbeddingStore.open(files.manifest), tokenizer.decode, codes)
+    figures = [
+        Figure("items", old=len(old_codes), new=int(is_new.sum())),
+        Figure("gone", old=len(old_codes) - len(known)),
+        Figure("other_code", old=int((codes[known] != known_codes).any(axis=1).sum())),
+    ]
+    if is_new.any():
+        figures += error_figures(errors[~is_new], errors[is_new])
+        figures += list(divergence_figures(old_codes, codes[is_new], tokenizer.sizes))
+        figures.append(sharing_figure(codes, is_new, old_codes))
+    verdict = verdict_on(figures)
+    write_text(output, as_csv([*figures, Figure("verdict", verdict=verdict)]))
+    logger.info("%s", verdict)
+
+
+def squared_errors(vectors: Any, decode: Callable[[np.ndarray], np.ndarray], codes: np.ndarray) -> np.ndarray:
+    """Return float64 [n]: the squared distance of each of `vectors` [n, dim] from what its `codes` [n, L] decode to."""
+    errors = np.empty(len(codes))
+    with Progress(len(codes), "decoding", "items") as progress:
+        for start in range(0, len(codes), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            lost = np.asarray(vectors[rows], np.float64) - decode(codes[rows])
+            errors[rows] = np.einsum("nd,nd->n", lost, lost)
+            progress.update(len(lost))
+    return errors
+
+
+def error_figures(old: np.ndarray, new: np.ndarray) -> list[Figure]:
+    """Compare errors [n] of old and [m] of new items: their means, and the share beyond the quantile of the old ones.
+
+    Without old items nothing is compared.
+    """
+    mean = float(new.mean())
+    if not len(old):
+        return [Figure("error", new=mean)]
+    spread = float(old.std()) / len(new) ** 0.5
+    by_chance = float(old.mean()) + float(stats.norm.ppf(BY_CHANCE)) * spread
+    limit = LIMITS["error"] * float(old.mean())
+    beyond = float((new > np.quantile(old, QUANTILE)).mean())
+    of_old = float((old > np.quantile(old, QUANTILE)).mean())
+    chance = float(stats.binom.ppf(BY_CHANCE, len(new), of_old)) / len(new)
+    return [
+        Figure.judged("error", float(old.mean()), mean, by_chance, limit),
+        Figure.judged("beyond_p99", of_old, beyond, chance, LIMITS["beyond_p99"]),
+    ]
+
+
+def divergence_figures(old: np.ndarray, new: np.ndarray, sizes: Sequence[int]) -> Iterator[Figure]:
+    """Compare how old codes [n, L] and new ones [m, L] are used, level by level: the Jensen-Shannon divergence in bits.
+
+    Chance is that of as many items drawn from old and new ones together, by a fixed seed.
+    """
+    generator = np.random.default_rng(0)
+    for level, size in enumerate(sizes):
+        of_old, of_new = (np.bincount(codes[:, level], minlength=size) for codes in (old, new))
+        both = of_old + of_new
+        drawn = generator.multivariate_hypergeometric(both, len(new), size=DRAWS, method="marginals")
+        by_chance = [jensen_shannon(both - draw, draw) for draw in drawn]
+        divergence = jensen_shannon(of_old, of_new)
+        chance = float(np.quantile(by_chance, BY_CHANCE))
+        yield Figure.judged("divergence", None, divergence, chance, LIMITS["divergence"], level + 1)
+
+
+def jensen_shannon(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the Jensen-Shannon divergence of two counts [K] of the same codes in bits, 0 for equal shares."""
+    shares = [counts / counts.sum() for counts in (first, second)]
+    middle = (shares[0] + shares[1]) / 2
+    parts = [share[share > 0] * np.log2(share[share > 0] / middle[share > 0]) for share in shares]
+    return float(sum(part.sum() for part in parts) / 2)
+
+
+def sharing_figure(codes: np.ndarray, is_new: np.ndarray, old_codes: np.ndarray) -> Figure:
+    """Compare the share of old items that shared their ID with the share of new items that share theirs with any."""
+    of_old = float(items_sharing_codes(old_codes).mean())
+    of_new = float(items_sharing_codes(codes)[is_new].mean())
+    n = int(is_new.sum())
+    chance = float(stats.binom.ppf(BY_CHANCE, n, of_old)) / n
+    return Figure.judged("sharing_id", of_old, of_new, chance, LIMITS["sharing_id"] * of_old)
+
+
+def verdict_on(figures: Sequence[Figure]) -> str:
+    """Say in words what to do, and by which figures."""
+    values = {figure.figure: figure for figure in figures}
+    if not values["items"].new:
+        return "keep the tokenizer: no item is new"
+    words = {
+        "error": "decoding loses more of new items ({new:.4g} a vector, {old:.4g} of old ones)",
+        "beyond_p99": "{new:.1%} of the new items lie beyond 99 % of the old ones",
+        "divergence": "codes of level {level} are used otherwise ({new:.2f} bits apart)",
+        "sharing_id": "{new:.1%} of the new items share their ID, {old:.1%} of the old ones did",
+    }
+    reasons = [words[figure.figure].format(**vars(figure)) for figure in figures if figure.beyond]
+    if reasons:
+        return f"train another tokenizer: {'; '.join(reasons)}"
+    return "keep the tokenizer: new items suit it as old ones do"
+
+
+def as_csv(figures: Sequence[Figure]) -> str:
+    """The text of drift.csv: a row a figure, the verdict last."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Figure)])
+    for figure in figures:
+        values = [f"{value:.6g}" if isinstance(value, float) else value for value in astuple(figure)]
+        writer.writerow(["" if value is None else value for value in values])
+    return out.getvalue()
