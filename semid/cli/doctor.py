@@ -25,6 +25,7 @@ EXTRAS = {
     "workflow": "`semid run` and `semid init`",
     "text": "embeddings of texts",
     "bundled": "the encoder that needs no download",
+    "fast": "compiled loops: beams, and nearest codewords of small codebooks, take longer, with the same codes",
     "faiss": "FAISS: the whole catalogue is searched by exact inner products, with the same numbers",
 }
 # of a line of metadata, such as `torch>=2.6` or `requests>=2.31; extra == "workflow"`

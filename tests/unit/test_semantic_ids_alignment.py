@@ -17,7 +17,8 @@ from semid.embeddings.store import new_part, write_manifest
 from semid.errors import InputError
 from semid.methods import METHODS
 from semid.quantizers import Compute, Tokenizer
-from semid.semantic_ids.alignment import LARGEST_CODEBOOK, align_tokenizer, churn, level_order, write_churn
+from semid.semantic_ids.alignment import LARGEST_CODEBOOK, align_tokenizer, level_order
+from semid.semantic_ids.churn import churn, write_churn
 from semid.semantic_ids.codes import write_codes
 from semid.semantic_ids.table import write_semantic_ids
 

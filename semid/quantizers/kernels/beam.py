@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from semid.quantizers.kernels import compiled
 from semid.quantizers.kernels.top_k import smallest_sums
 
 # the floats that the tables of codeword products may take
@@ -38,6 +39,9 @@ class BeamSearch:
                 2 * torch.cat([codebook[:0], *self._codebooks[:level]]) @ codebook.t()
                 for level, codebook in enumerate(self._codebooks)
             ]
+            if compiled.runs_on(self._codebooks[0].device):
+                # compiled loops hold the sums of one partial code
+                self._rows_at_once = max(1, _SCORES_AT_ONCE // max(sizes)) * 2
         else:
             self._rows_at_once = max(_ROWS_AT_LEAST, self._rows_at_once)
         self._offsets = torch.tensor(before, device=self._codebooks[0].device)
@@ -53,16 +57,31 @@ class BeamSearch:
         errors = torch.zeros(n, 1, device=rows.device)
         residuals = rows[:, None, :]
         for level in range(n_levels):
-            width, k = codes.shape[1], len(self._codebooks[level])
+            k = len(self._codebooks[level])
             left = rows if self._tables is not None else residuals.reshape(-1, dim)
             scores = torch.addmm(self._norms[level], left, self._codebooks[level].t(), alpha=-2).view(n, -1, k)
-            if self._tables is not None and level > 0:
-                entries = (codes + self._offsets[:level]).view(-1, level)
-                crossed = torch.nn.functional.embedding_bag(entries, self._tables[level], mode="sum")
-                scores = crossed.view(n, width, k).add_(scores)
-            errors, parent, code = smallest_sums(errors, scores, self._beam if level + 1 < n_levels else 1)
+            kept = self._beam if level + 1 < n_levels else 1
+            errors, parent, code = self._extend(errors, scores, codes, level, kept)
             codes = torch.cat([codes.gather(1, parent[:, :, None].expand(-1, -1, level)), code[:, :, None]], dim=2)
             if self._tables is None:
-                kept = residuals.gather(1, parent[:, :, None].expand(-1, -1, dim))
-                residuals = kept - self._codebooks[level][code]
+                of_parents = residuals.gather(1, parent[:, :, None].expand(-1, -1, dim))
+                residuals = of_parents - self._codebooks[level][code]
         return codes[:, 0]
+
+    def _extend(
+        self, errors: Tensor, scores: Tensor, codes: Tensor, level: int, count: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the `count` smallest errors [n, count] of codes one level longer, their parents and their new codes.
+
+        errors: float32 [n, B], of codes int64 [n, B, level]; scores: float32 [n, B, K], or [n, 1, K] with tables.
+        """
+        n, width, k = len(codes), codes.shape[1], scores.shape[2]
+        table, entries = self._norms[level][None], codes[:, :, :0]
+        if self._tables is not None and level > 0:
+            table, entries = self._tables[level], codes + self._offsets[:level]
+        if compiled.runs_on(scores.device):
+            return compiled.smallest_sums(errors, scores, entries, table, count)
+        if entries.shape[2]:
+            crossed = torch.nn.functional.embedding_bag(entries.view(-1, level), table, mode="sum")
+            scores = crossed.view(n, width, k).add_(scores)
+        return smallest_sums(errors, scores, count)

@@ -1,0 +1,119 @@
+"""Compiled loops find what torch finds, for any number of threads, with and without numba."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mixtures import mixture
+
+from semid.quantizers import OPQ, VQVAE, RQKMeans, Tokenizer
+from semid.quantizers.kernels import compiled
+from semid.quantizers.kernels.beam import BeamSearch
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (5, 31), (7, 32), (64, 100), (40, 257)])
+def test_the_lowest_and_the_first_of_equal_ones(n: int, k: int, threads: int) -> None:
+    generator = torch.Generator().manual_seed(n * k)
+    for scores in (torch.randn(n, k, generator=generator), torch.randint(0, 3, (n, k), generator=generator).float()):
+        values, columns = compiled.lowest(scores)
+        np.testing.assert_array_equal(values, scores.numpy().min(axis=1))
+        np.testing.assert_array_equal(columns, scores.numpy().argmin(axis=1))
+
+
+def test_codewords_are_subtracted_as_torch_does(threads: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, codebook = torch.randn(50, 13, generator=generator), torch.randn(9, 13, generator=generator)
+    codes = torch.randint(0, 9, (50,), generator=generator)
+    expected = rows - codebook[codes]
+    compiled.subtract_codewords(rows, codebook, codes)
+    assert torch.equal(rows, expected)
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+@pytest.mark.parametrize("num_entries", [0, 1, 3])
+@pytest.mark.parametrize("count", [1, 4, 500])
+def test_the_smallest_sums_are_those_of_a_sort(is_shared: bool, num_entries: int, count: int, threads: int) -> None:
+    random = np.random.default_rng(count + num_entries)
+    n, width, k = 11, 5, 70
+    errors = random.normal(size=(n, width)).astype(np.float32)
+    scores = random.normal(size=(n, 1 if is_shared else width, k)).astype(np.float32)
+    table = random.normal(size=(20, k)).astype(np.float32)
+    entries = random.integers(0, 20, (n, width, num_entries))
+    sums = np.zeros((n, width, k), np.float32)
+    for entry in range(num_entries):
+        sums += table[entries[:, :, entry]]
+    sums = ((sums + scores) + errors[:, :, None]).reshape(n, -1)
+    order = np.argsort(sums, axis=1, kind="stable")[:, :count]
+    found = compiled.smallest_sums(*map(torch.from_numpy, (errors, scores, entries, table)), count)
+    np.testing.assert_array_equal(found[0], np.take_along_axis(sums, order, axis=1))
+    np.testing.assert_array_equal(found[1], order // k)
+    np.testing.assert_array_equal(found[2], order % k)
+
+
+def test_equal_sums_come_in_the_order_of_parents_and_codes() -> None:
+    errors, scores = torch.zeros(1, 2), torch.tensor([[[1.0, 0.0, 0.0, 2.0]]])
+    sums, parents, codes = compiled.smallest_sums(
+        errors, scores, torch.empty(1, 2, 0, dtype=torch.int64), torch.zeros(1, 4), 5
+    )
+    assert sums.tolist() == [[0, 0, 0, 0, 1]]
+    assert list(zip(parents[0].tolist(), codes[0].tolist(), strict=True)) == [(0, 1), (0, 2), (1, 1), (1, 2), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        RQKMeans(num_levels=3, codebook_size=160, kmeans_iters=3),
+        RQKMeans(num_levels=3, codebook_size=160, codebook_sizes=(160, 96, 33), kmeans_iters=3, beam=5),
+        VQVAE(codebook_size=200, epochs=1, codebook_dim=8),
+        OPQ(num_levels=2, codebook_size=160, rotation_iters=3),
+    ],
+    ids=lambda tokenizer: f"{type(tokenizer).__name__}, beam {getattr(tokenizer, 'beam', 1)}",
+)
+def test_tokenizers_learn_and_write_the_same_without_numba(
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = mixture(3000, 32)
+    # from the first block on
+    monkeypatch.setattr(compiled, "_SCORES_BEFORE", -1)
+    with_numba = tokenizer.fit(vectors).encode(vectors)
+    state = {name: tensor.clone() for name, tensor in tokenizer._state().items()}
+    monkeypatch.setattr(compiled, "has_numba", lambda: False)
+    np.testing.assert_array_equal(tokenizer.fit(vectors).encode(vectors), with_numba)
+    for name, tensor in tokenizer._state().items():
+        assert torch.equal(tensor, state[name]), name
+
+
+def test_codebooks_without_tables_are_searched_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    codebooks = [torch.randn(70, 24, generator=generator) for _ in range(3)]
+    rows = torch.randn(400, 24, generator=generator)
+    monkeypatch.setattr("semid.quantizers.kernels.beam._TABLES_AT_MOST", 0)
+    with_numba = BeamSearch(codebooks, 6)(rows)
+    monkeypatch.setattr(compiled, "has_numba", lambda: False)
+    assert torch.equal(BeamSearch(codebooks, 6)(rows), with_numba)
+
+
+def test_numba_is_not_imported_for_a_few_rows() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from semid.quantizers import RQKMeans\n"
+        "vectors = np.random.default_rng(0).normal(size=(200, 8))\n"
+        "RQKMeans(num_levels=2, codebook_size=8).fit(vectors).encode(vectors)\n"
+        "assert 'numba' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
