@@ -26,6 +26,7 @@ EXTRAS = {
     "text": "embeddings of texts",
     "bundled": "the encoder that needs no download",
     "faiss": "FAISS: the whole catalogue is searched by exact inner products, with the same numbers",
+    "hub": "bundles from and to the Hugging Face hub",
 }
 # of a line of metadata, such as `torch>=2.6` or `requests>=2.31; extra == "workflow"`
 _NAME = re.compile(r"[\w.-]+")
