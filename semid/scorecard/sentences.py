@@ -37,4 +37,4 @@ def collisions_sentence(sharing: int, items: int, further: str, largest: int) ->
 
 def level_cells(levels: Iterable[LevelUsage]) -> list[tuple[str, ...]]:
     """Return how each level is used, as cells below those of `LEVEL_HEADER`."""
-    return [(str(use.level), str(use.used_codes), f"{use.perplexity:.1f}", f"{use.gini:.3f}") for use in levels]
+    return [(f"{use.level:d}", f"{use.used_codes:d}", f"{use.perplexity:.1f}", f"{use.gini:.3f}") for use in levels]

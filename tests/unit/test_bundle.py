@@ -281,26 +281,30 @@ def test_a_write_that_fails_leaves_the_bundle_that_was_there(
 
 @pytest.mark.parametrize("mode", ["assign", "suffix"])
 def test_repaired_ids_belong_to_the_tokenizer_in_the_folder_above(folder: Path, tmp_path: Path, mode: str) -> None:
-    native = semid.SemanticIDs.from_pretrained(folder)
-    repair_table(folder / "items.parquet", folder / f"repair-{mode}", mode, codebook_size=None, model=folder)
-    ids = semid.SemanticIDs.from_pretrained(folder / f"repair-{mode}")
-    ids.save_pretrained(tmp_path / "out")
+    repaired = folder / f"repair-{mode}"
+    repair_table(folder / "items.parquet", repaired, mode, model=folder)
+    semid.SemanticIDs.from_pretrained(repaired).save_pretrained(tmp_path / "out")
     ids = semid.SemanticIDs.from_pretrained(tmp_path / "out")
-    assert len({ids[item] for item in ids_of_items()}) == ITEMS
-    is_suffix = mode == "suffix"
-    assert ids.codes.shape[1] == (4 if is_suffix or ids.codes.shape[1] == 4 else 3)
-    # native codes decode as they did, and a further one to nothing
-    if is_suffix:
-        assert all(ids[item].rpartition("-")[0] == native[item] for item in ids_of_items())
-        assert (
-            ids.like("item-7", 20)
-            == sorted(
-                native.like("item-7", ITEMS),
-                key=lambda found: (found.distance, ids.item_ids.to_pylist().index(found.item_id)),
-            )[:20]
-        )
-        np.testing.assert_array_equal(ids.decode(ids.codes), ids.decode(ids.codes[:, :3]))
-        assert ids.items(f"{native['item-7']}-*") == sorted(native.items(native["item-7"]), key=lambda item: ids[item])
+    assert (tmp_path / "out/items.parquet").read_bytes() == (repaired / "items.parquet").read_bytes()
+    assert (tmp_path / "out/model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    names = ids.item_ids.to_pylist()
+    assert len({ids[item] for item in names}) == ITEMS
+    # a further code decodes to nothing
+    vectors = ids.tokenizer.decode(ids.codes[:, :3]).astype(np.float64)
+    np.testing.assert_array_equal(ids.decode(ids.codes), vectors)
+    distances = np.sqrt(((vectors - vectors[17]) ** 2).sum(axis=1))
+    order = [row for row in np.argsort(distances.round(9), kind="stable") if row != 17]
+    assert [found.item_id for found in ids.like(names[17], 30)] == [names[row] for row in order[:30]]
+
+
+def test_a_prefix_of_ids_with_a_suffix_is_a_native_id(folder: Path) -> None:
+    native = semid.SemanticIDs.from_pretrained(folder)
+    repair_table(folder / "items.parquet", folder / "repair-suffix", "suffix", model=folder)
+    ids = semid.SemanticIDs.from_pretrained(folder / "repair-suffix")
+    for item in ids_of_items():
+        assert ids[item].rpartition("-")[0] == native[item]
+        assert sorted(ids.items(f"{native[item]}-*")) == sorted(native.items(native[item]))
+        assert ids.items(ids[item]) == [item]
 
 
 def test_codes_of_no_tokenizer_can_be_looked_up_and_not_made(tmp_path: Path) -> None:
