@@ -229,7 +229,7 @@ def export(
 
 @app.command()
 def bundle(
-    folder: Annotated[Path, typer.Argument(help="The folder that `semid fit` made, or one of results/<dataset>/.")],
+    folder: Annotated[Path, typer.Argument(help="The folder that `semid fit` made, or one of results/.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make; a bundle there is replaced.")],
     table: Annotated[
         Path | None, typer.Option(help="Other IDs by the same tokenizer, such as repaired ones: .parquet or .csv.")
