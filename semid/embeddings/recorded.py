@@ -22,7 +22,7 @@ class RecordedEncoder:
     space: what :func:`semid.embeddings.embedding_space` gave, with the width as `dim`; model: the folder of the
     encoder, where the space was made by one of a local folder. dtype: that of the dataset's `embeddings`, in which the
     vectors of items are stored. Raises `InputError` for vectors that no encoder made, for an encoder that cannot be
-    loaded, and for one that is not that of the space.
+    loaded, for one that is not that of the space, and where the packages of encoders are not installed.
     """
 
     def __init__(
@@ -34,8 +34,11 @@ class RecordedEncoder:
     ) -> None:
         settings = recorded_settings(space, model)
         self._dtype = dtype
-        self._encoder = text_encoder(settings, device, torch.get_num_threads(), False)
-        made = {**embedding_space(settings), "dim": self._encoder.dim}
+        try:
+            self._encoder = text_encoder(settings, device, torch.get_num_threads(), False)
+            made = {**embedding_space(settings), "dim": self._encoder.dim}
+        except ModuleNotFoundError as error:
+            raise InputError(f"encoding texts needs {error.name}: pip install 'semid[text]'") from None
         if made != dict(space):
             raise InputError(f"the encoder gives vectors of another space: expected {dict(space)}, these are {made}")
 
