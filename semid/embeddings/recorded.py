@@ -1,7 +1,7 @@
 """From the identity of an embedding space, as tokenizers record it, back to the encoder that made the vectors."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class RecordedEncoder:
         return cast(vectors, self._dtype, np.arange(len(texts)))
 
 
-def has_encoder(space: Any) -> bool:
+def has_encoder(space: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether an encoder of texts made a space, rather than the user, or nobody knows who."""
     made_by = space.get("model") if isinstance(space, Mapping) else None
     return bool(made_by) and not str(made_by).startswith(OWN_VECTORS)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from fake_hub import TOKEN, Hub, serve_hub
+from fake_hub import TOKEN, Hub, Repository, serve_hub
 from markdown_it import MarkdownIt
 
 import semid
@@ -527,10 +527,8 @@ def test_a_later_push_leaves_nothing_of_the_bundle_before_and_refusals_are_one_l
     assert "hf_wrong" not in run.stdout
 
 
-def hub_repository() -> object:
+def hub_repository() -> Repository:
     """A repository with an older bundle and a file of the user's."""
-    from fake_hub import Repository
-
     repository = Repository(private=False)
     files = {".gitattributes": b"", "scorecard.json": b"{}", "notes.md": b"mine"}
     repository.commit(files, "initial commit")
