@@ -545,6 +545,25 @@ def test_without_the_client_of_the_hub_the_error_names_the_extra(
         ids.push_to_hub("me/toys")
 
 
+ALONE = """
+import sys
+for package in ("duckdb", "faiss", "huggingface_hub", "jsonschema", "requests", "sentence_transformers", "sklearn",
+                "snakemake", "transformers", "yaml"):
+    sys.modules[package] = None
+import semid
+ids = semid.SemanticIDs.from_pretrained(sys.argv[1])
+ids.save_pretrained(sys.argv[2])
+print(ids.like("item-7", 1)[0].distance >= 0, ids.encode(ids.decode(ids.codes)).shape)
+"""
+
+
+def test_a_bundle_needs_no_package_of_an_extra(made: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", ALONE, made, tmp_path / "out"]
+    run = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == f"True ({ITEMS}, 3)", run.stderr
+    assert (tmp_path / "out/README.md").is_file()
+
+
 def test_the_package_is_imported_without_torch_and_knows_its_names() -> None:
     code = "import sys, semid; print('torch' in sys.modules, 'numpy' in sys.modules, semid.__version__)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.split()
