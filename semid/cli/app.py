@@ -225,3 +225,29 @@ def export(
     from semid.cli.ship import export_ids
 
     export_ids(table, format, output, items, interactions, tokenizer, tuple(option or ()))
+
+
+@app.command()
+def bundle(
+    folder: Annotated[Path, typer.Argument(help="The folder that `semid fit` made, or one of results/.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make; a bundle there is replaced.")],
+    table: Annotated[
+        Path | None, typer.Option(help="Other IDs by the same tokenizer, such as repaired ones: .parquet or .csv.")
+    ] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Also upload it to this repository of the Hugging Face hub."),
+    ] = None,
+    private: Annotated[
+        bool | None, typer.Option("--private/--public", help="Who sees a repository that this makes.")
+    ] = None,
+) -> None:
+    """Put a tokenizer, its IDs and a model card into one folder, from which they can be used anywhere.
+
+    `semid.SemanticIDs.from_pretrained` reads it: IDs of items, items of an ID or a prefix, similar items, and IDs of
+    new items. The folder holds `model.safetensors`, `config.json`, `items.parquet`, `scorecard.json` where there is
+    one, and `README.md`. Uploading needs `pip install 'semid[hub]'` and a token (`hf auth login`, or HF_TOKEN).
+    """
+    from semid.cli.bundle import write_bundle
+
+    write_bundle(folder, output, table, push_to_hub, private)

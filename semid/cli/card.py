@@ -4,6 +4,7 @@ from pathlib import Path
 
 from semid.errors import InputError
 from semid.scorecard.card import Scorecard
+from semid.scorecard.sentences import LEVEL_HEADER, figure_sentences, level_cells
 from semid.terminal import aligned, printable
 
 FILE = "scorecard.json"
@@ -20,19 +21,7 @@ def show_card(folder: Path) -> None:
 
 def card_lines(card: Scorecard) -> list[str]:
     """Return the lines of a scorecard: what it is of, what collides, what is lost, how levels are used, warnings."""
-    error = card.reconstruction
-    share = 100 * card.items_in_collisions / card.items
-    identical = f"{card.items_in_collisions_identical:,} of them by identical embeddings"
-    lines = [
-        f"{card.dataset}/{card.tokenizer}: {card.items:,} items, {card.train_items:,} of them trained on",
-        f"  IDs        {card.distinct_codes:,} differ ({card.unique_codes:.4f} of the items)",
-        f"  collisions {card.items_in_collisions:,} items share their ID ({share:.1f} %), "
-        f"{identical}; at most {card.largest_bucket:,} the same",
-        f"  bits       {card.entropy_bits:.1f} of {card.bits:.1f} are used",
-    ]
-    if error is not None and error.relative_error is not None:
-        lines.append(f"  error      {error.relative_error:.4f} of the variance is lost by decoding")
-    header = ("level", "used codes", "perplexity", "gini")
-    levels = [(str(use.level), str(use.used_codes), f"{use.perplexity:.1f}", f"{use.gini:.3f}") for use in card.levels]
-    lines += [f"  {line}" for line in aligned([header, *levels])]
+    lines = [f"{card.dataset}/{card.tokenizer}: {card.items:,} items, {card.train_items:,} of them trained on"]
+    lines += [f"  {name:<10} {sentence}" for name, sentence in figure_sentences(card).items()]
+    lines += [f"  {line}" for line in aligned([LEVEL_HEADER, *level_cells(card.levels)])]
     return [*lines, *(f"  warning: {warning}" for warning in card.warnings), *([card.note] if card.note else [])]

@@ -27,6 +27,7 @@ EXTRAS = {
     "bundled": "the encoder that needs no download",
     "fast": "compiled loops: beams, and nearest codewords of small codebooks, take longer, with the same codes",
     "faiss": "FAISS: the whole catalogue is searched by exact inner products, with the same numbers",
+    "hub": "bundles from and to the Hugging Face hub",
 }
 # of a line of metadata, such as `torch>=2.6` or `requests>=2.31; extra == "workflow"`
 _NAME = re.compile(r"[\w.-]+")

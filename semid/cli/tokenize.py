@@ -1,11 +1,8 @@
 """`semid fit` and `semid encode`: vectors in files come in, IDs in a table go out."""
 
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from semid.embeddings.embed import embedding_space
 from semid.embeddings.own_vectors import read_own_vectors, read_rows
 from semid.embeddings.settings import OwnVectors
 from semid.errors import InputError
+from semid.folders import whole_folder
 from semid.methods import METHODS
 from semid.progress import Progress
 from semid.quantizers import Compute, Tokenizer
@@ -109,7 +107,7 @@ def fit_folder(source: GivenVectors, method: Method, output: Path, where: Where)
     compute = where.begin()
     ids, vectors = source.read()
     tokenizer = method.tokenizer({"embeddings": source.space(vectors.shape[1]), "device": compute.device})
-    with shown_log(), _whole_folder(output) as folder:
+    with shown_log(), whole_folder(output) as folder:
         print(f"{len(ids):,} vectors of {vectors.shape[1]} values: learning {method.name}", file=sys.stderr)
         tokenizer.fit(vectors, compute)
         tokenizer.save_pretrained(folder)
@@ -145,18 +143,3 @@ def _counts(codes: np.ndarray) -> str:
     if sharing:
         shared = f"{sharing:,} items share theirs, at most {counts.max():,} the same"
     return f"{len(counts):,} differ among {len(codes):,} items; {shared}"
-
-
-@contextmanager
-def _whole_folder(output: Path) -> Iterator[Path]:
-    """Yield a folder beside `output` that gets its name when it is whole, and is removed when it fails."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", suffix=".partial", dir=output.parent))
-    try:
-        folder.chmod(0o755)
-        yield folder
-        # an empty folder gives way
-        folder.rename(output)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise

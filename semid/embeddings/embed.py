@@ -36,6 +36,9 @@ class TextEncoder(Protocol):
     def encode_tokens(self, tokens: Any, batch_size: int, progress: Progress | None = None) -> np.ndarray:
         """Vectors `[n, dim]` in float32, each of which depends on its own text alone."""
 
+    def encode(self, texts: list[str], batch_size: int = 32, progress: Progress | None = None) -> np.ndarray:
+        """The same of texts, in their order."""
+
 
 def _count_items(items_path: str | Path) -> int:
     rows = count_items(items_path)
@@ -80,7 +83,7 @@ def embed_shard(
     spared = len(first) - int((first == np.arange(len(first))).sum())
     if spared:
         logger.info("%d of %d items have the text of an earlier one and are not encoded again", spared, len(first))
-    encoder = _text_encoder(settings, device, threads, compile_encoder)
+    encoder = text_encoder(settings, device, threads, compile_encoder)
     key = {
         "settings": asdict(settings),
         "model": embedding_space(settings),
@@ -140,9 +143,10 @@ def _one_ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 # torch, transformers and scikit-learn take seconds to import, and readers of a store need none of them.
-def _text_encoder(
+def text_encoder(
     settings: EncoderSettings | HashingSettings, device: str, threads: int, compile_encoder: bool
 ) -> TextEncoder:
+    """The encoder of these settings, on a device and, where that is a CPU, with so many threads of torch."""
     if isinstance(settings, HashingSettings):
         from semid.embeddings.hashing import HashingEncoder
 

@@ -49,22 +49,27 @@ def open_codes(paths: Sequence[str | Path]) -> Parts:
 
 def bucket_sizes(codes: np.ndarray) -> np.ndarray:
     """Return int64 [buckets]: how many of the codes, integers [n, L], each distinct code has."""
-    return _runs(codes[np.lexsort(codes.T[::-1])])
+    ordered = codes[np.lexsort(codes.T[::-1])]
+    return np.diff(prefix_starts(ordered, codes.shape[1]))
 
 
 def items_sharing_codes(codes: np.ndarray) -> np.ndarray:
     """Return bool [n]: whether another of the codes, integers [n, L], is the same."""
     order = np.lexsort(codes.T[::-1])
-    sizes = _runs(codes[order])
+    sizes = np.diff(prefix_starts(codes[order], codes.shape[1]))
     shares = np.empty(len(codes), bool)
     shares[order] = np.repeat(sizes > 1, sizes)
     return shares
 
 
-def _runs(ordered: np.ndarray) -> np.ndarray:
-    """Return int64 [runs]: the lengths of the runs of equal rows."""
-    is_start = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(ordered)]
-    return np.diff(np.append(np.flatnonzero(is_start), len(ordered)))
+def prefix_starts(ordered: np.ndarray, depth: int) -> np.ndarray:
+    """Return int64 [prefixes + 1]: where each distinct prefix of `depth` codes begins in ascending codes, and n."""
+    n = len(ordered)
+    is_start = np.zeros(n, bool)
+    is_start[:1] = True
+    for level in ordered.T[:depth]:
+        is_start[1:] |= level[1:] != level[:-1]
+    return np.append(np.flatnonzero(is_start), n)
 
 
 def level_columns(path: str | Path, names: Sequence[str]) -> list[str]:

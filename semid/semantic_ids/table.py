@@ -46,6 +46,11 @@ def write_semantic_ids(path: str | Path, item_ids: pa.Array, codes: np.ndarray) 
             writer.write_table(_rows(item_ids[rows], codes[rows], schema))
 
 
+def is_semantic_id_table(path: str | Path, num_levels: int) -> bool:
+    """Whether a file is a table as :func:`write_semantic_ids` writes it, with these columns and no others."""
+    return Path(path).suffix == ".parquet" and pq.read_schema(path).equals(_schema(num_levels, flat=num_levels == 1))
+
+
 def _schema(num_levels: int, flat: bool) -> pa.Schema:
     names = ["token"] if flat else [f"c{level + 1}" for level in range(num_levels)]
     fields = [pa.field("item_id", pa.string()), *(pa.field(name, pa.int32()) for name in names)]

@@ -89,6 +89,12 @@ def test_options_reach_the_method_and_a_flat_codebook_gives_tokens(vectors, tmp_
         (("fit", "ids.txt", "-o", "tok"), "ids.txt: expected vectors as .npy or .parquet"),
         (("encode", "absent", "vectors.npy", "-o", "new.parquet"), "absent"),
         (("card", "."), "scorecard.json: there is no scorecard"),
+        (("bundle", "me/toys", "-o", "out"), "me/toys: there is no such folder"),
+        (("bundle", ".", "-o", "out"), ".: there is no model.safetensors: expected a bundle"),
+        (
+            ("bundle", ".", "-o", "out", "--push-to-hub", "toys"),
+            "'toys' is no repository of the hub: expected owner/name",
+        ),
         (("run", "absent.yaml"), "absent.yaml: there is no such configuration"),
     ],
 )

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from semid.embeddings import (
 from semid.embeddings import encoder as encoder_module
 from semid.embeddings.encoder import TransformerEncoder
 from semid.embeddings.encoder_files import encoder_space
+from semid.embeddings.recorded import RecordedEncoder
 from semid.errors import InputError
 
 SENTENCES = [
@@ -336,6 +338,37 @@ def test_a_compiled_encoder_gives_the_same_vectors_for_any_neighbours(tiny: Path
 def test_wrong_settings_are_named(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         embedding_settings(options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_tokens": 16}, {"pooling": "cls", "normalize": False, "max_tokens": 9, "prompt": "red "}]
+)
+def test_a_recorded_space_leads_back_to_its_encoder(tiny: Path, tmp_path: Path, options: dict) -> None:
+    settings = EncoderSettings(model=str(tiny), text="a {title}", **options)
+    space = {**encoder_space(settings), "dim": 8}
+    expected = TransformerEncoder(settings, "cpu").encode(SENTENCES, 32).astype(np.float16)
+    moved = shutil.copytree(tiny, tmp_path / "elsewhere")
+    found = RecordedEncoder(json.loads(json.dumps(space)), str(moved), device="cpu").encode(SENTENCES)
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(InputError, match=r"the encoder was a local folder: say where it is \(encoder=…\)"):
+        RecordedEncoder(space)
+    BertModel(BertConfig(vocab_size=11, hidden_size=8, num_attention_heads=2)).save_pretrained(moved)
+    with pytest.raises(InputError, match=r"the encoder gives vectors of another space: expected .* these are"):
+        RecordedEncoder(space, str(moved), device="cpu")
+
+
+def test_the_recorded_space_of_the_bundled_model_needs_no_folder(bundled: TransformerEncoder) -> None:
+    space = {**encoder_space(EncoderSettings()), "dim": bundled.dim}
+    found = RecordedEncoder(space, dtype="float32", device="cpu").encode(SENTENCES)
+    np.testing.assert_array_equal(found, bundled.encode(SENTENCES, 32))
+
+
+def test_a_recorded_encoder_without_its_packages_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.delitem(sys.modules, "semid.embeddings.hashing", raising=False)
+    with pytest.raises(InputError, match=r"encoding texts needs sklearn: pip install 'semid\[text\]'"):
+        RecordedEncoder({"model": "hashing", "seed": 0, "text": "{title}", "dim": 8})
 
 
 def test_settings_are_chosen_by_their_keys() -> None:

@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
-from examples import finetune_t5
+from examples import finetune_t5, similar_items
+from semid.quantizers import RQKMeans
 from semid.semantic_ids import ExportFiles, export_semantic_ids
+from semid.semantic_ids.table import write_semantic_ids
 
 ITEMS, USERS, STEPS = 30, 60, 5
 
@@ -45,3 +47,15 @@ def test_a_tiny_t5_learns_what_follows_and_recommends_items(export: Path, tmp_pa
     model = T5ForConditionalGeneration.from_pretrained(tmp_path / "model")
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
     assert len(tokenizer("<a_1><b_2>", add_special_tokens=False).input_ids) == 2
+
+
+def test_similar_items_are_those_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vectors = np.arange(16, dtype=np.float32)[:, None] * np.array([[1, 0.5]], np.float32)
+    tokenizer = RQKMeans(num_levels=2, codebook_size=4).fit(vectors)
+    tokenizer.save_pretrained(tmp_path / "tok")
+    names = [f"item-{number}" for number in range(16)]
+    write_semantic_ids(tmp_path / "tok/items.parquet", pa.array(names), tokenizer.encode(vectors))
+    similar_items.main(str(tmp_path / "tok"), "item-5", "2")
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.split()[1] == "item-5"
+    assert {line.split()[1] for line in others} == {"item-4", "item-6"}

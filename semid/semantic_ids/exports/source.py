@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from semid.errors import InputError
 from semid.files import read_json
 from semid.ids import first_few
+from semid.semantic_ids.code_table import CodeTable, read_code_table
 from semid.semantic_ids.codes import bucket_sizes
 from semid.semantic_ids.exports.format import ExportFormat
 from semid.semantic_ids.exports.histories import Histories, read_histories
 from semid.semantic_ids.exports.texts import ItemTexts, item_texts_of
-from semid.semantic_ids.external_files import read_external_codes
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def read_source(
     for kind in export.needs:
         if getattr(files, kind) is None:
             _refuse(name, kind)
-    ids, codes = _read_codes(files.table)
+    ids, codes = _exported_table(files.table)
     export.check_levels(codes.shape[1], name)
     sizes = _sizes(codes, files)
     with ExitStack() as stack:
@@ -122,36 +122,21 @@ def _refuse(name: str, kind: str) -> NoReturn:
     raise InputError(f"exports: {name} needs {what[kind]}")
 
 
-def _read_codes(path: str | Path) -> tuple[pa.LargeStringArray, np.ndarray]:
-    """Return the ids and the codes of a table, in the smallest unsigned dtype that holds them."""
-    ids: list[pa.LargeStringArray] = []
-    codes: list[np.ndarray] = []
-    for batch in read_external_codes(path):
-        if codes and batch.codes.shape[1] != codes[0].shape[1]:
-            raise InputError(
-                f"{path}: items have {codes[0].shape[1]} and {batch.codes.shape[1]} codes: give all as many"
-            )
-        largest = int(batch.codes.max())
-        if largest >= LARGEST_SIZE:
-            raise InputError(
-                f"{path}: the largest code is {largest}: a hash or a token of a vocabulary, it seems; number the codes "
-                "of every level from 0"
-            )
-        ids.append(batch.ids)
-        codes.append(batch.codes.astype(np.min_scalar_type(largest)))
-    if not ids:
-        raise InputError(f"{path}: no semantic IDs here")
-    names = pa.concat_arrays(ids)
-    wrong = names.filter(pc.match_substring_regex(names, r"[\t\r\n]"))
+def _exported_table(path: str | Path) -> CodeTable:
+    """Read a table, and refuse ids and codes that the files of exports cannot hold."""
+    table = read_code_table(path)
+    largest = int(table.codes.max())
+    if largest >= LARGEST_SIZE:
+        raise InputError(
+            f"{path}: the largest code is {largest}: a hash or a token of a vocabulary, it seems; number the codes "
+            "of every level from 0"
+        )
+    wrong = table.ids.filter(pc.match_substring_regex(table.ids, r"[\t\r\n]"))
     if len(wrong):
         raise InputError(
             f"{path}: ids {first_few(wrong)} hold a tab or a line end, which item2id.tsv cannot: rename these items"
         )
-    if pc.count_distinct(names).as_py() < len(names):
-        counts = pc.value_counts(names)
-        twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-        raise InputError(f"{path}: more than one semantic ID for {first_few(twice)}; give each item one")
-    return names, np.concatenate(codes)
+    return table
 
 
 def _sizes(codes: np.ndarray, files: ExportFiles) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from semid.errors import InputError
 from semid.ids import first_few
+from semid.semantic_ids.codes import prefix_starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +62,7 @@ class OrderedCodes:
 
     def starts(self, depth: int) -> np.ndarray:
         """Return int64 [prefixes + 1]: where each distinct prefix of `depth` codes begins, and n."""
-        n = len(self.codes)
-        is_start = np.zeros(n, bool)
-        is_start[:1] = True
-        for column in self.codes.T[:depth]:
-            is_start[1:] |= column[1:] != column[:-1]
-        return np.append(np.flatnonzero(is_start), n)
+        return prefix_starts(self.codes, depth)
 
 
 def order_of_ids(item_ids: Any) -> np.ndarray:

@@ -13,8 +13,8 @@ from semid.errors import InputError
 from semid.files import open_array
 from semid.naming import RepairMode
 from semid.quantizers import Decoder, ExternalCodes
+from semid.semantic_ids.code_table import read_code_table
 from semid.semantic_ids.codes import LARGEST_CODEBOOK
-from semid.semantic_ids.external_files import read_external_codes
 from semid.semantic_ids.repair.distinct import repair_codes
 from semid.semantic_ids.repair.files import read_pinned
 from semid.semantic_ids.repair.order import order_of_ids
@@ -35,7 +35,7 @@ def repair_table(
 ) -> Repair:
     """Give each item of a table of codes an ID of its own, and write three files into the folder `output`.
 
-    table: a file that :func:`read_external_codes` reads: `item_id` with `c1` … `cL`, `token`, `code_str` or `sid`.
+    table: a file that :func:`read_code_table` reads: `item_id` with `c1` … `cL`, `token`, `code_str` or `sid`.
     vectors: a `.npy` file [n, dim], a row for each row of the table, or for each id of the file `ids`. Without it codes
     are handed out in order, and no error is measured. model: the folder of the tokenizer whose codes these are; without
     it codewords are the means of the vectors that have the codes. codebook_size: how many codes a level may have, where
@@ -49,7 +49,9 @@ def repair_table(
         raise InputError("the model says the sizes of its codebooks: leave codebook_size out")
     if ids is not None and vectors is None:
         raise InputError(f"{ids}: ids of which vectors? Name the file of these too")
-    item_ids, codes, order = _read_codes(table)
+    item_ids, codes = read_code_table(table)
+    order = order_of_ids(item_ids)
+    item_ids, codes = item_ids.take(pa.array(order)), codes[order]
     ordered_vectors = None if vectors is None else _vectors(vectors, ids, item_ids, order)
     decoder = None if model is None else Decoder.from_pretrained(model)
     size = codebook_size or int(codes.max()) + 1
@@ -67,22 +69,6 @@ def repair_table(
     write_semantic_ids(folder / "items.parquet", item_ids, repair.codes)
     repair.write(item_ids, folder / "repair.parquet", folder / "repair.json")
     return repair
-
-
-def _read_codes(table: str | Path) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """Return ids and codes [n, L] of a table in the order of the ids, and the rows of the table in that order."""
-    read = list(read_external_codes(table))
-    if not read:
-        raise InputError(f"{table}: no codes here")
-    levels = {batch.codes.shape[1] for batch in read}
-    if len(levels) > 1:
-        raise InputError(
-            f"{table}: some items have {min(levels)} codes, others {max(levels)}; expected as many for all"
-        )
-    item_ids = pa.chunked_array([batch.ids for batch in read], pa.large_string()).combine_chunks()
-    codes = np.concatenate([batch.codes for batch in read])
-    order = order_of_ids(item_ids)
-    return item_ids.take(pa.array(order)), codes[order].astype(np.min_scalar_type(int(codes.max()))), order
 
 
 def _vectors(path: str | Path, ids: str | Path | None, item_ids: pa.Array, order: np.ndarray) -> Any:
