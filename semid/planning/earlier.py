@@ -94,10 +94,17 @@ class EarlierTokenizers:
         return {"aligned": self._source(self._table("align", dataset, tokenizer))}
 
     def pinned_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
-        """`pinned`, the IDs that were repaired before and stay; no file where the folder that is loaded has none."""
+        """`pinned`, the IDs that were given out before and stay; no file where the folder that is loaded has none.
+
+        They are those of the same repair; in a folder that is none of results/, such as a bundle, those of its table.
+        """
         folder, repair = self.loaded_folder(dataset, tokenizer), TokenizerName.parse(tokenizer).repair
-        table = Path(f"{folder}/repair-{repair}/{TABLE}")
-        return {"pinned": self._given(str(table.absolute()))} if folder is not None and table.is_file() else {}
+        if folder is None:
+            return {}
+        is_shipped = not (Path(folder) / "codes").is_dir()
+        tables = [Path(folder) / f"repair-{repair}" / TABLE, *([Path(folder) / TABLE] if is_shipped else [])]
+        table = next((table for table in tables if table.is_file()), None)
+        return {} if table is None else {"pinned": self._given(str(table.absolute()))}
 
     def _table(self, key: str, dataset: str, tokenizer: str) -> str:
         """The path of the table in a folder under `load:` or `align:`, as a source that no rule makes anew."""

@@ -62,7 +62,7 @@ def shared_codes(old: str | Path, catalogue: str | Path, sizes: Sequence[int]) -
 
     Raises `InputError` when there are none, and for codes that codebooks of `sizes` do not have.
     """
-    rows, codes = codes_of_items(old, item_ids(catalogue))
+    rows, codes, _ = codes_of_items(old, item_ids(catalogue))
     if not len(rows):
         raise InputError(f"{old} has none of the items of {catalogue}, so that there is nothing to compare codes by")
     check_levels(old, codes, sizes)

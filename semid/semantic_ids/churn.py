@@ -49,18 +49,18 @@ def write_churn(files: ChurnFiles, output: str | Path) -> None:
     if described is None:
         raise InputError(f"{files.config}: this tokenizer was not aligned{REMEDY}")
     codes = open_codes(files.codes)
-    rows, old_codes = codes_of_items(files.old, item_ids(files.catalogue))
-    after = churn(old_codes, codes[rows])
+    old = codes_of_items(files.old, item_ids(files.catalogue))
+    after = churn(old.codes, codes[old.rows])
     names = [*(str(level) for level in range(1, len(after))), "all"]
     lines = [",".join(COLUMNS)]
     lines += [
-        f"{name},{len(rows)},{before:.6f},{now:.6f}"
+        f"{name},{len(old.rows)},{before:.6f},{now:.6f}"
         for name, before, now in zip(names, described["before"], after, strict=True)
     ]
     write_text(output, "\n".join(lines) + "\n")
     logger.info(
         "%.2f %% of the %d items that both have got another ID; without the alignment %.2f %%",
         100 * after[-1],
-        len(rows),
+        len(old.rows),
         100 * described["before"][-1],
     )

@@ -25,7 +25,6 @@ from semid.quantizers import Tokenizer
 from semid.semantic_ids.alignment import check_levels
 from semid.semantic_ids.codes import items_sharing_codes, open_codes
 from semid.semantic_ids.codes_of_items import codes_of_items
-from semid.semantic_ids.table import read_semantic_ids
 
 logger = logging.getLogger(__name__)
 
@@ -82,18 +81,22 @@ def write_drift(files: DriftFiles, output: str | Path, threads: int = 1) -> None
     torch.set_num_threads(threads)
     tokenizer = Tokenizer.from_pretrained(Path(files.model).parent)
     codes = open_codes(files.codes)[:]
-    known, known_codes = codes_of_items(files.old, item_ids(files.catalogue))
-    old_codes = read_semantic_ids(files.old)
-    check_levels(files.old, old_codes, tokenizer.sizes)
+    num_levels = tokenizer.num_levels
+    old = codes_of_items(files.old, item_ids(files.catalogue))
+    # a suffix is no code of the tokenizer, and neither are other codes that a repair gave: the codes of items that are
+    # still there are those that it writes today
+    known_codes, gone = old.codes[:, :num_levels], old.others[:, :num_levels]
+    check_levels(files.old, np.concatenate([known_codes, gone]), tokenizer.sizes)
     is_new = np.ones(len(codes), bool)
-    is_new[known] = False
+    is_new[old.rows] = False
     errors = squared_errors(EmbeddingStore.open(files.manifest), tokenizer.decode, codes)
     figures = [
-        Figure("items", old=len(old_codes), new=int(is_new.sum())),
-        Figure("gone", old=len(old_codes) - len(known)),
-        Figure("other_code", old=int((codes[known] != known_codes).any(axis=1).sum())),
+        Figure("items", old=len(old.codes) + len(gone), new=int(is_new.sum())),
+        Figure("gone", old=len(gone)),
+        Figure("other_code", old=int((codes[old.rows] != known_codes).any(axis=1).sum())),
     ]
     if is_new.any():
+        old_codes = np.concatenate([codes[~is_new].astype(np.int64), gone])
         figures += error_figures(errors[~is_new], errors[is_new])
         figures += list(divergence_figures(old_codes, codes[is_new], tokenizer.sizes))
         figures.append(sharing_figure(codes, is_new, old_codes))

@@ -350,6 +350,14 @@ def test_ids_of_a_tokenizer_that_is_loaded_stay_where_its_folder_has_repaired_on
     assert files["pinned"] == str(table)
     assert files["model"] == f"{folder}/model.safetensors"
     assert "pinned" not in tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-suffix")
+    # a bundle has one table, and its IDs are out
+    (folder / "items.parquet").touch()
+    of_bundle = tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-suffix")
+    assert of_bundle["pinned"] == str(folder / "items.parquet")
+    assert tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-assign")["pinned"] == str(table)
+    # a folder of results/ has the table of native codes there
+    (folder / "codes").mkdir()
+    assert "pinned" not in tokenizers.repaired_files("sample", "rqkmeans_2x8/repair-suffix")
     loaded = {"sample": {"source": "sample", "load": {"rqkmeans_2x8/repair-assign": "folder"}}}
     assert "load rqkmeans_2x8, whose folder brings its repaired codes" in refusal(datasets=loaded)
 

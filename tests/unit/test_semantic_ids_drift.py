@@ -115,8 +115,14 @@ def test_new_items_alone_are_compared_by_their_codes(tokenizer: RQKMeans, tmp_pa
     assert rows["error"]["old"] == rows["error"]["beyond"] == ""
     assert "beyond_p99" not in rows
     assert rows["divergence1"]["beyond"] == "False"
-    write_semantic_ids(tmp_path / "old.parquet", pa.array(["a"]), np.array([[0, 0, 1]]))
-    with pytest.raises(InputError, match="codes of 3 levels up to 1, but the tokenizer has codebooks of 16 x 16"):
+    # a suffix, which repaired IDs have, is no code of the tokenizer
+    suffixed = np.column_stack([old, np.arange(OLD)])
+    write_semantic_ids(tmp_path / "old.parquet", pa.array([f"other-{row}" for row in range(OLD)]), suffixed)
+    before = (tmp_path / "drift.csv").read_text()
+    write_drift(files, tmp_path / "drift.csv")
+    assert (tmp_path / "drift.csv").read_text() == before
+    write_semantic_ids(tmp_path / "old.parquet", pa.array(["a"]), np.array([[0, 16]]))
+    with pytest.raises(InputError, match="codes of 2 levels up to 16, but the tokenizer has codebooks of 16 x 16"):
         write_drift(files, tmp_path / "drift.csv")
 
 

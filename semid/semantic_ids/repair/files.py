@@ -71,4 +71,5 @@ def repair_catalogue(name: str, files: RepairedFiles, paths: RepairPaths, thread
 
 def read_pinned(path: str | Path, ids: pa.Array) -> PinnedCodes:
     """Read the IDs that a semantic-ID table gives to items of `ids`, large_string [n]; other rows are left out."""
-    return PinnedCodes(*codes_of_items(path, ids))
+    found = codes_of_items(path, ids)
+    return PinnedCodes(found.rows, found.codes)
