@@ -16,7 +16,7 @@ TEMPERATURE = 0.07
 # Logits of single codes take about so many times as long as each of those of all codes of a level.
 FEW_CODES = 32
 # So many pairs of a prefix and a code are scored at once, each with the widths of a head.
-PAIRS_AT_ONCE = 1 << 16
+PAIRS_AT_ONCE = 1 << 11
 
 
 @dataclass(frozen=True, eq=False)

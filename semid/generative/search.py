@@ -75,8 +75,12 @@ def child_log_probabilities(
     children = (first[:, None] + place).masked_fill(~is_child, 0)
     codes = depth.codes[children, -1].masked_fill(~is_child, -1)
     prefix = trie.depths[length - 2].codes[parents] if length > 1 else parents[:, None][:, :0]
-    logits = heads.logits_of(users, prefix, owner, codes)
-    return children.masked_fill(~is_child, -1), logits.log_softmax(dim=-1)
+    logs = users.new_zeros(codes.shape).masked_fill_(~is_child, NONE)
+    # a code that alone exists is certain
+    several = (counts > 1).nonzero()[:, 0]
+    if len(several):
+        logs[several] = heads.logits_of(users, prefix[several], owner[several], codes[several]).log_softmax(dim=-1)
+    return children.masked_fill_(~is_child, -1), logs
 
 
 @torch.inference_mode()
