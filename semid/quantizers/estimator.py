@@ -8,9 +8,6 @@ from semid.checks import options_of
 from semid.errors import InputError
 from semid.registries import load
 
-# a job makes its tokenizer from its own parameters, and sets none of them later
-__affects_results__ = False
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Estimator:
