@@ -54,7 +54,7 @@ class Compute:
 ON_CPU = Compute()
 
 
-def where_to_compute(compute: Compute | None, device: str | None, y: Any = None) -> Compute:
+def where_to_compute(compute: Compute | None, device: str | torch.device | None, y: Any = None) -> Compute:
     """Return where and in which blocks to compute: `compute`, or all defaults on `device`, or the CPU.
 
     A `Compute` in the place of the targets `y` of an estimator will do. Raises `InputError` where two of these are
@@ -67,11 +67,11 @@ def where_to_compute(compute: Compute | None, device: str | None, y: Any = None)
             raise InputError("compute is given twice: give one of them")
         compute = y
     if compute is None:
-        return ON_CPU if device is None else Compute(device)
+        return ON_CPU if device is None else Compute(str(device))
     if not isinstance(compute, Compute):
         raise InputError(f"compute must be a Compute, got {compute!r}: a device alone is given as device=")
     if device is not None:
-        raise InputError(f"device is given twice: as {device!r}, in compute as {compute.device!r}; give one of them")
+        raise InputError(f"device is given twice: as {device}, and in compute as {compute.device}; give one of them")
     return compute
 
 

@@ -31,9 +31,9 @@ class Estimator:
             if name not in before:
                 raise InputError(f"{type(self).__name__} has no option {name!r}: its options are {', '.join(before)}")
         after = dataclasses.replace(self, **params).get_params()
-        changed = {name for name in params if after[name] != before[name]}
-        for name in changed:
+        for name in params:
             setattr(self, name, after[name])
+        changed = {name for name in params if after[name] != before[name]}
         at_encode = {option.name for option in options_of(type(self)) if option.is_at_encode}
         if changed - at_encode - {"metadata"}:
             self._forget()

@@ -46,13 +46,18 @@ class Tokenizer(Decoder):
     ] = 200_000
     seed: Annotated[int, Ge(0), Le(SEEDS - 1), doc("Fixes the sample, the initial values and the order of rows.")] = 0
 
+    @property
+    def n_features_in_(self) -> int:
+        """The width of the vectors that it was fitted on: `dim` by the name that scikit-learn has for it."""
+        return self.dim
+
     def fit(
         self,
         vectors: Vectors,
         y: Any = None,
         *,
         compute: Compute | None = None,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         verbose: bool = False,
     ) -> Self:
         """Learn from vectors [n, dim], and return the tokenizer itself.
@@ -78,7 +83,7 @@ class Tokenizer(Decoder):
         y: Any = None,
         *,
         compute: Compute | None = None,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         verbose: bool = False,
         **options: Any,
     ) -> np.ndarray:
@@ -97,7 +102,7 @@ class Tokenizer(Decoder):
         compute: Compute | None = None,
         progress: Callable[[int], object] | None = None,
         *,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         verbose: bool = False,
     ) -> np.ndarray:
         """Encode vectors [n, dim] as uint16 [n, num_levels], or uint32 where a level has more than 65,536 codes.
@@ -127,7 +132,7 @@ class Tokenizer(Decoder):
         vectors: Vectors,
         compute: Compute | None = None,
         *,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         verbose: bool = False,
     ) -> np.ndarray:
         """Return the codes of vectors [n, dim]: `encode` by the name that scikit-learn has for it."""

@@ -23,6 +23,7 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted
 
 from semid.checks import options_of, prose_of
@@ -170,6 +171,31 @@ def test_what_is_shown_is_what_was_set() -> None:
 
 # scikit-learn
 
+# what scikit-learn's checks of an estimator ask for, and tokenizers do otherwise
+OTHERWISE = {
+    "check_do_not_raise_errors_in_init_or_set_params": "options are checked when they are given, not in fit",
+    "check_parameters_default_constructible": "the default of metadata is a new map",
+    "check_dtype_object": "arrays of Python objects are refused",
+    "check_transformer_data_not_an_array": "what has no shape is refused",
+    "check_complex_data": "refused in other words",
+    "check_estimators_empty_data_messages": "refused in other words",
+    "check_fit2d_1sample": "refused in other words",
+    "check_fit2d_predict1d": "refused in other words",
+    "check_n_features_in_after_fitting": "refused in other words",
+}
+
+
+@pytest.mark.filterwarnings("ignore:InputError occurred during set_params", "ignore:.*does not inherit from")
+@every_method
+def test_the_checks_of_scikit_learn_pass(method: str) -> None:
+    kind = METHODS[method].load()
+    sizes = {"num_levels": 1} if METHODS[method].kind != "flat" else {}
+    quick = {name: value for name, value in {"epochs": 1, "codebook_dim": 0}.items() if name in options(method)}
+    outcomes = check_estimator(
+        kind(**sizes, **quick, codebook_size=2), expected_failed_checks=OTHERWISE, on_skip=None, on_fail="raise"
+    )
+    assert sum(outcome["status"] == "passed" for outcome in outcomes) > 25
+
 
 @every_method
 def test_a_grid_of_parameters_is_fitted_point_by_point(method: str) -> None:
@@ -282,11 +308,11 @@ def test_the_example_of_the_page_works() -> None:
 @every_method
 def test_a_device_is_a_plain_word(method: str) -> None:
     expected = make(method).fit(VECTORS)
-    for device in ("cpu", "auto"):
+    for device in ("cpu", "auto", torch.device("cpu")):
         tokenizer = make(method).fit(VECTORS, device=device)
         tokenizer.encode(VECTORS, device=device)
-        assert next(iter(tokenizer._state().values())).device.type == resolve_device(device).type
-        if resolve_device(device).type == "cpu":
+        assert next(iter(tokenizer._state().values())).device.type == resolve_device(str(device)).type
+        if resolve_device(str(device)).type == "cpu":
             assert same_codes(tokenizer, expected)
     codes = make(method).fit_transform(VECTORS, device="cpu")
     np.testing.assert_array_equal(codes, expected.transform(VECTORS, device="cpu"))
@@ -296,7 +322,7 @@ def test_a_device_is_a_plain_word(method: str) -> None:
 def test_a_device_beside_compute_is_refused(method: str) -> None:
     compute, tokenizer = Compute(), make(method).fit(VECTORS)
     for call in (tokenizer.fit, tokenizer.encode, tokenizer.transform, tokenizer.fit_transform):
-        with pytest.raises(InputError, match="device is given twice: as 'cpu', in compute as 'cpu'; give one"):
+        with pytest.raises(InputError, match="device is given twice: as cpu, and in compute as cpu; give one"):
             call(VECTORS, compute=compute, device="cpu")
         with pytest.raises(InputError, match="device is 'gpu'; expected auto, cpu, mps or cuda"):
             call(VECTORS, device="gpu")
@@ -454,10 +480,14 @@ def test_copies_encode_as_what_they_are_copies_of(method: str) -> None:
 
 
 @every_method
-def test_processes_encode_parts_of_the_vectors(method: str) -> None:
+def test_processes_and_threads_encode_parts_of_the_vectors(method: str) -> None:
     tokenizer = make(method).fit(VECTORS)
-    parts = Parallel(n_jobs=2)(delayed(tokenizer.encode)(part) for part in np.array_split(VECTORS, 4))
-    np.testing.assert_array_equal(np.concatenate(parts), tokenizer.encode(VECTORS))
+    expected = tokenizer.encode(VECTORS)
+    for prefer in ("processes", "threads"):
+        parts = Parallel(n_jobs=2, prefer=prefer)(
+            delayed(tokenizer.encode)(part) for part in np.array_split(VECTORS, 4)
+        )
+        np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
 # what people give
@@ -469,6 +499,7 @@ def test_lists_and_float64_are_vectors(method: str) -> None:
     np.testing.assert_array_equal(make(method).fit_transform(VECTORS.tolist()), expected)
     np.testing.assert_array_equal(make(method).fit_transform(VECTORS.astype(np.float64)), expected)
     np.testing.assert_array_equal(make(method).fit_transform(torch.from_numpy(VECTORS)), expected)
+    np.testing.assert_array_equal(make(method).fit_transform(list(VECTORS)), expected)
 
 
 @every_method
@@ -477,10 +508,12 @@ def test_lists_and_float64_are_vectors(method: str) -> None:
     [
         (pd.DataFrame(VECTORS), r"vectors are a table \(DataFrame\): give a plain array, as \.to_numpy\(\) makes"),
         (scipy.sparse.csr_matrix(VECTORS), r"vectors are a sparse matrix \(csr_matrix\): .*\.toarray\(\) makes"),
+        (pd.Series(list(VECTORS)).to_numpy(), r"Python objects: expected real numbers, as np.stack\(vectors\) makes"),
+        (VECTORS.astype(object), r"Python objects: expected real numbers, as np.array\(vectors, float\) makes"),
         (VECTORS[0], r"vectors have shape \(8,\): expected \[rows, dim\]"),
         (VECTORS[:, :5], "vectors are 5 wide, the tokenizer was trained on vectors 8 wide"),
     ],
-    ids=["table", "sparse", "one vector", "narrow"],
+    ids=["table", "sparse", "vectors in a column", "objects", "one vector", "narrow"],
 )
 def test_what_is_no_array_of_vectors_is_said_in_a_sentence(method: str, vectors: Any, message: str) -> None:
     tokenizer = make(method).fit(VECTORS)

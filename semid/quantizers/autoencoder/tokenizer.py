@@ -52,7 +52,7 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
         checkpoint: str | Path | None = None,
         *,
         compute: Compute | None = None,
-        device: str | None = None,
+        device: str | torch.device | None = None,
         verbose: bool = False,
     ) -> Self:
         """Learn from vectors [n, dim], from the projection and the codebooks of `start` where one is given.
