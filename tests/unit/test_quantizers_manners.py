@@ -411,11 +411,14 @@ def test_epochs_after_an_interruption_are_those_that_are_left(tmp_path: Path, ca
     assert capsys.readouterr().err == ""
 
 
-def test_progress_that_ends_early_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_that_ends_early_is_whole_and_no_work_takes_no_time(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(10, "work") as progress:
         progress.update(4)
         progress.end_early()
     assert capsys.readouterr().err.startswith("work: 4 of 4 rows, ")
+    with Progress(0, "work"):
+        pass
+    assert capsys.readouterr().err == "work: 0 of 0 rows, 0 rows/s, 0 s left\n"
     with Progress(10, "work", shown=False) as progress:
         progress.update(4)
     assert capsys.readouterr().err == ""
