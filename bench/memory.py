@@ -80,7 +80,7 @@ def fit(rows: str, method: str, folder: str, scratch: str | None = None, **optio
     from semid.quantizers import Compute
 
     tokenizer, compute = METHODS[method].load()(**options, max_train=0), Compute(scratch=scratch)
-    return lambda: tokenizer.fit(np.load(rows, mmap_mode="r"), compute).save_pretrained(folder)
+    return lambda: tokenizer.fit(np.load(rows, mmap_mode="r"), compute=compute).save_pretrained(folder)
 
 
 def job(run: str, **arguments: Any) -> Callable[[], object]:

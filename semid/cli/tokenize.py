@@ -18,7 +18,6 @@ from semid.embeddings.settings import OwnVectors
 from semid.errors import InputError
 from semid.folders import whole_folder
 from semid.methods import METHODS
-from semid.progress import Progress
 from semid.quantizers import Compute, Tokenizer
 from semid.semantic_ids.codes import bucket_sizes
 from semid.semantic_ids.table import write_semantic_ids
@@ -109,9 +108,9 @@ def fit_folder(source: GivenVectors, method: Method, output: Path, where: Where)
     tokenizer = method.tokenizer({"embeddings": source.space(vectors.shape[1]), "device": compute.device})
     with shown_log(), whole_folder(output) as folder:
         print(f"{len(ids):,} vectors of {vectors.shape[1]} values: learning {method.name}", file=sys.stderr)
-        tokenizer.fit(vectors, compute)
+        tokenizer.fit(vectors, compute=compute)
         tokenizer.save_pretrained(folder)
-        codes = _encode(tokenizer, vectors, compute)
+        codes = tokenizer.encode(vectors, compute, verbose=True)
         write_semantic_ids(folder / TABLE, pa.array(ids, pa.string()), codes)
     print(f"{output}: {TABLE} has the IDs, of which {_counts(codes)}; {time.monotonic() - started:.1f} s")
 
@@ -126,14 +125,9 @@ def encode_file(folder: Path, source: GivenVectors, output: Path, where: Where) 
             f"{source.path}: vectors of width {vectors.shape[1]}, but {folder} was trained on {tokenizer.dim}: make "
             "them with the model that made those"
         )
-    codes = _encode(tokenizer, vectors, compute)
+    codes = tokenizer.encode(vectors, compute, verbose=True)
     write_semantic_ids(output, pa.array(ids, pa.string()), codes)
     print(f"{output}: {_counts(codes)}")
-
-
-def _encode(tokenizer: Tokenizer, vectors: np.ndarray, compute: Compute) -> np.ndarray:
-    with Progress(len(vectors), "encoding", "vectors") as progress:
-        return tokenizer.encode(vectors, compute, progress.update)
 
 
 def _counts(codes: np.ndarray) -> str:

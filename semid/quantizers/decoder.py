@@ -1,6 +1,7 @@
 """The base of tokenizers, and of codewords for codes that were made elsewhere: it decodes codes, is saved and read."""
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,12 @@ from semid.errors import InputError
 from semid.files import parse_json, write_text
 from semid.methods import METHODS
 from semid.pretrained import CONFIG_FILE, MODEL_FILE, config_text, read_header
+from semid.quantizers.estimator import Estimator
 from semid.quantizers.kernels.inputs import array_of_lists, check_codes
 from semid.quantizers.tensors import ADVICE, check_tensors, checked_summary, save_model
 from semid.registries import load
 
-CodebookSize = Annotated[int, Ge(1), doc("Values that a code may take; of the largest level, where levels differ.")]
+CodebookSize = Annotated[int, Ge(1), doc("How many values a code may take; where levels differ, at the largest.")]
 
 # classes that are saved, although no method of the table makes them
 _BESIDE_METHODS = ("semid.quantizers.external:ExternalCodes",)
@@ -41,19 +43,15 @@ BROKEN = (
 )
 
 
-@dataclass(kw_only=True, eq=False)
-class Decoder:
+@dataclass(kw_only=True, eq=False, repr=False)
+class Decoder(Estimator):
     """Turns codes [n, num_levels] back into vectors [n, dim], and can be saved and read.
-
-    A semantic ID has `num_levels` codes, and each may take `codebook_size` values. Where levels differ,
-    `codebook_sizes` holds the number of values level by level, and `codebook_size` is the largest of them.
-    `codebook_sizes` is None where all levels have the same size. `metadata` is anything that JSON can hold.
 
     What is learnt ends in an underscore: `codebooks_` [L, K, d], and `cluster_sizes_` [L, K], which counts the training
     rows of each code. K is the largest size; beyond the size of a level both are zero, and no code names those rows.
     """
 
-    num_levels: Annotated[int, Ge(1), doc("Codes of a semantic ID.")] = 4
+    num_levels: Annotated[int, Ge(1), doc("How many codes a semantic ID has.")] = 4
     codebook_size: CodebookSize = 256
     codebook_sizes: Annotated[
         tuple[Annotated[int, Ge(1)], ...] | None,
@@ -62,7 +60,9 @@ class Decoder:
             "every level K codes. A start must have the same sizes."
         ),
     ] = None
-    metadata: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    metadata: Annotated[dict[str, Any], doc("Whatever JSON can hold and is to be kept with the model.")] = (
+        dataclasses.field(default_factory=dict, repr=False)
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -199,8 +199,6 @@ class Decoder:
             description = describe()
             kind = _class_named(description["class"])
             decoder = kind(**description["arguments"], metadata=description["metadata"])
-            if not isinstance(decoder.metadata, dict):
-                raise InputError(f"metadata must be a map, found {decoder.metadata!r}")
             fitted = checked_summary(description["fitted"])
             # copies, because tensors of a file are aligned by its offsets, where kernels may sum in another order
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}
@@ -229,15 +227,6 @@ class Decoder:
             "metadata": self.metadata,
         }
 
-    def _check_fitted(self) -> None:
-        """Raise `InputError` unless `fit` came to its end."""
-        if not hasattr(self, "cluster_sizes_"):
-            raise InputError(f"this {type(self).__name__} is not fitted: call fit, or read one by from_pretrained")
-
-    def _forget(self) -> None:
-        """Mark the object as not fitted, until `fit` sets `cluster_sizes_` as its last step."""
-        vars(self).pop("cluster_sizes_", None)
-
 
 class DecodedVectors:
     """The vectors [n, dim] that codes [n, L] stand for; rows are decoded when they are asked for."""
@@ -253,12 +242,15 @@ class DecodedVectors:
 def plain(value: Any) -> Any:
     """Turn numbers of numpy into those of Python and sequences into tuples, as options hold them.
 
-    Anything else is returned as it is.
+    Anything else is returned as it is, and so is a tuple in which nothing changes.
     """
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, list | tuple | np.ndarray):
-        return tuple(map(plain, value))
+        values = tuple(map(plain, value))
+        # clone of scikit-learn asks for the very object that it gave
+        is_plain = type(value) is tuple and all(map(operator.is_, value, values))
+        return value if is_plain else values
     return value
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from semid.checks import documented
 from semid.errors import InputError
 from semid.methods import GIVEN_CODES
 from semid.quantizers.compute import ON_CPU, Compute
@@ -20,7 +21,8 @@ from semid.quantizers.tensors import shaped
 logger = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True, eq=False)
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
 class ExternalCodes(Decoder):
     """Decodes codes that were given, so that they can be scored and evaluated like those of any tokenizer.
 

@@ -15,9 +15,10 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from semid.checks import doc
+from semid.checks import doc, documented
 from semid.errors import InputError
-from semid.quantizers.compute import ON_CPU, Compute
+from semid.progress import Progress
+from semid.quantizers.compute import Compute
 from semid.quantizers.kernels.blocks import empty_tensor
 from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.kernels.kmeans import SECONDS_BETWEEN_LINES, kmeans
@@ -45,7 +46,8 @@ logger = logging.getLogger(__name__)
 _ERROR_ROUNDING = 1e-6
 
 
-@dataclass(kw_only=True, eq=False)
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
 class OPQ(Tokenizer):
     """One code for each of `num_levels` sub-spaces: columns of the vectors after a rotation around their mean.
 
@@ -69,7 +71,7 @@ class OPQ(Tokenizer):
     def _columns(self) -> list[slice]:
         return subspaces(self.dim, self.num_levels)
 
-    def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
+    def _fit(self, vectors: Vectors, compute: Compute, verbose: bool) -> None:
         rows = self._training_rows(vectors, compute)
         dim = rows.shape[1]
         if self.num_levels > dim:
@@ -79,39 +81,41 @@ class OPQ(Tokenizer):
         self.mean_, directions = mean.to(compute.device), directions.to(compute.device)
         rows = rows.to(compute.device).sub_(self.mean_)
         rotation = directions[balanced_order(variances_along(rows, directions), self._columns)]
-        codebooks = self._first_codebooks(rows, rotation, compute)
+        codebooks = self._first_codebooks(rows, rotation, compute, verbose)
         length = sum(float(part.square().sum()) for part in rows.split(ROW_BLOCK)) / len(rows)
-        self.rotation_, codebooks = self._train(rows, rotation, codebooks, length)
+        self.rotation_, codebooks = self._train(rows, rotation, codebooks, length, verbose)
         codebooks = [merge_equal(codebook, _ERROR_ROUNDING * length) for codebook in codebooks]
         self.codebooks_ = rows.new_zeros(self.num_levels, self.codebook_size, dim)
         for padded, codebook, columns in zip(self.codebooks_, codebooks, self._columns, strict=True):
             padded[: len(codebook), columns] = codebook
         self.cluster_sizes_ = cluster_sums(rows, self.rotation_, codebooks)[1]
-        return self
 
-    def _first_codebooks(self, rows: Tensor, rotation: Tensor, compute: Compute) -> list[Tensor]:
+    def _first_codebooks(self, rows: Tensor, rotation: Tensor, compute: Compute, verbose: bool) -> list[Tensor]:
         """Cluster the rotated rows [n, dim] in each sub-space by k-means, and return its codebook [K, width]."""
         codebooks = []
         for level, columns in enumerate(self._columns):
             started, axes = time.monotonic(), rotation[columns]
+            what = f"sub-space {level + 1} of {self.num_levels}"
             on_cpu = rows.device.type == "cpu"
             n, width = len(rows), len(axes)
             rotated = empty_tensor(n, width, scratch=compute.scratch) if on_cpu else rows.new_empty(n, width)
             for part, target in zip(rows.split(ROW_BLOCK), rotated.split(ROW_BLOCK), strict=True):
                 torch.mm(part, axes.t(), out=target)
-            clustering = kmeans(
-                rotated,
-                self.sizes[level],
-                iterations=self.kmeans_iters,
-                seed=self.seed * 1_000 + level,
-                row_block=ROW_BLOCK,
-                scratch=compute.scratch,
-            )
+            with Progress(self.kmeans_iters, what, "iterations", shown=verbose) as progress:
+                clustering = kmeans(
+                    rotated,
+                    self.sizes[level],
+                    iterations=self.kmeans_iters,
+                    seed=self.seed * 1_000 + level,
+                    row_block=ROW_BLOCK,
+                    scratch=compute.scratch,
+                    progress=progress.update,
+                )
+                progress.end_early()
             codebooks.append(clustering.centroids)
             logger.info(
-                "sub-space %d of %d: error %.5f, %d iterations, %.1f s",
-                level + 1,
-                self.num_levels,
+                "%s: error %.5f, %d iterations, %.1f s",
+                what,
                 clustering.error,
                 clustering.iterations,
                 time.monotonic() - started,
@@ -119,7 +123,7 @@ class OPQ(Tokenizer):
         return codebooks
 
     def _train(
-        self, rows: Tensor, rotation: Tensor, codebooks: list[Tensor], length: float
+        self, rows: Tensor, rotation: Tensor, codebooks: list[Tensor], length: float, verbose: bool
     ) -> tuple[Tensor, list[Tensor]]:
         """Update rotation and codebooks in turn for centred rows [n, dim] of mean squared `length`, and return both.
 
@@ -129,24 +133,29 @@ class OPQ(Tokenizer):
         """
         previous = float("inf")
         started = printed = time.monotonic()
-        for iteration in range(self.rotation_iters):
-            sums, sizes = cluster_sums(rows, rotation, codebooks)
-            codebooks = mean_codewords(sums, sizes, rotation, codebooks)
-            rotation = nearest_rotation(sums, codebooks)
-            codebooks = mean_codewords(sums, sizes, rotation, codebooks)
-            error = length - squared_length_of_codewords(codebooks, sizes) / len(rows)
-            if time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
-                printed = time.monotonic()
-                logger.info(
-                    "rotation: %d of at most %d updates, error %.5f, %.1f s",
-                    iteration + 1,
-                    self.rotation_iters,
-                    error,
-                    printed - started,
-                )
-            if previous - error <= max(self.rotation_tolerance * error, _ERROR_ROUNDING * length):
-                break
-            previous = error
+        with Progress(
+            self.rotation_iters, "rotation", "updates", shown=verbose and self.rotation_iters > 0
+        ) as progress:
+            for iteration in range(self.rotation_iters):
+                sums, sizes = cluster_sums(rows, rotation, codebooks)
+                codebooks = mean_codewords(sums, sizes, rotation, codebooks)
+                rotation = nearest_rotation(sums, codebooks)
+                codebooks = mean_codewords(sums, sizes, rotation, codebooks)
+                error = length - squared_length_of_codewords(codebooks, sizes) / len(rows)
+                progress.update(1)
+                if time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
+                    printed = time.monotonic()
+                    logger.info(
+                        "rotation: %d of at most %d updates, error %.5f, %.1f s",
+                        iteration + 1,
+                        self.rotation_iters,
+                        error,
+                        printed - started,
+                    )
+                if previous - error <= max(self.rotation_tolerance * error, _ERROR_ROUNDING * length):
+                    break
+                previous = error
+            progress.end_early()
         return rotation, codebooks
 
     def latent(self, rows: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from semid.checks import at_encode, doc
+from semid.checks import at_encode, doc, documented
 from semid.errors import InputError
-from semid.quantizers.compute import ON_CPU, Compute, latent_rows
+from semid.quantizers.compute import Compute, latent_rows
 from semid.quantizers.kernels.beam import BeamSearch
 from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.kernels.kmeans import residual_kmeans
@@ -25,7 +25,8 @@ from semid.quantizers.tensors import shaped
 from semid.quantizers.tokenizer import Tokenizer
 
 
-@dataclass(kw_only=True, eq=False)
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
 class RQKMeans(Tokenizer):
     """k-means on the residuals, level by level, in the input space or along its principal directions.
 
@@ -60,7 +61,7 @@ class RQKMeans(Tokenizer):
     def dim(self) -> int:
         return len(self.mean_)
 
-    def fit(self, vectors: Vectors, compute: Compute = ON_CPU) -> Self:
+    def _fit(self, vectors: Vectors, compute: Compute, verbose: bool) -> None:
         rows = self._training_rows(vectors, compute)
         self._fit_space(rows, compute.device)
         rows = latent_rows(self.latent, rows, compute) if self.pca_dim else rows.to(compute.device).sub_(self.mean_)
@@ -73,8 +74,8 @@ class RQKMeans(Tokenizer):
             row_block=compute.batch_size,
             codeword_block=compute.codeword_block,
             scratch=compute.scratch,
+            verbose=verbose,
         )
-        return self
 
     def _fit_space(self, rows: Tensor, device: str) -> None:
         """Learn the mean and the principal directions of rows [n, dim]."""

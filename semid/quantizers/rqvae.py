@@ -8,11 +8,12 @@ TIGER (Rajput et al., 2023).
 from dataclasses import dataclass
 from typing import Annotated
 
-from semid.checks import Pattern, doc
+from semid.checks import Pattern, doc, documented
 from semid.quantizers.autoencoder import CodebookDim, Patience, VectorQuantizedAutoencoder
 
 
-@dataclass(kw_only=True, eq=False)
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
 class RQVAE(VectorQuantizedAutoencoder):
     """An autoencoder whose latent vector is the sum of one codeword of each of `num_levels` levels.
 

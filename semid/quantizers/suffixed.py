@@ -11,7 +11,7 @@ from semid.errors import InputError
 from semid.quantizers.decoder import Decoder
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class SuffixedDecoder(Decoder):
     """Decodes codes [n, L + 1] as `native` decodes their first L levels.
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from semid.checks import documented
 from semid.quantizers.autoencoder import VectorQuantizedAutoencoder
 from semid.quantizers.decoder import CodebookSize
 
 
-@dataclass(kw_only=True, eq=False)
+@documented
+@dataclass(kw_only=True, eq=False, repr=False)
 class VQVAE(VectorQuantizedAutoencoder):
     """An autoencoder whose latent vector is one codeword, so that a semantic ID is a single token."""
 

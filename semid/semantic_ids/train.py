@@ -70,10 +70,10 @@ def train_tokenizer(
     tokenizer = method.load()(**arguments, metadata=metadata)
     checkpoint = Path(files.model).parent / "checkpoint" if method.keeps_history else None
     if checkpoint is None:
-        tokenizer.fit(vectors, compute)
+        tokenizer.fit(vectors, compute=compute)
     else:
         start = Tokenizer.from_model(files.start) if files.start else None
-        tokenizer.fit(vectors, compute, start=start, checkpoint=checkpoint)
+        tokenizer.fit(vectors, start=start, checkpoint=checkpoint, compute=compute)
         if files.history is not None:
             tokenizer.save_history(files.history)
     if files.aligned is not None:

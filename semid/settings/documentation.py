@@ -1,11 +1,10 @@
 """The documentation of options, made from their annotations: a page, and a table inside another page."""
 
-import inspect
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from semid.checks import Option, options_of
+from semid.checks import Option, options_of, prose_of
 from semid.data.download import DownloadSettings
 from semid.data.preprocessing import PreprocessSettings
 from semid.data.sources import SOURCES, source_class
@@ -130,7 +129,7 @@ def _options_of_method(name: str) -> list[Option]:
 def _introduction(kind: type) -> str:
     """A class's docstring with a line for each paragraph, up to where it speaks of errors."""
     paragraphs = []
-    for paragraph in (inspect.getdoc(kind) or "").split("\n\n"):
+    for paragraph in prose_of(kind).split("\n\n"):
         text = re.sub(r":\w+:`([\w.]+)`", r"`\1`", " ".join(paragraph.split()))
         paragraphs.append(re.sub(r" ?Raises `?InputError`?.*", "", text))
         if paragraphs[-1] != text:

@@ -24,25 +24,14 @@ Patience = Annotated[
 ]
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class AutoencoderOptions:
     """What an autoencoder is built with and trained by.
 
-    The network: `codebook_dim` is the width of its latent space and of the codebooks (0 is the width of the vectors),
-    `hidden` the widths of the hidden layers of its perceptrons, and with `linear_start` encoder and decoder begin as
-    the projection on the principal directions.
-
-    The codebooks: `codebook_update` moves them by moving averages (`ema`) or by `gradient`; `decay`, `eps` and
-    `threshold_ema_dead_code` are those of :class:`~semid.quantizers.autoencoder.ema.EMACodebook`; `kmeans_iters` limits
-    the k-means that they begin with.
-
-    The loss: see :meth:`~semid.quantizers.autoencoder.model.Autoencoder.loss`. `gradient_estimator` says how the
-    decoder's gradient reaches the encoder.
-
-    The training: Adam takes steps of `learning_rate` on batches of `batch_size` rows for `epochs` epochs. With `keep:
-    best` training selects an epoch and undoes collapses of codes, as :mod:`semid.quantizers.autoencoder.selection`
-    says, and stops after `patience` epochs without a better one (0 trains all epochs); `last` keeps the last epoch as
-    it is.
+    `decay`, `eps` and `threshold_ema_dead_code` are those of
+    :class:`~semid.quantizers.autoencoder.ema.EMACodebook`,
+    :meth:`~semid.quantizers.autoencoder.model.Autoencoder.loss` has the terms of the loss, and
+    :mod:`semid.quantizers.autoencoder.selection` says what `keep: best` does.
     """
 
     codebook_dim: CodebookDim = 0

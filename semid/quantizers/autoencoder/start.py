@@ -48,11 +48,18 @@ def start_from_rqkmeans(model: Autoencoder, start: "RQKMeans", linear_start: boo
 
 
 @torch.no_grad()
-def start_from_rows(model: Autoencoder, rows: Tensor, options: AutoencoderOptions, seed: int, compute: Compute) -> None:
+def start_from_rows(
+    model: Autoencoder,
+    rows: Tensor,
+    options: AutoencoderOptions,
+    seed: int,
+    compute: Compute,
+    verbose: bool = False,
+) -> None:
     """Give the model a projection of rows [n, dim], and codebooks by residual k-means of what it encodes them to.
 
     With a linear start the projection is on the principal directions, or the identity where the codebooks are as wide
-    as the rows.
+    as the rows. `verbose` shows the progress of the k-means.
     """
     if not options.linear_start:
         model.network.mean.copy_(distant_mean(rows))
@@ -69,6 +76,7 @@ def start_from_rows(model: Autoencoder, rows: Tensor, options: AutoencoderOption
         row_block=compute.batch_size,
         codeword_block=compute.codeword_block,
         scratch=compute.scratch,
+        verbose=verbose,
     )
     _start_codebooks(model, codebooks, cluster_sizes, min(options.batch_size, len(rows)))
 

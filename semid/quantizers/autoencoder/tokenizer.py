@@ -18,7 +18,7 @@ from semid.quantizers.autoencoder.start import check_start, start_from_rows, sta
 from semid.quantizers.autoencoder.state import Training, TrainingRows, split_rows
 from semid.quantizers.autoencoder.trainer import begin_training, train
 from semid.quantizers.autoencoder.usage import code_counts
-from semid.quantizers.compute import ON_CPU, Compute
+from semid.quantizers.compute import Compute, where_to_compute
 from semid.quantizers.kernels.inputs import Vectors
 from semid.quantizers.tensors import shaped
 from semid.quantizers.tokenizer import Tokenizer
@@ -27,16 +27,12 @@ if TYPE_CHECKING:
     from semid.quantizers.rqkmeans import RQKMeans
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, repr=False)
 class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
     """Encodes a vector as one codeword of each level, which add up to its latent vector, and decodes their sum.
 
     Its fields include all options of the model and of its training: both take the tokenizer as their
     :class:`AutoencoderOptions`.
-
-    After `fit`, `history_` holds a dict for every epoch, which `save_history` writes as a table. `epoch_kept_` is the
-    epoch that the tokenizer is at; 0 is the start itself. `rollbacks_` counts the
-    collapses that were undone.
     """
 
     @property
@@ -51,17 +47,42 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
     def fit(
         self,
         vectors: Vectors,
-        compute: Compute = ON_CPU,
+        y: Any = None,
         start: "RQKMeans | None" = None,
         checkpoint: str | Path | None = None,
+        *,
+        compute: Compute | None = None,
+        device: str | torch.device | None = None,
+        verbose: bool = False,
     ) -> Self:
         """Learn from vectors [n, dim], from the projection and the codebooks of `start` where one is given.
 
         `checkpoint` is a folder that holds, after every epoch, all that training needs to go on. The same call with the
         same rows, options, code, device and number of threads continues there, and ends as if it had never been
-        interrupted. The folder stays when training ends: remove it once the tokenizer is saved. Raises `InputError` for
-        a start that is no fitted RQ-KMeans of these sizes, and for vectors as any tokenizer does.
+        interrupted. The folder stays when training ends: remove it once the tokenizer is saved.
+
+        Afterwards `history_` holds a dict for every epoch, which `save_history` writes as a table. `epoch_kept_` is the
+        epoch that the tokenizer is at; 0 is the start itself. `rollbacks_` counts the collapses that were undone.
+
+        `device` is where to compute: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto`, the first of cuda, mps and cpu that is
+        here. Without it that is the CPU. `compute` says the same and the sizes of blocks, so that only one of the two
+        can be given. `verbose` shows on standard error how far the work is: a bar in a terminal, elsewhere a line every
+        ten seconds. `y` is where pipelines of scikit-learn give targets, and is ignored; a `Compute` may stand there.
+
+        Raises `InputError` for a start that is no fitted RQ-KMeans of these sizes, and for vectors as any tokenizer
+        does.
         """
+        self._fit(vectors, where_to_compute(compute, device, y), verbose, start, checkpoint)
+        return self
+
+    def _fit(
+        self,
+        vectors: Vectors,
+        compute: Compute,
+        verbose: bool,
+        start: "RQKMeans | None" = None,
+        checkpoint: str | Path | None = None,
+    ) -> None:
         if start is not None:
             check_start(start)
         rows = self._training_rows(vectors, compute)
@@ -74,14 +95,13 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
             file = Checkpoint(Path(checkpoint) / "training.safetensors", training_key(self, rows, compute, start))
         training = restore_training(file, self.model_, generator) if file else None
         if training is None:
-            training = self._begin(split, compute, generator, start)
+            training = self._begin(split, compute, generator, start, verbose)
             if file is not None:
                 save_training(file, training)
         self.history_ = training.history
-        selection = train(training, split, self, compute, file)
+        selection = train(training, split, self, compute, file, verbose)
         self.epoch_kept_, self.rollbacks_ = selection.epoch_kept, selection.rollbacks
         self.cluster_sizes_ = code_counts(codes_of(self.model_, rows, compute), self.codebook_size)
-        return self
 
     def _build(self, dim: int) -> None:
         """Make an untrained model for vectors of width `dim`, without a history.
@@ -97,11 +117,16 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
         self.history_ = []
 
     def _begin(
-        self, rows: TrainingRows, compute: Compute, generator: torch.Generator, start: "RQKMeans | None"
+        self,
+        rows: TrainingRows,
+        compute: Compute,
+        generator: torch.Generator,
+        start: "RQKMeans | None",
+        verbose: bool,
     ) -> Training:
         """Start the model, from an RQ-KMeans where one is given, and measure it."""
         if start is None:
-            start_from_rows(self.model_, rows.whole, self, self.seed, compute)
+            start_from_rows(self.model_, rows.whole, self, self.seed, compute, verbose)
         else:
             start_from_rqkmeans(self.model_, start, self.linear_start, min(self.batch_size, len(rows.whole)))
         return begin_training(self.model_, rows, self, compute, generator)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from semid.errors import InputError
+from semid.progress import Progress
 from semid.quantizers.autoencoder.checkpoint import Checkpoint, save_training
 from semid.quantizers.autoencoder.history import epoch_record, log_epoch, log_outcome
 from semid.quantizers.autoencoder.measures import code_usage, held_out_error
@@ -51,28 +52,34 @@ def train(
     options: AutoencoderOptions,
     compute: Compute,
     checkpoint: Checkpoint | None = None,
+    verbose: bool = False,
 ) -> Selection:
     """Train until the last epoch, or until the selection ends it, and leave the model at the epoch that is kept.
 
-    Raises `InputError` when the error is no longer finite and `keep: last` would keep that epoch.
+    `verbose` shows the progress by epochs. Raises `InputError` when the error is no longer finite and `keep: last`
+    would keep that epoch.
     """
     model, history = training.model, training.history
     sizes = [len(codebook) for codebook in model.codebooks]
     floors = collapse_floors(sizes, distinct_rows(rows.whole, max(sizes))) if options.keep == "best" else []
     selection = _select(history, options, floors)
-    while not selection.ended and len(history) <= options.epochs:
-        started, epoch, learning_rate = time.monotonic(), len(history), training.learning_rate
-        losses, revived = train_epoch(training, rows.fitted, options.batch_size, compute)
-        usage = code_usage(model, rows.whole, rows.held_out, compute)
-        error = held_out_error(model, rows.held_out, compute)
-        seconds = time.monotonic() - started
-        history.append(epoch_record(epoch, losses, error, usage, revived, learning_rate, seconds))
-        log_epoch(history[-1], options.epochs)
-        selection = _select(history, options, floors)
-        if options.keep == "best":
-            _follow(selection, training, options.patience)
-        if checkpoint is not None:
-            save_training(checkpoint, training)
+    left = options.epochs + 1 - len(history)
+    with Progress(left, "training", "epochs", shown=verbose and left > 0) as progress:
+        while not selection.ended and len(history) <= options.epochs:
+            started, epoch, learning_rate = time.monotonic(), len(history), training.learning_rate
+            losses, revived = train_epoch(training, rows.fitted, options.batch_size, compute)
+            usage = code_usage(model, rows.whole, rows.held_out, compute)
+            error = held_out_error(model, rows.held_out, compute)
+            seconds = time.monotonic() - started
+            history.append(epoch_record(epoch, losses, error, usage, revived, learning_rate, seconds))
+            log_epoch(history[-1], options.epochs)
+            selection = _select(history, options, floors)
+            if options.keep == "best":
+                _follow(selection, training, options.patience)
+            if checkpoint is not None:
+                save_training(checkpoint, training)
+            progress.update(1)
+        progress.end_early()
     if options.keep == "best":
         model.load_state_dict(training.kept)
     log_outcome(history, selection.epoch_kept, selection.rollbacks)

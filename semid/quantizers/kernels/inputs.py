@@ -81,7 +81,11 @@ def check_kind(values: Any, name: str, expected: str) -> None:
         raise InputError(f"{name} are a sparse tensor: give a plain one, as .to_dense() makes")
     dtype = getattr(values, "dtype", None)
     if dtype is not None and _kind_of(dtype) not in _KINDS[expected]:
-        raise InputError(f"{name} are {_dtype_name(dtype)}: expected {expected}")
+        advice = ""
+        if _kind_of(dtype) == "O":
+            is_list = len(values.shape) == 1
+            advice = f", as np.stack({name}) makes of arrays" if is_list else f", as np.array({name}, float) makes"
+        raise InputError(f"{name} are {_dtype_name(dtype)}: expected {expected}{advice}")
 
 
 def _kind_of(dtype: Any) -> str:

@@ -6,7 +6,7 @@ large one.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from semid.errors import InputError
+from semid.progress import Progress
 from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.residual import residual_walk
 from semid.quantizers.kernels.screening import QuantizedRows, quantize_rows
@@ -53,6 +54,7 @@ def kmeans(
     row_block: int = 2048,
     codeword_block: int = 1024,
     scratch: str | Path | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> KMeans:
     """Cluster float32 rows [n, d] into `k` ≤ n clusters.
 
@@ -60,8 +62,8 @@ def kmeans(
     leaves of their distances is rounding. The iterations stop early when an update lowers the error by less than
     `tolerance` of it. The same seed gives the same result whatever the block sizes and the number of threads, as far as
     float32 products allow; on CUDA sums have no fixed order, so that two fits differ by rounding. The rows as int8 are
-    kept in a file in the folder `scratch`, or in memory where it is None. Raises `InputError` when there are fewer
-    rows than clusters.
+    kept in a file in the folder `scratch`, or in memory where it is None. `progress` is called with 1 after each
+    update. Raises `InputError` when there are fewer rows than clusters.
     """
     if not 1 <= k <= len(rows):
         raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
@@ -93,6 +95,8 @@ def kmeans(
         # a split in the last update would leave both halves off their mean
         if iteration + 1 < iterations:
             _split_large_clusters(centroids, sizes, errors, ROUNDING * float(norms.mean()))
+        if progress is not None:
+            progress(1)
     unused = int((sizes == 0).sum())
     if unused:
         logger.warning("%d of %d clusters stay unused", unused, k)
@@ -109,32 +113,36 @@ def residual_kmeans(
     row_block: int,
     codeword_block: int,
     scratch: str | Path | None,
+    verbose: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Cluster rows [n, d], then what their centroids leave of them, and so on: residual k-means.
 
     Returns codebooks [L, K, d] and cluster sizes [L, K]. `level_sizes` holds the number of clusters of each of the L
-    levels, of which K is the largest; beyond the clusters of a level both results are zero. `rows` are overwritten. The
-    other arguments are those of :func:`kmeans`.
+    levels, of which K is the largest; beyond the clusters of a level both results are zero. `rows` are overwritten.
+    `verbose` shows the progress of every level. The other arguments are those of :func:`kmeans`.
     """
     codebooks: list[Tensor] = []
     cluster_sizes = []
 
     def cluster(level: int, residual: Tensor) -> Tensor:
         started, k = time.monotonic(), level_sizes[level]
-        clustering = kmeans(
-            residual,
-            k,
-            iterations=iterations,
-            tolerance=tolerance,
-            seed=seed * 1_000 + level,
-            row_block=row_block,
-            codeword_block=codeword_block,
-            scratch=scratch,
-        )
+        what = f"level {level + 1} of {len(level_sizes)}"
+        with Progress(iterations, what, "iterations", shown=verbose) as progress:
+            clustering = kmeans(
+                residual,
+                k,
+                iterations=iterations,
+                tolerance=tolerance,
+                seed=seed * 1_000 + level,
+                row_block=row_block,
+                codeword_block=codeword_block,
+                scratch=scratch,
+                progress=progress.update,
+            )
+            progress.end_early()
         logger.info(
-            "level %d of %d: error %.5f, %d of %d codes used, %d iterations, %.1f s",
-            level + 1,
-            len(level_sizes),
+            "%s: error %.5f, %d of %d codes used, %d iterations, %.1f s",
+            what,
             clustering.error,
             int((clustering.sizes > 0).sum()),
             k,
