@@ -22,6 +22,7 @@ include: "rules/retrieval.smk"
 include: "rules/evaluation.smk"
 include: "rules/generative.smk"
 include: "rules/analysis.smk"
+include: "rules/report.smk"
 
 
 wildcard_constraints:
@@ -37,14 +38,8 @@ rule all:
     input:
         lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
         lambda wildcards: explained(tokenizers.repaired_tables),
-        "results/tokenizers.csv",
-        expand(
-            "results/{table}.csv",
-            table=(
-                ["offline_eval", "pareto", "slices", "comparisons", "proxies"] if explained(datasets.evaluated) else []
-            ),
-        ),
-        ["results/generative_eval.csv"] if explained(generators.is_run) else [],
+        tables_of_run,
+        "results/report.html",
         lambda wildcards: explained(exports.of_run),
 
 
