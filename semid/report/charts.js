@@ -66,7 +66,8 @@ class Scale {
     return this.from + ((this.map(value) - this.start) / this.span) * (this.to - this.from);
   }
 
-  ticks(count) {
+  // steps: those that an axis of time takes, where they are given.
+  ticks(count, steps) {
     if (this.isLog) {
       const marks = [];
       const steps = this.span > 2.2 || count < 4 ? [1] : this.span > 1.2 ? [1, 3] : [1, 2, 5];
@@ -76,15 +77,19 @@ class Scale {
       const inside = marks.filter((mark) => mark >= this.low * 0.999 && mark <= this.high * 1.001);
       return inside.length > 1 ? inside : [this.low, this.high];
     }
-    const step = niceStep(this.high - this.low, count);
+    const step = niceStep(this.high - this.low, count, steps);
     const first = Math.ceil(this.low / step - 1e-9);
     const last = Math.floor(this.high / step + 1e-9);
     return Array.from({ length: Math.max(0, last - first + 1) }, (_, place) => (first + place) * step);
   }
 }
 
-function niceStep(span, count) {
+const TIMES = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000, 86400];
+
+function niceStep(span, count, steps = []) {
   const rough = span / Math.max(1, count) || 1;
+  const known = steps.find((step) => step >= rough * 0.999);
+  if (known && rough >= steps[0] / 2) return known;
   const power = 10 ** Math.floor(Math.log10(rough));
   return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= rough * 0.999);
 }
@@ -272,7 +277,7 @@ function withInterval(point, key, format) {
 // The axes of a plot with its grid; returns the group in which lines are drawn.
 function axes(svg, box, x, y, specification) {
   const { left, right, top, bottom } = box;
-  const xTicks = x.ticks(Math.max(3, Math.floor((right - left) / 90)));
+  const xTicks = x.ticks(Math.max(3, Math.floor((right - left) / 90)), specification.x.format === "seconds" ? TIMES : []);
   const xStep = xTicks.length > 1 ? xTicks[1] - xTicks[0] : 1;
   for (const tick of xTicks) {
     const place = x.at(tick);

@@ -63,7 +63,7 @@ def cost_figure(dataset: DatasetResults) -> Figure | None:
         "Seconds of all jobs, as Snakemake measured them, on the machine that ran them; jobs that run beside each "
         "other count in full. The dataset itself is preprocessing, embedding, controls and search indexes.",
         f"benchmarks/{dataset.name}/",
-        [Bars("seconds", Axis("seconds", "seconds"), list(PARTS), ordered)],
+        [Bars("time", Axis("time", "seconds"), list(PARTS), ordered)],
     )
 
 

@@ -61,7 +61,7 @@ RENDERERS.intervals = {
     const isNarrow = panel < 400;
     const row = isNarrow ? STACKED_ROW : ROW;
     const longest = Math.max(4, ...rows.map((one) => one.name.length));
-    const names = isNarrow ? 0 : Math.min(panel * 0.44, longest * LETTER + 14);
+    const names = isNarrow ? 0 : Math.min(panel * 0.52, longest * LETTER + 20);
     const values = 62;
     const bound = bounds(
       [...rows.flatMap((one) => [one.value, one.low, one.high]), ...(variant.zero ? [0] : [])],
@@ -92,7 +92,7 @@ RENDERERS.intervals = {
   drawRow(plot, svg, one, { x, box, left, row, isNarrow, names, panel }, number, variant) {
     const y = box.top + (number + (isNarrow ? 0.72 : 0.5)) * row;
     const group = shape("g", { class: hue(one.colour) });
-    const letters = Math.floor((isNarrow ? panel : names - 8) / LETTER);
+    const letters = Math.floor((isNarrow ? panel : names - 12) / LETTER);
     const name = { x: left, y: isNarrow ? y - 13 : y + 4, class: "name" };
     group.append(shape("text", name, shortened(one.name, letters)));
     if (one.low !== undefined) {
@@ -128,7 +128,7 @@ RENDERERS.bars = {
     const total = (row) => row.values.reduce((sum, value, part) => sum + (shown[part] ? value : 0), 0);
     const isNarrow = width < 560;
     const longest = Math.max(4, ...variant.rows.map((row) => row.name.length));
-    const names = isNarrow ? 0 : Math.min(width * 0.36, longest * LETTER + 14);
+    const names = isNarrow ? 0 : Math.min(width * 0.36, longest * LETTER + 20);
     const notes = isNarrow ? 70 : Math.min(width * 0.34, 250);
     const row = isNarrow ? STACKED_ROW + 2 : ROW + 6;
     const groups = groupsOf(variant.rows);
@@ -165,7 +165,7 @@ RENDERERS.bars = {
       svg.append(shape("rect", { x: from, y, width: Math.max(1, to - from), height: thick, class: `bar ${colour}` }));
       start += value;
     });
-    const text = written(total, variant.x.format) + (isNarrow || !bar.note ? "" : `  ${bar.note}`);
+    const text = written(total, variant.x.format) + (isNarrow || !bar.note ? "" : ` · ${bar.note}`);
     svg.append(shape("text", { x: x.at(total) + 8, y: y + thick - 3, class: "value" }, text));
     const parts = variant.parts.map((part, place) => [part, bar.values[place]]).filter(([, value]) => value);
     plot.targets.push({
