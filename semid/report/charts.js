@@ -6,12 +6,15 @@ const HUES = 7;
 const MARKERS = 5;
 const NEAR = 36;
 
+const given = (children) => children.filter((child) => child !== null && child !== undefined);
+const refill = (made, ...children) => made.replaceChildren(...given(children));
+
 function fill(made, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
+  made.append(...given(children));
   return made;
 }
 
@@ -49,7 +52,9 @@ function tickText(value, format, step) {
     if (value >= 1e4) return `${Number((value / 1e3).toPrecision(3))}k`;
     return Number(value.toPrecision(3)).toLocaleString("en");
   }
-  const digits = clamp(-Math.floor(Math.log10(step) + 1e-9), 0, 6);
+  // as many digits as tell the ticks apart: a step of 0.025 takes three
+  let digits = 0;
+  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits++;
   const text = value.toFixed(digits);
   return format === "signed" ? withSign(text, value) : text;
 }
@@ -66,7 +71,7 @@ class Scale {
     return this.from + ((this.map(value) - this.start) / this.span) * (this.to - this.from);
   }
 
-  // steps: those that an axis of time takes, where they are given.
+  // steps: the least step, or all that an axis takes, where they are given.
   ticks(count, steps) {
     if (this.isLog) {
       const marks = [];
@@ -75,7 +80,7 @@ class Scale {
         for (const step of steps) marks.push(step * 10 ** power);
       }
       const inside = marks.filter((mark) => mark >= this.low * 0.999 && mark <= this.high * 1.001);
-      return inside.length > 1 ? inside : [this.low, this.high];
+      if (inside.length > 2) return inside;
     }
     const step = niceStep(this.high - this.low, count, steps);
     const first = Math.ceil(this.low / step - 1e-9);
@@ -89,7 +94,7 @@ const TIMES = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14
 function niceStep(span, count, steps = []) {
   const rough = span / Math.max(1, count) || 1;
   const known = steps.find((step) => step >= rough * 0.999);
-  if (known && rough >= steps[0] / 2) return known;
+  if (known) return known;
   const power = 10 ** Math.floor(Math.log10(rough));
   return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= rough * 0.999);
 }
@@ -164,7 +169,7 @@ class Plot {
   addVariants() {
     if (this.figure.variants.length < 2) return;
     const select = element("select", {
-      "aria-label": `What ${this.figure.title} shows`,
+      "aria-label": `${this.figure.title}: what is shown`,
       onchange: () => {
         this.chosen = select.selectedIndex;
         this.changed();
@@ -277,7 +282,8 @@ function withInterval(point, key, format) {
 // The axes of a plot with its grid; returns the group in which lines are drawn.
 function axes(svg, box, x, y, specification) {
   const { left, right, top, bottom } = box;
-  const xTicks = x.ticks(Math.max(3, Math.floor((right - left) / 90)), specification.x.format === "seconds" ? TIMES : []);
+  const steps = { seconds: TIMES, count: [1] }[specification.x.format];
+  const xTicks = x.ticks(Math.max(3, Math.floor((right - left) / 90)), steps);
   const xStep = xTicks.length > 1 ? xTicks[1] - xTicks[0] : 1;
   for (const tick of xTicks) {
     const place = x.at(tick);

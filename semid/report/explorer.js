@@ -136,7 +136,7 @@ class Explorer {
     for (let item = 0; item < this.names.length && found.length <= HITS_SHOWN; item++) {
       if (this.names[item].includes(words)) found.push(item);
     }
-    this.hits.replaceChildren(
+    refill(this.hits, 
       ...found.slice(0, HITS_SHOWN).map((item) => this.itemButton(item, true)),
       element("p", {}, found.length > HITS_SHOWN ? `the first ${HITS_SHOWN}; more words find fewer` : found.length ? "" : this.nothing()),
     );
@@ -182,7 +182,7 @@ class Explorer {
   drawPath() {
     const codes = this.prefix === "" ? [] : this.prefix.split("-");
     const steps = ["", ...codes.map((_, depth) => codes.slice(0, depth + 1).join("-"))];
-    this.path.replaceChildren(
+    refill(this.path, 
       ...steps.flatMap((key, depth) => [
         depth ? element("span", { "aria-hidden": "true" }, "›") : null,
         element(
@@ -191,7 +191,7 @@ class Explorer {
           depth ? key : "all items",
           element("span", { class: "count" }, this.tree.node(key).size.toLocaleString("en")),
         ),
-      ]).filter(Boolean),
+      ]),
     );
   }
 
@@ -204,7 +204,7 @@ class Explorer {
       node.depth && !isWhole && node.children > 1 ? `${many(node.children, "code")} at level ${node.depth + 1}` : "",
       node.error === undefined ? "" : `mean error ${written(node.error, "number")}`,
     ];
-    this.summary.replaceChildren(parts.filter(Boolean).join(" · "));
+    refill(this.summary, parts.filter(Boolean).join(" · "));
     if (category) this.summary.append(` · ${written(node.share, "percent")} in `, element("bdi", {}, category));
   }
 
@@ -221,7 +221,7 @@ class Explorer {
     const most = Math.max(...children.map((child) => child.size));
     const shown = this.wide ? children : children.slice(0, CHILDREN_SHOWN);
     const rest = node.size - children.reduce((sum, child) => sum + child.size, 0);
-    this.codes.replaceChildren(
+    refill(this.codes, 
       element("h4", {}, `Codes of level ${node.depth + 1}`),
       ...shown.map((child) => this.codeButton(child, most)),
       children.length > shown.length
@@ -248,7 +248,7 @@ class Explorer {
     const found = this.tree.items(this.prefix);
     const sharing = this.item < 0 ? found : [this.item, ...found.filter((item) => item !== this.item)];
     const shown = sharing.slice(0, ITEMS_SHOWN);
-    this.list.replaceChildren(
+    refill(this.list, 
       element("h4", {}, this.item < 0 ? "Items" : "This item, and those that share its ID"),
       ...shown.map((item) => this.itemButton(item, false)),
       node.size > shown.length ? element("p", { class: "quiet" }, `${many(node.size - shown.length, "more item")}`) : null,

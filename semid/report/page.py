@@ -25,10 +25,10 @@ from semid.report.results import TABLES, DatasetResults, Results
 from semid.report.slices import slice_figure
 from semid.report.tables import (
     Table,
+    compared,
     dropped_table,
     front_table,
     level_table,
-    percent,
     recall_table,
     scorecard_table,
     share,
@@ -100,7 +100,7 @@ def report_page(results: Results) -> str:
         for number, dataset in enumerate(results.datasets)
     ]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"share": share, "percent": percent}
+    environment.filters |= {"share": share, "compared": compared}
     template, css, *scripts = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _DATA_FILES)
     figures = {anchor: plain_values(figure) for anchor, figure in parts.figures.items()}
     return environment.from_string(template).render(

@@ -44,9 +44,13 @@ def share(value: float) -> str:
     return f"{value:.4f}"
 
 
-def percent(value: float) -> str:
-    """Return a share in percent."""
-    return f"{value:.0%}"
+def compared(value: float, reference: float) -> str:
+    """Return what the best has of a reference above 0, in words: a share of what is more, or a multiple of less."""
+    return (
+        f"the best has {value / reference:.0%} of it"
+        if value < reference
+        else f"the best has {value / reference:.2g} times it"
+    )
 
 
 def _cell(value: float | None, written: str = ".4f", aside: str = "") -> Cell:
