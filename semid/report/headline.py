@@ -22,12 +22,27 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Best:
-    """What finds most; what: of which kind it is; where: under which condition it was compared."""
+class Against:
+    """What paired tests say of a name against all others: of each that differs, and of each that may not, a text."""
 
     name: str
-    what: str
+    sure: Sequence[str]
+    unsure: Sequence[str]
+
+    @property
+    def doubt(self) -> str:
+        """How the sentence ends that calls this name the best: empty where it differs from all others."""
+        count = len(self.unsure)
+        return "" if not count else f"; {'one other' if count == 1 else f'{count} others'} may be as good"
+
+
+@dataclass(frozen=True)
+class Best:
+    """What finds most; where: under which condition it was compared; doubt: what the tests leave open, in words."""
+
+    name: str
     where: str
+    doubt: str
     recall: float
     low: float | None
     high: float | None
@@ -50,19 +65,20 @@ def best_of(dataset: DatasetResults) -> Iterator[Best]:
         first, known = compared[0], controls(dataset)
         named = {"all": "the whole catalogue", "popularity": "popularity", "cooccurrence": "co-occurrence"}
         references = [(text, float(known[name][METRIC])) for name, text in named.items() if name in known]
-        where = f"with {chosen_budget(dataset):,} candidates"
-        yield _best(first.name, "tokenizer", where, first.rows, references)
+        doubt = _tests_of_tokenizers(dataset, first.name).doubt
+        yield _best(first.name, f"with {chosen_budget(dataset):,} candidates", doubt, first.rows, references)
     generators = _generated(dataset, "generate")
     if generators:
         name, rows = generators[0]
         dense = [(f"{other} by its vectors", _recall(rows)) for other, rows in _generated(dataset, "dense")]
         sasrec = [(name, recall) for name, recall in dense if name.startswith("sasrec")]
-        yield _best(name, "generator", "writing IDs, seen items removed", rows, [*dense[:1], *sasrec[:1]])
+        doubt = _tests_of_generators(dataset, name).doubt
+        yield _best(name, "writing IDs, seen items removed", doubt, rows, [*dense[:1], *sasrec[:1]])
 
 
-def _best(name: str, what: str, where: str, rows: Sequence[Row], references: Sequence[tuple[str, float]]) -> Best:
+def _best(name: str, where: str, doubt: str, rows: Sequence[Row], references: Sequence[tuple[str, float]]) -> Best:
     low, high = interval_of(rows, METRIC)
-    return Best(name, what, where, _recall(rows), low, high, len(rows), list(dict.fromkeys(references)))
+    return Best(name, where, doubt, _recall(rows), low, high, len(rows), list(dict.fromkeys(references)))
 
 
 def findings(dataset: DatasetResults) -> list[Finding]:
@@ -71,44 +87,42 @@ def findings(dataset: DatasetResults) -> list[Finding]:
 
 
 def _differences(dataset: DatasetResults) -> Iterator[Finding]:
-    compared = at_equal_candidates(dataset)
-    if compared:
-        pairs = dataset.rows(
-            "comparisons",
-            candidates=STRATEGY,
-            budget=str(chosen_budget(dataset)),
-            rerank=RERANK,
-            metric=METRIC,
-        )
-        yield from _against(compared[0].name, pairs)
-    elif dataset.tables["offline_eval"]:
+    compared, generators = at_equal_candidates(dataset), _generated(dataset, "generate")
+    if dataset.tables["offline_eval"] and not compared:
         yield Finding("beware", "No strategy gave all tokenizers equally many candidates, so that none is called best.")
-    generators = _generated(dataset, "generate")
-    if generators:
-        pairs = dataset.rows("comparisons", candidates=OF_GENERATORS, rerank=SEEN_REMOVED, metric=METRIC)
-        written = [
-            row for row in pairs if all(row[end].endswith(":generate") for end in ("tokenizer_a", "tokenizer_b"))
-        ]
-        yield from _against(f"{generators[0][0]}:generate", written)
+    tests = [_tests_of_tokenizers(dataset, first.name) for first in compared[:1]]
+    tests += [_tests_of_generators(dataset, name) for name, _ in generators[:1]]
+    for of in tests:
+        if of.sure:
+            listed = ", ".join(of.sure)
+            yield Finding(
+                "differs", f"{of.name} differs from {listed}: paired tests, corrected by Holm over all pairs."
+            )
+        if of.unsure:
+            yield Finding("same", f"No difference is shown between {of.name} and {', '.join(of.unsure)}.")
 
 
-def _against(name: str, pairs: Sequence[Row]) -> Iterator[Finding]:
-    """Yield from which others a name differs, and from which not, by paired tests."""
-    sure: list[tuple[float, str]] = []
-    unsure: list[tuple[float, str]] = []
+def _tests_of_tokenizers(dataset: DatasetResults, name: str) -> Against:
+    condition = {"candidates": STRATEGY, "budget": str(chosen_budget(dataset)), "rerank": RERANK, "metric": METRIC}
+    return _against(name, dataset.rows("comparisons", **condition))
+
+
+def _tests_of_generators(dataset: DatasetResults, name: str) -> Against:
+    pairs = dataset.rows("comparisons", candidates=OF_GENERATORS, rerank=SEEN_REMOVED, metric=METRIC)
+    written = [row for row in pairs if all(row[end].endswith(":generate") for end in ("tokenizer_a", "tokenizer_b"))]
+    return _against(f"{name}:generate", written)
+
+
+def _against(name: str, pairs: Sequence[Row]) -> Against:
+    said: dict[bool, list[tuple[float, str]]] = {True: [], False: []}
     for row in pairs:
         if name in (row["tokenizer_a"], row["tokenizer_b"]):
             is_a = row["tokenizer_a"] == name
             other, difference = row["tokenizer_b" if is_a else "tokenizer_a"], float(row["difference"])
             p = float(row["p_holm"])
-            said = f"{other} ({difference if is_a else -difference:+.4f}, p = {p:.2g})"
-            (sure if p < LEVEL else unsure).append((p, said))
-    if sure:
-        listed = ", ".join(said for _, said in sorted(sure))
-        yield Finding("differs", f"{name} differs from {listed}: paired tests, corrected by Holm over all pairs.")
-    if unsure:
-        listed = ", ".join(said for _, said in sorted(unsure))
-        yield Finding("same", f"No difference is shown between {name} and {listed}.")
+            said[p < LEVEL].append((p, f"{other} ({difference if is_a else -difference:+.4f}, p = {p:.2g})"))
+    sure, unsure = ([text for _, text in sorted(said[is_sure])] for is_sure in (True, False))
+    return Against(name, sure, unsure)
 
 
 def _warnings(dataset: DatasetResults) -> Iterator[Finding]:

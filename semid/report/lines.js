@@ -18,12 +18,9 @@ RENDERERS.lines = {
     const points = visible.flatMap((series) => series.points);
     const isLogX = variant.x.scale === "log";
     const isLogY = variant.y.scale === "log";
-    const fromZero = variant.y.format === "share" && isLogX;
-    const [yLow, yHigh] = bounds(
-      [...points.flatMap((point) => [point.y, point.low, point.high]), ...variant.rules.flatMap((rule) => [rule.y, rule.high])],
-      isLogY,
-      fromZero,
-    );
+    const own = points.flatMap((point) => [point.y, point.low, point.high]);
+    const near = this.nearRules(variant.rules, bounds(own, isLogY, false)).map((rule) => rule.y);
+    const [yLow, yHigh] = bounds([...own, ...near], isLogY, false);
     const [xLow, xHigh] = bounds(points.map((point) => point.x), isLogX, false);
     const probe = new Scale(yLow, yHigh, 0, 1, isLogY).ticks(5);
     const step = probe.length > 1 ? probe[1] - probe[0] : 1;
@@ -44,16 +41,25 @@ RENDERERS.lines = {
     return svg;
   },
 
+  // A rule that is far from all lines would press them flat: it is named at the edge.
+  nearRules(rules, [low, high]) {
+    const margin = 0.4 * (high - low);
+    return rules.filter((rule) => rule.y > low - margin && rule.y < high + margin);
+  },
+
   drawRules(svg, variant, box, y) {
     const labels = [];
     for (const rule of [...variant.rules].sort((a, b) => b.y - a.y)) {
-      const place = y.at(rule.y);
-      svg.append(shape("line", { x1: box.left, x2: box.right, y1: place, y2: place, class: "rule" }));
+      const isInside = rule.y >= y.low && rule.y <= y.high;
+      const place = clamp(y.at(rule.y), box.top + 16, box.bottom - 2);
+      if (isInside) svg.append(shape("line", { x1: box.left, x2: box.right, y1: y.at(rule.y), y2: y.at(rule.y), class: "rule" }));
       // labels keep a distance from each other, and stay inside
       let label = place - 5;
-      for (const other of labels) if (Math.abs(other - label) < 13) label = other + 13;
+      const turn = place > (box.top + box.bottom) / 2 ? -13 : 13;
+      for (const other of [...labels].sort((a, b) => (a - b) * turn)) if (Math.abs(other - label) < 13) label = other + turn;
       labels.push(label);
-      const text = `${rule.name} ${written(rule.y, variant.y.format)}`;
+      const arrow = isInside ? "" : rule.y < y.low ? "↓ " : "↑ ";
+      const text = `${arrow}${rule.name} ${written(rule.y, variant.y.format)}`;
       svg.append(shape("text", { x: box.left + 6, y: label, class: "rule-name" }, text));
     }
   },
@@ -62,7 +68,7 @@ RENDERERS.lines = {
     const group = shape("g", { class: hue(series.colour), "data-name": series.name });
     const place = (point) => [x.at(point.x) + shift, y.at(point.y)];
     const banded = series.points.filter((point) => point.seed_low !== undefined);
-    if (banded.length > 1) {
+    if (series.line && banded.length > 1) {
       const edge = (key) => banded.map((point) => `${x.at(point.x) + shift},${y.at(point[key])}`);
       group.append(shape("polygon", { points: [...edge("seed_low"), ...edge("seed_high").reverse()].join(" "), class: "band" }));
     }

@@ -20,22 +20,14 @@ def recall_figure(dataset: DatasetResults, colours: Mapping[str, int]) -> Figure
     """Return the figure of recall against candidates; None for a dataset without evaluation."""
     if not any(row["candidates"] == STRATEGY for row in dataset.tables["offline_eval"]):
         return None
+    whole, ndcg = _rules(dataset, METRIC), _rules(dataset, "ndcg@10")
     variants = [
-        Lines("Recall@10", CANDIDATES, RECALL, list(_lines(dataset, colours)), _rules(dataset, METRIC)),
-        Lines(
-            "NDCG@10",
-            CANDIDATES,
-            NDCG,
-            list(_lines(dataset, colours, metric="ndcg@10", with_peers=False)),
-            _rules(dataset, "ndcg@10"),
-        ),
+        Lines("Recall@10", CANDIDATES, RECALL, [*_lines(dataset, colours), *_peers(dataset)], whole),
+        Lines("NDCG@10", CANDIDATES, NDCG, list(_lines(dataset, colours, metric="ndcg@10")), ndcg),
+        Lines("Recall@10 by codes alone", CANDIDATES, RECALL, list(_lines(dataset, colours, rerank=DECODED)), whole),
+        Lines("Recall@10, all strategies", CANDIDATES, RECALL, list(_all_strategies(dataset, colours)), whole),
+        Lines("Recall@10 against time", MICROSECONDS, RECALL, list(_all_strategies(dataset, colours, "query_us"))),
     ]
-    decoded = list(_lines(dataset, colours, rerank=DECODED, with_peers=False))
-    if decoded:
-        variants.append(Lines("Recall@10 by codes alone", CANDIDATES, RECALL, decoded, _rules(dataset, METRIC)))
-    variants.append(
-        Lines("Recall@10 against time", MICROSECONDS, RECALL, list(_lines(dataset, colours, cost="query_us")))
-    )
     return Figure(
         "recall",
         "Recall against candidates",
@@ -44,8 +36,17 @@ def recall_figure(dataset: DatasetResults, colours: Mapping[str, int]) -> Figure
         "cannot choose how many candidates they give. Grey lines need no semantic IDs. A ringed point is on the "
         "front: nothing else finds as much for less. “By codes alone” ranks candidates by what their codes decode to.",
         "offline_eval.csv, pareto.csv",
-        variants,
+        [variant for variant in variants if variant.series],
     )
+
+
+def _all_strategies(
+    dataset: DatasetResults, colours: Mapping[str, int], cost: str = "avg_cand_size"
+) -> Iterator[Series]:
+    """Yield the lines over budgets, those of peers, and the points of strategies that have no budget."""
+    yield from _lines(dataset, colours, cost=cost)
+    yield from _lines(dataset, colours, cost=cost, with_budget=False)
+    yield from _peers(dataset, cost)
 
 
 def _lines(
@@ -54,31 +55,28 @@ def _lines(
     metric: str = METRIC,
     rerank: str = RERANK,
     cost: str = "avg_cand_size",
-    with_peers: bool = True,
+    with_budget: bool = True,
 ) -> Iterator[Series]:
-    """Yield the lines of tokenizers over budgets, the points of their other strategies, and the lines of peers."""
-    front = _front(dataset, "on_time_front" if cost == "query_us" else "on_candidates_front", metric)
+    """Yield a line over the budgets of each tokenizer, or the points of its strategies that have no budget."""
+    front = _front(dataset, cost) if metric == METRIC else set()
     for name, seeds in dataset.seeds.items():
         rows = [
             row
             for row in dataset.rows("offline_eval", rerank=rerank)
-            if row["tokenizer"] in seeds and not row["candidates"].startswith("random:")
+            if row["tokenizer"] in seeds
+            and not row["candidates"].startswith("random:")
+            and (row["candidates"] == STRATEGY) == with_budget
         ]
-        points = {
-            is_probe: list(
-                _points([row for row in rows if (row["candidates"] == STRATEGY) == is_probe], metric, cost, front)
-            )
-            for is_probe in (True, False)
-        }
-        if points[True]:
-            yield Series(name, points[True], colours[name])
-        if points[False]:
-            yield Series(name, points[False], colours[name], line=False)
-    if with_peers:
-        peers = dataset.rows("pareto", tokenizer=PEERS)
-        for index in dict.fromkeys(row["candidates"] for row in peers):
-            of_index = [row for row in peers if row["candidates"] == index]
-            yield Series(f"{index} (no IDs)", list(_points(of_index, metric, cost, front)))
+        if rows:
+            yield Series(name, list(_points(rows, metric, cost, front)), colours[name], line=with_budget)
+
+
+def _peers(dataset: DatasetResults, cost: str = "avg_cand_size") -> Iterator[Series]:
+    """Yield the lines of indexes that need no semantic IDs."""
+    peers, front = dataset.rows("pareto", tokenizer=PEERS), _front(dataset, cost)
+    for index in dict.fromkeys(row["candidates"] for row in peers):
+        of_index = [row for row in peers if row["candidates"] == index]
+        yield Series(f"{index} (no IDs)", list(_points(of_index, METRIC, cost, front)))
 
 
 def _points(rows: Sequence[Row], metric: str, cost: str, front: set[tuple[str, ...]]) -> Iterator[Point]:
@@ -97,9 +95,10 @@ def _key(row: Row) -> tuple[str, ...]:
     return tuple(row[name] for name in ("tokenizer", "candidates", "budget", "rerank"))
 
 
-def _front(dataset: DatasetResults, column: str, metric: str) -> set[tuple[str, ...]]:
-    """Return the keys of the rows that are Pareto-optimal, which `pareto.csv` says of Recall@10 alone."""
-    return {_key(row) for row in dataset.tables["pareto"] if row[column] == "1"} if metric == METRIC else set()
+def _front(dataset: DatasetResults, cost: str) -> set[tuple[str, ...]]:
+    """Return the keys of the rows that are Pareto-optimal in Recall@10 and a cost."""
+    column = "on_time_front" if cost == "query_us" else "on_candidates_front"
+    return {_key(row) for row in dataset.tables["pareto"] if row[column] == "1"}
 
 
 def _rules(dataset: DatasetResults, metric: str) -> list[Rule]:

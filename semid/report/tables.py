@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from semid.report.equal_candidates import METRIC, Compared, at_equal_candidates, chosen_budget
+from semid.report.equal_candidates import METRIC, RERANK, Compared, at_equal_candidates, chosen_budget
 from semid.report.figures import interval_of
 from semid.report.funnel import dropped
 from semid.report.results import DatasetResults, Row, number
@@ -45,12 +45,9 @@ def share(value: float) -> str:
 
 
 def compared(value: float, reference: float) -> str:
-    """Return what the best has of a reference above 0, in words: a share of what is more, or a multiple of less."""
-    return (
-        f"the best has {value / reference:.0%} of it"
-        if value < reference
-        else f"the best has {value / reference:.2g} times it"
-    )
+    """Return what the best has of a reference above 0, in words: a share of it, or a multiple."""
+    ratio = value / reference
+    return f"the best has {ratio:.0%} of it" if ratio < 2 else f"the best has {ratio:.2g} times it"
 
 
 def _cell(value: float | None, written: str = ".4f", aside: str = "") -> Cell:
@@ -162,6 +159,11 @@ def dropped_table(dataset: DatasetResults) -> Table | None:
     )
 
 
+def _condition(row: Row) -> str:
+    budget = row["budget"] if row["budget"] != "0" else ""
+    return " ".join(filter(None, [row["candidates"], budget, row["rerank"] if row["rerank"] != RERANK else ""]))
+
+
 def front_table(dataset: DatasetResults, fronts: Mapping[str, str]) -> Table | None:
     """Return the rows of `pareto.csv` that nothing beats; `fronts` maps its columns to what they are called."""
     kept = [row for row in dataset.tables["pareto"] if any(row[column] == "1" for column in fronts)]
@@ -171,7 +173,7 @@ def front_table(dataset: DatasetResults, fronts: Mapping[str, str]) -> Table | N
     rows = [
         [
             Cell(row["tokenizer"]),
-            Cell(" ".join(filter(None, [row["candidates"], row["budget"] if row["budget"] != "0" else ""]))),
+            Cell(_condition(row)),
             _cell(float(row["recall@10"])),
             _cell(float(row["avg_cand_size"]), ",.1f"),
             _cell(float(row["query_us"]), ",.0f"),
