@@ -115,7 +115,13 @@ function bounds(values, isLog, fromZero) {
 }
 
 const hue = (colour) => (colour === undefined || colour === null ? "neutral" : `hue-${colour % HUES}`);
-const dash = (colour) => (colour === undefined || colour === null ? "4 4" : ["", "7 3", "2 3"][Math.floor(colour / HUES) % 3]);
+
+// The dash of a line: of a colour by its round through the palette, of a reference by its place among the references.
+function dash(colour, place = 0) {
+  if (colour === undefined || colour === null) return ["5 4", "1.5 3", "9 3 2 3"][place % 3];
+  return ["", "7 3", "2 3"][Math.floor(colour / HUES) % 3];
+}
+
 
 function marker(x, y, colour, size, attributes = {}) {
   const kind = colour === undefined || colour === null ? 0 : (colour + Math.floor(colour / HUES)) % MARKERS;
@@ -190,9 +196,9 @@ class Plot {
 
   drawLegend(names) {
     this.legend.replaceChildren(
-      ...names.map(({ name, colour, line }) => {
+      ...names.map(({ name, colour, line, place }) => {
         const swatch = shape("svg", { width: 26, height: 12, "aria-hidden": "true", class: hue(colour) });
-        if (line) swatch.append(shape("line", { x1: 1, x2: 25, y1: 6, y2: 6, class: "stroke", "stroke-dasharray": dash(colour) }));
+        if (line) swatch.append(shape("line", { x1: 1, x2: 25, y1: 6, y2: 6, class: "stroke", "stroke-dasharray": dash(colour, place) }));
         if (!line || colour !== undefined) swatch.append(marker(13, 6, colour, 3.6, { class: "dot" }));
         return element(
           "button",

@@ -4,9 +4,13 @@
 RENDERERS.lines = {
   names(variant) {
     const names = new Map();
+    let references = 0;
     for (const series of variant.series) {
       const known = names.get(series.name);
-      if (!known) names.set(series.name, { name: series.name, colour: series.colour, line: series.line });
+      if (!known) {
+        const place = series.colour === undefined ? references++ : 0;
+        names.set(series.name, { name: series.name, colour: series.colour, line: series.line, place });
+      }
       else known.line ||= series.line;
     }
     return [...names.values()];
@@ -30,14 +34,16 @@ RENDERERS.lines = {
     const y = new Scale(yLow, yHigh, box.bottom, box.top, isLogY);
     const svg = svgOf(width, height);
     axes(svg, box, x, y, variant);
-    this.drawRules(svg, variant, box, y);
+    const places = new Map(this.names(variant).map(({ name, place }) => [name, place]));
+    const ruleNames = this.drawRules(svg, variant, box, y);
     const joined = visible.filter((series) => series.line && series.points[0]?.low !== undefined);
     visible.forEach((series) => {
       const place = joined.indexOf(series);
       // intervals at the same x stand side by side
       const shift = place < 0 ? 0 : (place - (joined.length - 1) / 2) * Math.min(3.2, 26 / joined.length);
-      this.drawSeries(plot, svg, series, x, y, shift, variant);
+      this.drawSeries(plot, svg, { ...series, place: places.get(series.name) }, x, y, shift, variant);
     });
+    svg.append(...ruleNames);
     return svg;
   },
 
@@ -49,6 +55,7 @@ RENDERERS.lines = {
 
   drawRules(svg, variant, box, y) {
     const labels = [];
+    const texts = [];
     for (const rule of [...variant.rules].sort((a, b) => b.y - a.y)) {
       const isInside = rule.y >= y.low && rule.y <= y.high;
       const place = clamp(y.at(rule.y), box.top + 16, box.bottom - 2);
@@ -60,8 +67,9 @@ RENDERERS.lines = {
       labels.push(label);
       const arrow = isInside ? "" : rule.y < y.low ? "↓ " : "↑ ";
       const text = `${arrow}${rule.name} ${written(rule.y, variant.y.format)}`;
-      svg.append(shape("text", { x: box.left + 6, y: label, class: "rule-name" }, text));
+      texts.push(shape("text", { x: box.left + 6, y: label, class: "rule-name" }, text));
     }
+    return texts;
   },
 
   drawSeries(plot, svg, series, x, y, shift, variant) {
@@ -79,7 +87,7 @@ RENDERERS.lines = {
     }
     if (series.line && series.points.length > 1) {
       const path = series.points.map((point) => place(point).map((value) => value.toFixed(1)).join(",")).join("L");
-      group.append(shape("path", { d: `M${path}`, class: "stroke", "stroke-dasharray": dash(series.colour) }));
+      group.append(shape("path", { d: `M${path}`, class: "stroke", "stroke-dasharray": dash(series.colour, series.place) }));
     }
     const isDense = series.points.length > 24;
     for (const point of series.points) {
