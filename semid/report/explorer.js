@@ -94,6 +94,7 @@ class Explorer {
       this.sorting.append(element("option", { value }, text));
     }
     this.hits = element("div", { class: "hits", hidden: "" });
+    const map = element("div", {});
     this.status = element("p", { class: "spoken", "aria-live": "polite" });
     this.path = element("nav", { class: "path", "aria-label": "Path of codes" });
     this.summary = element("p", { class: "node" });
@@ -105,8 +106,10 @@ class Explorer {
       this.status,
       this.path,
       this.summary,
+      map,
       element("div", { class: "panes" }, this.codes, this.list),
     );
+    this.map = catalogue.map ? new ItemMap(this, map) : null;
     this.choose(0);
   }
 
@@ -177,6 +180,7 @@ class Explorer {
     this.drawSummary();
     this.drawCodes(children);
     this.drawItems();
+    this.map?.show();
   }
 
   drawPath() {

@@ -16,6 +16,7 @@ from semid.errors import InputError
 from semid.items import count_items, item_batches
 from semid.naming import TokenizerName
 from semid.quantizers import decoder_of_codes
+from semid.report.map import item_map
 from semid.report.results import DatasetResults, Results
 from semid.report.tree import DescribedCatalogue, code_tree
 from semid.report.usage import sorted_sizes
@@ -87,7 +88,9 @@ def explore(dataset: DatasetResults, most_items: int, most_trees: int) -> Explor
     used = {place for tree in trees for level in tree["levels"] for place in level["category"]}
     used |= set(names["category"])
     names = _with_categories_renumbered(names, trees, sorted(used - {-1}))
-    return Explored(sizes, {"items": items, **names, "trees": trees}, items, len(shown))
+    places = item_map(vectors, shown) if vectors is not None and len(vectors) == items else None
+    content = {"items": items, **names, "trees": trees, "map": places}
+    return Explored(sizes, content, items, len(shown))
 
 
 def _read_names(catalogue: Path, shown: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:

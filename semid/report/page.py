@@ -36,7 +36,17 @@ from semid.report.tables import (
 from semid.report.training import training_figures
 from semid.report.usage import level_rows, usage_figure
 
-_DATA_FILES = ("page.html", "page.css", "charts.js", "lines.js", "rows.js", "explorer.js", "page.js")
+_DATA_FILES = (
+    "page.html",
+    "page.css",
+    "scales.js",
+    "charts.js",
+    "lines.js",
+    "rows.js",
+    "explorer.js",
+    "map.js",
+    "page.js",
+)
 
 # What the browser would take for the end of a script, for markup, or for the end of a line, as JSON may write it.
 _ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
@@ -178,9 +188,16 @@ def _explorer_section(anchor: str, explored: Explored) -> Section:
         "drawn at random with seed 0, are here by name and can be found."
     )
     caption = (
-        "Open a code to see what is below it, or search an item to see its ID and who shares it. A code shows how "
-        f"many items it has, its commonest category and the mean error of decoding. {sampled}"
+        "Open a code to see what is below it, or search an item to see its ID and who shares it. A code shows how many "
+        "items it has, its commonest category and the mean error of decoding. "
     )
+    if explored.content["map"]:
+        caption += (
+            "The map lays items out along the two principal directions of their embeddings, which hold "
+            f"{explored.content['map']['share']:.0%} of the variance: what is far apart there is far apart, what is "
+            "near may not be. "
+        )
+    caption += sampled
     return Section(
         f"{anchor}-explorer",
         "Inside the codes",

@@ -19,6 +19,7 @@ from semid.report import page
 from semid.report.equal_candidates import at_equal_candidates, chosen_budget
 from semid.report.explorer import shown_rows, squared_errors
 from semid.report.headline import best_of, findings
+from semid.report.map import PLACES, item_map
 from semid.report.page import escaped_json, report_page
 from semid.report.results import Results
 from semid.report.tree import DescribedCatalogue, code_tree
@@ -377,3 +378,29 @@ def test_datasets_share_what_the_page_holds(tmp_path: Path, monkeypatch: pytest.
     assert [len(explorer(text, name)["id"]) for name in ("d0", "d1")] == [30, 30]
     assert "30 of them, drawn at random with seed 0" in text
     assert set(RECALLS) == {row[0][0] for row in cells(text)["scorecards"]}
+
+
+def test_a_map_keeps_distances_of_what_lies_in_a_plane() -> None:
+    random = np.random.default_rng(4)
+    plane = np.linalg.qr(random.normal(size=(6, 2)))[0].T
+    places = random.normal(size=(80, 2)) * (3, 1)
+    vectors = (places @ plane + 5).astype(np.float32)
+    shown = np.arange(0, 80, 2)
+    found = item_map(vectors, shown)
+    assert found is not None
+    assert found["share"] == pytest.approx(1, abs=1e-3)
+    drawn = np.stack([found["x"], found["y"]], axis=1)
+    assert (drawn.min(), drawn.max()) == (0, PLACES)
+    assert np.ptp(drawn[:, 0]) > np.ptp(drawn[:, 1])
+    between = [np.linalg.norm(of[1:] - of[0], axis=1) for of in (drawn, places[shown])]
+    assert between[0] / between[0].max() == pytest.approx(between[1] / between[1].max(), abs=2e-3)
+
+
+def test_a_share_is_that_of_the_variance_and_equal_items_have_no_map() -> None:
+    random = np.random.default_rng(5)
+    vectors = random.normal(size=(4000, 8)).astype(np.float32)
+    found = item_map(vectors, np.arange(4000))
+    assert found is not None
+    assert found["share"] == pytest.approx(2 / 8, abs=0.03)
+    assert item_map(np.ones((10, 4), np.float32), np.arange(10)) is None
+    assert item_map(vectors, np.arange(2)) is None

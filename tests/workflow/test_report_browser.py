@@ -196,6 +196,30 @@ def test_the_tree_opens_level_by_level_and_its_sizes_add_up(opened: Callable[...
     assert page.locator("bdi").count() > 0
 
 
+def test_the_map_shows_an_item_and_opens_it(opened: Callable[..., Any]) -> None:
+    page = opened()
+    frame = page.locator(".map")
+    frame.scroll_into_view_if_needed()
+    place = page.evaluate(
+        "() => { const { map } = document.querySelector('[data-explorer]').explorer; return map.place(20); }"
+    )
+    box = frame.bounding_box()
+    page.mouse.move(box["x"] + place[0], box["y"] + place[1])
+    title = frame.locator(".tip .title").text_content()
+    page.mouse.down()
+    page.mouse.up()
+    chosen = page.locator(".items .item.chosen .title")
+    assert chosen.text_content() == title
+    assert page.locator(".path button").count() == 3
+    frame.focus()
+    page.keyboard.press("+")
+    moved = page.evaluate("document.querySelector('[data-explorer]').explorer.map.zoom")
+    page.keyboard.press("0")
+    assert (moved, page.evaluate("document.querySelector('[data-explorer]').explorer.map.zoom")) == (1.6, 1)
+    page.get_by_label("Colours of the map").select_option("category")
+    assert page.locator(".map + .legend .entry").count() >= 1
+
+
 def test_the_reader_chooses_light_or_dark(opened: Callable[..., Any]) -> None:
     page = opened()
     paper = "getComputedStyle(document.body).backgroundColor"
