@@ -38,7 +38,7 @@ rule all:
     input:
         lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
         lambda wildcards: explained(tokenizers.repaired_tables),
-        tables_of_run,
+        lambda wildcards: explained(tables_of_run, datasets, generators),
         "results/report.html",
         lambda wildcards: explained(exports.of_run),
 

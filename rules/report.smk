@@ -5,23 +5,13 @@ benchmarks/. It is no reason to make any of them.
 """
 
 
-def tables_of_run(wildcards):
-    """Return the tables of a run: those of the evaluation and of generators only where there is one."""
-    evaluated = ["offline_eval", "pareto", "slices", "comparisons", "proxies"] if explained(datasets.evaluated) else []
-    generated = ["generative_eval"] if explained(generators.is_run) else []
-    return [f"results/{table}.csv" for table in ("tokenizers", *evaluated, *generated)]
-
-
-def code_of_report(wildcards):
-    """Return the digest of the code of the page, which decodes the codes of every tokenizer of the run."""
-    decoders = {name for tokenizer in tokenizers.of_run() for name in tokenizers.implementations(tokenizer)}
-    return code("report.py", *sorted(decoders))
+from semid.planning import decoders_of_run, tables_of_run
 
 
 rule report:
     """Make the page of a run: what it found, at what cost, and what is inside of its codes."""
     input:
-        tables=tables_of_run,
+        tables=lambda wildcards: explained(tables_of_run, datasets, generators),
         codes=lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
         models=lambda wildcards: [
             file
@@ -50,6 +40,6 @@ rule report:
         mem_mb=memory(2000, 0.5),
         runtime=minutes(30, 10),
     params:
-        code=code_of_report,
+        code=lambda wildcards: code("report.py", *explained(decoders_of_run, tokenizers)),
     script:
         "../workflow_scripts/report.py"
