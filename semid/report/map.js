@@ -149,6 +149,12 @@ class ItemMap {
     return this.explorer.tree.content.paths[item][0] % HUES;
   }
 
+  // What a colour of the page is in the scheme that is shown: a canvas knows no variables.
+  colour(name) {
+    this.frame.style.color = `var(${name})`;
+    return getComputedStyle(this.frame).color;
+  }
+
   // Draws all items, those outside of the path of the explorer faintly, and the chosen one with a ring.
   show() {
     const [width, height] = [this.frame.clientWidth, this.frame.clientHeight];
@@ -157,9 +163,8 @@ class ItemMap {
     Object.assign(this.canvas, { width: width * ratio, height: height * ratio });
     const pen = this.canvas.getContext("2d");
     pen.scale(ratio, ratio);
-    const style = getComputedStyle(document.documentElement);
-    const hues = Array.from({ length: HUES }, (_, place) => style.getPropertyValue(`--hue-${place}`));
-    const [neutral, ink] = ["--neutral", "--ink"].map((name) => style.getPropertyValue(name));
+    const hues = Array.from({ length: HUES }, (_, place) => this.colour(`--hue-${place}`));
+    const [neutral, ink] = ["--neutral", "--ink"].map((name) => this.colour(name));
     const { prefix, item: chosen, tree } = this.explorer;
     this.shown = tree.items(prefix);
     this.commonest = this.categories();
