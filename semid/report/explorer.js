@@ -1,8 +1,10 @@
 "use strict";
 // The explorer of the code tree: a path of codes, what is below it, its items, and a search for items.
 
-const CHILDREN_SHOWN = 60;
-const ITEMS_SHOWN = 30;
+// Lists that stand below each other, on a phone, are shorter.
+const isPhone = () => window.innerWidth < 832;
+const childrenShown = () => (isPhone() ? 12 : 60);
+const itemsShown = () => (isPhone() ? 10 : 30);
 const HITS_SHOWN = 25;
 
 // The data of a dataset lie in the page as base64 of gzip, and are unpacked when the explorer comes near.
@@ -223,7 +225,7 @@ class Explorer {
     };
     children.sort((one, other) => keys[this.order](one) - keys[this.order](other));
     const most = Math.max(...children.map((child) => child.size));
-    const shown = this.wide ? children : children.slice(0, CHILDREN_SHOWN);
+    const shown = this.wide ? children : children.slice(0, childrenShown());
     const rest = node.size - children.reduce((sum, child) => sum + child.size, 0);
     refill(this.codes, 
       element("h4", {}, `Codes of level ${node.depth + 1}`),
@@ -251,7 +253,7 @@ class Explorer {
     const node = this.tree.node(this.prefix);
     const found = this.tree.items(this.prefix);
     const sharing = this.item < 0 ? found : [this.item, ...found.filter((item) => item !== this.item)];
-    const shown = sharing.slice(0, ITEMS_SHOWN);
+    const shown = sharing.slice(0, itemsShown());
     refill(this.list, 
       element("h4", {}, this.item < 0 ? "Items" : "This item, and those that share its ID"),
       ...shown.map((item) => this.itemButton(item, false)),

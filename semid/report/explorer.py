@@ -15,7 +15,8 @@ from semid.embeddings.store import block_rows
 from semid.errors import InputError
 from semid.items import count_items, item_batches
 from semid.naming import TokenizerName
-from semid.quantizers import decoder_of_codes
+from semid.pretrained import CONFIG_FILE, MODEL_FILE
+from semid.quantizers import Decoder, decoder_of_codes
 from semid.report.map import item_map
 from semid.report.results import DatasetResults, Results
 from semid.report.tree import DescribedCatalogue, code_tree
@@ -34,11 +35,13 @@ ROWS_AT_ONCE = 1 << 16
 class Explored:
     """What the page shows of the codes of a dataset.
 
-    sizes: of the codes of each level, by tokenizer without its seed; content: items and trees, as the page reads them;
-    items: how many items there are; shown: how many of them the page has by name.
+    sizes: of the codes of each level, by tokenizer without its seed; codebooks: how many codes each level may have,
+    where the model lies beside the codes; content: items and trees, as the page reads them; items: how many items there
+    are; shown: how many of them the page has by name.
     """
 
     sizes: Mapping[str, Sequence[np.ndarray]]
+    codebooks: Mapping[str, Sequence[int]]
     content: Mapping[str, Any]
     items: int
     shown: int
@@ -71,26 +74,28 @@ def explore(dataset: DatasetResults, most_items: int, most_trees: int) -> Explor
     items = count_items(catalogue)
     shown = shown_rows(items, most_items)
     names, category = _read_names(catalogue, shown)
-    vectors = _vectors(dataset)
+    vectors = _vectors(dataset, items)
     sizes: dict[str, list[np.ndarray]] = {}
+    codebooks: dict[str, Sequence[int]] = {}
     trees: list[dict[str, Any]] = []
     for name, path in tables.items():
         codes = read_semantic_ids(path)
         if len(codes) != items:
             raise InputError(f"{path}: {len(codes):,} items, but {catalogue} has {items:,}; run the workflow again")
         sizes[name] = sorted_sizes(codes)
+        decoder = _decoder(dataset.results / TokenizerName.parse(dataset.seeds[name][0]).native.name, codes)
+        codebooks |= {name: decoder.sizes} if decoder else {}
         if len(trees) < most_trees:
-            folder = dataset.results / TokenizerName.parse(dataset.seeds[name][0]).native.name
-            error = _errors(vectors, folder, codes)
+            error = squared_errors(vectors, decoder.decode, codes) if decoder and vectors is not None else None
             tree = code_tree(codes, DescribedCatalogue(category, shown, error))
             trees.append({"name": dataset.seeds[name][0], **tree})
             logger.info("%s: the tree of %d items", name, items)
     used = {place for tree in trees for level in tree["levels"] for place in level["category"]}
     used |= set(names["category"])
     names = _with_categories_renumbered(names, trees, sorted(used - {-1}))
-    places = item_map(vectors, shown) if vectors is not None and len(vectors) == items else None
+    places = None if vectors is None else item_map(vectors, shown)
     content = {"items": items, **names, "trees": trees, "map": places}
-    return Explored(sizes, content, items, len(shown))
+    return Explored(sizes, codebooks, content, items, len(shown))
 
 
 def _read_names(catalogue: Path, shown: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
@@ -138,17 +143,19 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-def _vectors(dataset: DatasetResults) -> EmbeddingStore | None:
+def _vectors(dataset: DatasetResults, items: int) -> EmbeddingStore | None:
+    """Return the embeddings of all items; None where they are not there, or of other items."""
     manifest = dataset.results / "embeddings" / "manifest.json"
-    is_whole = manifest.is_file() and any(manifest.parent.glob("part-*.npy"))
-    return EmbeddingStore.open(manifest) if is_whole else None
-
-
-def _errors(vectors: EmbeddingStore | None, folder: Path, codes: np.ndarray) -> np.ndarray | None:
-    """Return float32 [n], what decoding loses of each item; None without embeddings or without a model of its own."""
-    if vectors is None or len(vectors) != len(codes) or not (folder / "config.json").is_file():
+    if not manifest.is_file() or not any(manifest.parent.glob("part-*.npy")):
         return None
-    return squared_errors(vectors, decoder_of_codes(folder, codes).decode, codes)
+    vectors = EmbeddingStore.open(manifest)
+    return vectors if len(vectors) == items else None
+
+
+def _decoder(folder: Path, codes: np.ndarray) -> Decoder | None:
+    """Return what decodes codes [n, L]; None where no model lies beside them, as where a tokenizer is loaded."""
+    is_there = (folder / CONFIG_FILE).is_file() and (folder / MODEL_FILE).is_file()
+    return decoder_of_codes(folder, codes) if is_there else None
 
 
 def squared_errors(vectors: Any, decode: Callable[[np.ndarray], np.ndarray], codes: np.ndarray) -> np.ndarray:

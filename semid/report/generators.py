@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from semid.report.equal_candidates import METRIC
 from semid.report.figures import Axis, Figure, Interval, Intervals, interval_of
-from semid.report.results import SEEN_KEPT, SEEN_REMOVED, DatasetResults, Row, mean, subject, without_seeds
+from semid.report.results import SEEN_KEPT, SEEN_REMOVED, DatasetResults, Row, colour_of, mean, without_seeds
 
 # How the page calls the rankings of a generator.
 RANKINGS = {
@@ -50,7 +50,7 @@ def _rows(dataset: DatasetResults, colours: Mapping[str, int], metric: str, seen
                 low,
                 high,
                 group=title,
-                colour=None if ranking == CONTROL else colours.get(subject(name)),
+                colour=None if ranking == CONTROL else colour_of(name, colours),
                 note=_note(rows),
             )
 

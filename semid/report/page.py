@@ -157,7 +157,7 @@ def _sections(
             parts.figures[place] = figure
             yield Section(place, figure.title, short, figure.caption, figure.source, place, [*filter(None, tables)])
 
-    sizes = explored.sizes if explored else {}
+    sizes, codebooks = (explored.sizes, explored.codebooks) if explored else ({}, {})
     yield from shown(recall_figure(dataset, colours), "Recall", recall_table(dataset), front_table(dataset, FRONTS))
     yield from shown(generator_figure(dataset, colours), "Generators")
     for figure in comparison_figures(dataset):
@@ -167,7 +167,7 @@ def _sections(
     if scorecards:
         caption = "What the codes keep and lose, before anybody is asked for a recommendation."
         yield Section(f"{anchor}-scorecards", "Scorecards", "Scorecards", caption, "tokenizers.csv", "", [scorecards])
-    levels = level_table(level_rows(dataset, sizes))
+    levels = level_table(level_rows(dataset, sizes, codebooks))
     yield from shown(usage_figure(sizes, colours), "Use of codes", levels)
     if explored:
         parts.explorers[f"{anchor}-explorer-data"] = packed(explored.content)

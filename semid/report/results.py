@@ -164,6 +164,11 @@ def subject(folder: str) -> str:
     return folder.rpartition("/")[0] or folder
 
 
+def colour_of(name: str, colours: Mapping[str, int]) -> int | None:
+    """Return the place in the palette of a tokenizer or a generator, without seeds; None for a reference."""
+    return colours.get(name, colours.get(subject(name)))
+
+
 def read_history(path: str | Path) -> list[dict[str, str]]:
     """Return the rows of a `training.csv`, whose columns depend on the model. Raises `InputError` for a broken file."""
     with reading_table(path, "the history of a training"), open(path, encoding="utf-8", newline="") as file:

@@ -16,7 +16,7 @@ const WRITTEN = {
   count: (value) => value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 }),
   share: (value) => value.toFixed(4),
   number: (value) => String(Number(value.toPrecision(4))),
-  percent: (value) => `${(100 * value).toFixed(1)} %`,
+  percent: (value) => `${(100 * value).toFixed(1)}%`,
   seconds: duration,
   signed: (value) => withSign(value.toFixed(4), value),
 };

@@ -8,7 +8,7 @@ from semid.report.equal_candidates import METRIC, RERANK, STRATEGY, chosen_budge
 from semid.report.figures import Axis, Figure, Interval, Intervals, interval_of
 from semid.report.generators import RANKINGS
 from semid.report.recall import REFERENCES
-from semid.report.results import CONTROLS, SEEN_REMOVED, DatasetResults, Row, mean, subject
+from semid.report.results import CONTROLS, SEEN_REMOVED, DatasetResults, Row, colour_of, mean
 
 TITLES = {
     "all": "all queries",
@@ -87,5 +87,5 @@ def _intervals(subjects: Mapping[str, Sequence[Row]], colours: Mapping[str, int]
                     low,
                     high,
                     group=f"{title} · {queries:,} {'query' if queries == 1 else 'queries'}",
-                    colour=colours.get(subject(subject_name)),
+                    colour=colour_of(subject_name, colours),
                 )

@@ -1,11 +1,9 @@
 """How training went: a curve for each measure of an epoch, with the epoch that was kept and the roll-backs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
-from semid.naming import TokenizerName
 from semid.report.figures import Axis, Figure, Format, Lines, Point, Series
-from semid.report.results import DatasetResults, number, read_history, subject
+from semid.report.results import DatasetResults, colour_of, number, read_history
 
 CAPTION = "A ring is the epoch that was kept, a cross one after which training went back to its best epoch."
 EPOCH = Axis("epoch", "count")
@@ -45,17 +43,11 @@ def training_figures(dataset: DatasetResults, colours: Mapping[str, int]) -> lis
 
 
 def _histories(dataset: DatasetResults, folders: Sequence[str]) -> Iterator[list[dict[str, str]]]:
-    """Yield the histories of the seeds of a subject that are there."""
+    """Yield the histories of the seeds of a subject that are there; repaired codes have none of their own."""
     for folder in folders:
-        path = _place(dataset, folder) / "training.csv"
+        path = dataset.results / folder / "training.csv"
         if path.is_file():
             yield read_history(path)
-
-
-def _place(dataset: DatasetResults, folder: str) -> Path:
-    """Return where something was trained: repaired codes are those of a tokenizer that stands one folder above."""
-    parts = folder.split("/")
-    return dataset.results / (TokenizerName.parse(folder).native.name if parts[-1].startswith("repair") else folder)
 
 
 def _curves(
@@ -66,7 +58,7 @@ def _curves(
         for rows in seeds:
             points = [_point(row, value) for row in rows if (value := number(row.get(column))) is not None]
             if points:
-                yield Series(name, points, colours.get(subject(name) if "/" in name else name))
+                yield Series(name, points, colour_of(name, colours))
 
 
 def _point(row: Mapping[str, str], value: float) -> Point:

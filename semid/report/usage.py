@@ -35,7 +35,9 @@ def sorted_sizes(codes: np.ndarray) -> list[np.ndarray]:
 
 def curve(sizes: np.ndarray) -> list[Point]:
     """Return rank and size of codes, integers [codes] in falling order: at most POINTS of them, the ends among them."""
-    ranks = np.unique(np.geomspace(1, len(sizes), min(POINTS, len(sizes))).round().astype(np.int64))
+    ranks = np.arange(1, len(sizes) + 1)
+    if len(sizes) > POINTS:
+        ranks = np.unique(np.geomspace(1, len(sizes), POINTS).round().astype(np.int64))
     return [Point(int(rank), int(sizes[rank - 1])) for rank in ranks]
 
 
@@ -63,14 +65,20 @@ def usage_figure(sizes: Mapping[str, Sequence[np.ndarray]], colours: Mapping[str
     )
 
 
-def level_rows(dataset: DatasetResults, sizes: Mapping[str, Sequence[np.ndarray]]) -> list[LevelRow]:
-    """Return the rows of the table of levels of the tokenizers in `sizes`, by their scorecards in `tokenizers.csv`."""
+def level_rows(
+    dataset: DatasetResults, sizes: Mapping[str, Sequence[np.ndarray]], codebooks: Mapping[str, Sequence[int]]
+) -> list[LevelRow]:
+    """Return the rows of the table of levels of the tokenizers in `sizes`, with their perplexity in `tokenizers.csv`.
+
+    codebooks: how many codes each level may have; where it is not known, all have as many as the name says.
+    """
     rows = []
     for name, levels in sizes.items():
         card = next(row for row in dataset.tables["tokenizers"] if row["tokenizer"] == dataset.seeds[name][0])
-        used, perplexity = card["used_codes"].split("/"), card["perplexity"].split("/")
-        for level, counts in enumerate(levels):
-            dead = max(int(card["codebook_size"]) - int(float(used[level])), 0)
+        known = codebooks.get(name, [int(card["codebook_size"])] * len(levels))
+        for level, (counts, size, perplexity) in enumerate(
+            zip(levels, known, card["perplexity"].split("/"), strict=True)
+        ):
             share = float(counts[0] / counts.sum())
-            rows.append(LevelRow(name, level + 1, int(float(used[level])), dead, float(perplexity[level]), share))
+            rows.append(LevelRow(name, level + 1, len(counts), size - len(counts), float(perplexity), share))
     return rows

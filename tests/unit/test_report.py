@@ -21,9 +21,9 @@ from semid.report.explorer import shown_rows, squared_errors
 from semid.report.headline import best_of, findings
 from semid.report.map import PLACES, item_map
 from semid.report.page import escaped_json, report_page
-from semid.report.results import Results
+from semid.report.results import Results, colour_of, without_seeds
 from semid.report.tree import DescribedCatalogue, code_tree
-from semid.report.usage import curve, sorted_sizes
+from semid.report.usage import curve, level_rows, sorted_sizes
 
 
 class Cells(HTMLParser):
@@ -281,6 +281,25 @@ def test_curves_keep_both_ends_and_sizes_add_up() -> None:
         assert (points[0].x, points[0].y) == (1, sizes[0])
         assert (points[-1].x, points[-1].y) == (len(sizes), sizes[-1])
         assert len(points) <= 64
+    few = np.array([9, 4, 4, 1])
+    assert [(point.x, point.y) for point in curve(few)] == [(1, 9), (2, 4), (3, 4), (4, 1)]
+
+
+def test_levels_know_the_sizes_of_their_own_codebooks(results: Path, text: str) -> None:
+    shown = cells(text)["levels"]
+    assert [(row[0][0], row[1][1], row[2][1], row[3][1]) for row in shown] == [
+        ("rqkmeans_2x8", 1, 8, 0),
+        ("rqkmeans_2x8", 2, 8, 0),
+        ("rqvae_2x8", 1, 8, 0),
+        ("rqvae_2x8", 2, 8, 0),
+        ("rqkmeans_2x4", 1, 4, 0),
+        ("rqkmeans_2x4", 2, 4, 0),
+    ]
+    (dataset,) = Results.read(results).datasets
+    sizes = {"rqkmeans_2x8": [np.array([5, 3, 2]), np.array([9, 1])]}
+    rows = level_rows(dataset, sizes, {"rqkmeans_2x8": (8, 2)})
+    assert [(row.used, row.dead, row.largest_share) for row in rows] == [(3, 5, 0.5), (2, 0, 0.9)]
+    assert [row.dead for row in level_rows(dataset, sizes, {})] == [5, 6]
 
 
 def brute_tree(codes: np.ndarray, category: np.ndarray, error: np.ndarray) -> dict[tuple[int, ...], tuple[Any, ...]]:
@@ -404,3 +423,19 @@ def test_a_share_is_that_of_the_variance_and_equal_items_have_no_map() -> None:
     assert found["share"] == pytest.approx(2 / 8, abs=0.03)
     assert item_map(np.ones((10, 4), np.float32), np.arange(10)) is None
     assert item_map(vectors, np.arange(2)) is None
+
+
+def test_a_subject_has_one_colour_in_all_figures() -> None:
+    colours = {"rqkmeans_2x8": 0, "rqkmeans_2x8/repair-assign": 1, "sasrec": 2}
+    names = (
+        "rqkmeans_2x8",
+        "rqkmeans_2x8/repair-assign",
+        "rqkmeans_2x8/generator",
+        "rqkmeans_2x8/repair-assign/generator",
+    )
+    assert [colour_of(name, colours) for name in (*names, "sasrec", "popularity")] == [0, 1, 0, 1, 2, None]
+    assert (
+        without_seeds("rqkmeans_2x8-s1/repair-assign", "generator-tiny-s2")
+        == "rqkmeans_2x8/repair-assign/generator-tiny"
+    )
+    assert without_seeds("", "sasrec-s1") == "sasrec"
