@@ -10,6 +10,8 @@ from semid.report.headline import LEVEL
 from semid.report.results import DatasetResults, Row
 
 METRIC_NAMES = {"recall@10": "Recall@10", "ndcg@10": "NDCG@10"}
+# The most pairs of a forest, beyond which it has those of the best alone, and the most rows of all its variants.
+MOST_PAIRS, MOST_ROWS = 1000, 8000
 CAPTION = (
     "Left of a row's interval stand two names: the value is how much more the first finds than the second, on the same "
     "users. Filled points differ from 0 after Holm's correction over all pairs (p < 0.05); hollow ones may be chance. "
@@ -25,10 +27,19 @@ def comparison_figures(dataset: DatasetResults) -> list[Figure]:
         ("generator-comparisons", "Which differences between generators are real", True),
     ):
         rows = [row for row in dataset.tables["comparisons"] if (row["candidates"] == OF_GENERATORS) == of_generators]
-        variants = [variant for variant in _variants(dataset, rows) if variant.rows]
+        variants = list(_first_rows([variant for variant in _variants(dataset, rows) if variant.rows]))
         if variants:
             figures.append(Figure(name, title, CAPTION, "comparisons.csv", variants))
     return figures
+
+
+def _first_rows(variants: Sequence[Intervals]) -> Iterator[Intervals]:
+    """Yield the variants up to so many rows; the first, which is that of the headline, whatever its rows."""
+    rows = 0
+    for number, variant in enumerate(variants):
+        rows += len(variant.rows)
+        if number == 0 or rows <= MOST_ROWS:
+            yield variant
 
 
 def _variants(dataset: DatasetResults, rows: Sequence[Row]) -> Iterator[Intervals]:
@@ -42,13 +53,15 @@ def _variants(dataset: DatasetResults, rows: Sequence[Row]) -> Iterator[Interval
                 for row in rows
                 if (row["candidates"], row["budget"], row["rerank"]) == condition and row["metric"] == metric
             ]
-            label = METRIC_NAMES.get(metric, metric)
+            label, focus = METRIC_NAMES.get(metric, metric), _focus(of_condition)
+            if len(of_condition) > MOST_PAIRS:
+                of_condition = [row for row in of_condition if focus in (row["tokenizer_a"], row["tokenizer_b"])]
             yield Intervals(
                 f"{label}, {_named(*condition)}",
                 Axis(f"difference in {label}", "signed"),
                 [_interval(row) for row in of_condition],
                 zero=True,
-                focus=_focus(of_condition),
+                focus=focus,
             )
 
 

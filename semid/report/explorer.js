@@ -127,6 +127,8 @@ class Explorer {
     this.item = item;
     this.wide = false;
     this.draw();
+    // what was pressed is gone from the page, and the keyboard goes on from the path
+    this.path.querySelector("[aria-current]")?.focus({ preventScroll: true });
   }
 
   category(place) {
@@ -167,7 +169,6 @@ class Explorer {
             this.hits.hidden = true;
           }
           this.open(this.tree.itemKeys[item], item);
-          this.path.querySelector("button:last-of-type")?.focus();
         },
       },
       // bdi keeps marks of direction in a title from turning what stands beside it

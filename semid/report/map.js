@@ -48,7 +48,12 @@ class ItemMap {
     const { frame } = this;
     frame.addEventListener("pointermove", (event) => this.move(event));
     frame.addEventListener("pointerleave", () => this.hover(-1));
+    frame.addEventListener("pointercancel", () => {
+      this.dragged = null;
+    });
     frame.addEventListener("pointerdown", (event) => {
+      // a finger has not moved before
+      this.move(event);
       this.dragged = { x: event.clientX, y: event.clientY, far: 0 };
       frame.setPointerCapture(event.pointerId);
     });

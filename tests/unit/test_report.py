@@ -16,8 +16,10 @@ from report_run import CATEGORIES, RECALLS, write_run
 
 from semid.errors import InputError
 from semid.report import page
+from semid.report.comparisons import comparison_figures
 from semid.report.equal_candidates import at_equal_candidates, chosen_budget
 from semid.report.explorer import shown_rows, squared_errors
+from semid.report.figures import Intervals
 from semid.report.headline import best_of, findings
 from semid.report.map import PLACES, item_map
 from semid.report.page import escaped_json, report_page
@@ -439,3 +441,19 @@ def test_a_subject_has_one_colour_in_all_figures() -> None:
         == "rqkmeans_2x8/repair-assign/generator-tiny"
     )
     assert without_seeds("", "sasrec-s1") == "sasrec"
+
+
+def test_a_forest_of_very_many_pairs_is_that_of_the_best(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (dataset,) = Results.read(results).datasets
+    monkeypatch.setattr("semid.report.comparisons.MOST_PAIRS", 2)
+    (figure,) = comparison_figures(dataset)
+    assert [variant.label for variant in figure.variants] == ["Recall@10, probe 100", "NDCG@10, probe 100"]
+    for variant in figure.variants:
+        assert isinstance(variant, Intervals)
+        assert variant.focus == "rqkmeans_2x8"
+        assert [(row.a, row.b) for row in variant.rows] == [
+            ("rqkmeans_2x8", "rqvae_2x8"),
+            ("rqkmeans_2x8", "rqkmeans_2x4"),
+        ]
+    monkeypatch.setattr("semid.report.comparisons.MOST_ROWS", 3)
+    assert [variant.label for variant in comparison_figures(dataset)[0].variants] == ["Recall@10, probe 100"]
