@@ -136,12 +136,12 @@ class Explorer {
   }
 
   drawHits() {
-    const words = this.search.value.trim().toLowerCase();
-    this.hits.hidden = !words;
-    if (!words) return;
+    const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    this.hits.hidden = !words.length;
+    if (!words.length) return;
     const found = [];
     for (let item = 0; item < this.names.length && found.length <= HITS_SHOWN; item++) {
-      if (this.names[item].includes(words)) found.push(item);
+      if (words.every((word) => this.names[item].includes(word))) found.push(item);
     }
     refill(this.hits, 
       ...found.slice(0, HITS_SHOWN).map((item) => this.itemButton(item, true)),

@@ -22,7 +22,7 @@ class ItemMap {
       this.tip,
     );
     this.colouring = element("select", { "aria-label": "Colours of the map", onchange: () => this.show() });
-    this.colouring.append(element("option", { value: "code" }, "coloured by first code"), element("option", { value: "category" }, "coloured by category"));
+    this.colouring.append(element("option", { value: "code" }, "coloured by code"), element("option", { value: "category" }, "coloured by category"));
     this.legend = element("div", { class: "legend" });
     const button = (text, label, act) => element("button", { type: "button", class: "tool", "aria-label": label, onclick: act }, text);
     mount.replaceChildren(
@@ -151,7 +151,7 @@ class ItemMap {
 
   colourOf(item) {
     if (this.colouring.value === "category") return this.commonest.get(this.explorer.catalogue.category[item]);
-    return this.explorer.tree.content.paths[item][0] % HUES;
+    return this.explorer.tree.content.paths[item][this.level] % HUES;
   }
 
   // What a colour of the page is in the scheme that is shown: a canvas knows no variables.
@@ -172,6 +172,8 @@ class ItemMap {
     const [neutral, ink] = ["--neutral", "--ink"].map((name) => this.colour(name));
     const { prefix, item: chosen, tree } = this.explorer;
     this.shown = tree.items(prefix);
+    // items of one code are told apart by the next
+    this.level = Math.min(tree.node(prefix).depth, tree.depth - 1);
     this.commonest = this.categories();
     const size = clamp(2.4 - Math.log10(this.x.length) / 4, 1.2, 2.4) * Math.sqrt(this.zoom) ** 0.6;
     const dots = (items, alpha, radius, colour) => {
@@ -210,7 +212,7 @@ class ItemMap {
       ...entries.map(([name, place]) =>
         element("span", { class: "entry" }, shape("svg", { width: 12, height: 12, "aria-hidden": "true", class: hue(place) }, shape("circle", { cx: 6, cy: 6, r: 4, class: "dot" })), element("bdi", {}, name)),
       ),
-      element("span", { class: "quiet" }, isCategory ? "other categories are grey" : `${HUES} colours repeat over the first codes`),
+      element("span", { class: "quiet" }, isCategory ? "other categories are grey" : `${HUES} colours repeat over the codes of level ${this.level + 1}`),
     );
   }
 }

@@ -179,6 +179,21 @@ def test_the_search_finds_an_item_of_any_title_and_shows_who_shares_its_id(
     assert sharing == count
 
 
+def test_the_search_takes_words_in_any_order_and_says_when_there_is_more(opened: Callable[..., Any]) -> None:
+    page = opened()
+    search = page.get_by_label("Search an item by title or id")
+    hits = page.locator(".hits .item")
+    search.fill("number  PAN 99")
+    assert hits.count() == 3
+    search.fill("pan")
+    assert hits.count() == 25
+    assert "the first 25" in page.locator(".hits p").text_content()
+    search.fill("no item has this")
+    assert page.locator(".hits p").text_content() == "no such item"
+    search.fill("")
+    assert page.locator(".hits").is_hidden()
+
+
 def test_the_tree_opens_level_by_level_and_its_sizes_add_up(opened: Callable[..., Any]) -> None:
     page = opened()
     sizes = page.locator(".codes .code .size")
@@ -188,6 +203,7 @@ def test_the_tree_opens_level_by_level_and_its_sizes_add_up(opened: Callable[...
         first = page.locator(".codes .code").first
         key = first.locator(".key").text_content()
         first.click()
+        assert page.evaluate("document.activeElement.parentElement.className") == "path"
         assert key.count("-") == depth - 1
         assert page.locator(".path button[aria-current]").text_content().startswith(key)
     assert page.locator(".codes").is_hidden()
