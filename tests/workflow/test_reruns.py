@@ -238,7 +238,7 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         "assert True\nwith job_log",
         {"collect_slices", "report"},
     ),
-    "the style of the page": ("semid/report/page.css", "--accent: #0b5cad", "--accent: #0b5cae", {"report"}),
+    "the style of the page": ("semid/report/page.css", "light-dark(#0b5cad,", "light-dark(#0b5cae,", {"report"}),
     "the words of the sample": ("semid/data/sample/vocabulary.toml", "Crepe Pan", "Pancake Pan", GENERATED),
     "parts": ("semid/parts.py", "import operator", "import operator\n\nassert operator", EMBEDDED),
 }
