@@ -23,6 +23,7 @@ include: "rules/retrieval.smk"
 include: "rules/evaluation.smk"
 include: "rules/generative.smk"
 include: "rules/analysis.smk"
+include: "rules/report.smk"
 
 
 wildcard_constraints:
@@ -40,14 +41,8 @@ rule all:
         lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
         lambda wildcards: explained(tokenizers.repaired_tables),
         lambda wildcards: explained(tokenizers.comparisons_with_earlier),
-        "results/tokenizers.csv",
-        expand(
-            "results/{table}.csv",
-            table=(
-                ["offline_eval", "pareto", "slices", "comparisons", "proxies"] if explained(datasets.evaluated) else []
-            ),
-        ),
-        ["results/generative_eval.csv"] if explained(generators.is_run) else [],
+        lambda wildcards: explained(tables_of_run, datasets, generators),
+        "results/report.html",
         lambda wildcards: explained(exports.of_run),
 
 

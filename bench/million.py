@@ -30,6 +30,7 @@ from semid.interactions import SPLITS
 from semid.quantizers import RQKMeans
 from semid.retrieval import InvertedIndex, faiss_index
 from semid.semantic_ids.codes import write_codes
+from semid.semantic_ids.table import export_table
 
 DIM = 256
 COLLAPSED = "rqkmeans_4x256-collapsed"
@@ -110,6 +111,30 @@ def fit_query(folder: str, users: int) -> Callable[[], object]:
     return lambda: query_choice.write_query_choice(
         files_of(folder), options, f"{folder}/query.json", torch.get_num_threads()
     )
+
+
+def report(folder: str) -> Callable[[], object]:
+    """Make the trees of all tokenizers, and the map of the items, that the page of a run has."""
+    from semid.report.explorer import MOST_ITEMS, MOST_TREES, explore
+    from semid.report.results import TABLES, DatasetResults
+
+    data = Path(folder).absolute()
+    root = data / "report"
+    links = {root / "data" / "million" / "items.parquet": data / "items.parquet"}
+    parts = [*data.glob("part-*.npy"), data / "manifest.json"]
+    links |= {root / "results" / "million" / "embeddings" / part.name: part for part in parts}
+    for name in CODES:
+        place = root / "results" / "million" / name
+        links |= {place / file: data / name / file for file in ("model.safetensors", "config.json")}
+        export_table(data / "items.parquet", [data / name / "codes.npy"], place / "items.parquet", flat=False)
+    for link, target in links.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    tables: dict[str, list[dict[str, str]]] = {name: [] for name in TABLES}
+    tables["tokenizers"] = [{"tokenizer": name} for name in CODES]
+    dataset = DatasetResults("million", root / "results", tables)
+    return lambda: explore(dataset, MOST_ITEMS, MOST_TREES)
 
 
 def import_faiss() -> None:
@@ -223,6 +248,7 @@ def measured(folder: Path, items: int, users: int, threads: int, jobs: list[str]
         *(("score " + name, "score", {**data, "tokenizer": name}) for name in CODES),
         ("controls", "controls", {**data, "users": users}),
         ("fit_query", "fit_query", {**data, "users": users}),
+        ("report", "report", data),
         ("sign flips", "sign_flips", {"users": 20 * users, "permutations": 100_000}),
     ]
     rows = []

@@ -154,6 +154,23 @@ def card(folder: Annotated[Path, typer.Argument(help="A folder of results/<datas
 
 
 @app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of the results of a run.")] = Path("results"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The page to write; report.html in the folder by default.")
+    ] = None,
+) -> None:
+    """Make one page of a run: which tokenizer finds most, what differs, what it cost, and what is in the codes.
+
+    The page opens in a browser and needs no network. It shows what there is: a run without an evaluation gives a page
+    of its codes. In the workflow the same is `results/report.html`, which `all` makes.
+    """
+    from semid.cli.report import write_page
+
+    write_page(folder, output)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, what computes here, and what falls back to something slower."""
     from semid.cli.doctor import show_findings

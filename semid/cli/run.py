@@ -165,7 +165,7 @@ def _say_how_it_ended(
         rows = read_rows(table)
         lines, left_out = table_of(rows)
         say("\n".join([*headline(rows), *lines]))
-        say(f"{table}: {left_out} more rows, and more columns")
+        say(f"{table}: {left_out} more rows, and more columns; semid report {table.parent} shows them on one page")
     elif not status:
         say("done: all that was asked for is there" if state.ended else "nothing to be done: it is all there")
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from report_run import write_run
 
 from semid.cli.app import app, run_app
 from semid.errors import InputError
@@ -157,6 +158,17 @@ def test_the_card_says_the_figures_of_the_scorecard(tmp_path, monkeypatch, capsy
     assert "warning: One code holds most." in said
 
 
+def test_a_report_is_made_of_what_is_there(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(monkeypatch, "report") == 1
+    assert "results: there is no tokenizers.csv here" in capsys.readouterr().err
+    write_run(tmp_path)
+    assert call(monkeypatch, "report") == 0
+    assert "results/report.html: 0." in capsys.readouterr().out
+    assert call(monkeypatch, "report", tmp_path / "results", "-o", "page.html") == 0
+    assert Path("page.html").read_text() == Path("results/report.html").read_text()
+
+
 def test_the_doctor_names_what_is_installed(monkeypatch, capsys) -> None:
     assert call(monkeypatch, "doctor") == 0
     said = capsys.readouterr().out
@@ -206,7 +218,7 @@ def test_init_asks_where_nothing_shows_which_items_are_meant(tmp_path, monkeypat
 def test_help_needs_no_heavy_library() -> None:
     code = (
         "import sys; from semid.cli.app import app; "
-        "print(sorted({'torch', 'numpy', 'pyarrow', 'snakemake', 'scipy'} & set(sys.modules)))"
+        "print(sorted({'torch', 'numpy', 'pyarrow', 'snakemake', 'scipy', 'jinja2'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

@@ -79,6 +79,9 @@ def test_a_hostile_catalogue_goes_through_everything_as_it_is(tmp_path: Path) ->
     shown = page.replace("<!-- -->", "")
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]|(?<!\\)<|(?<!\\)!\[", shown)
 
+    report = (results / "report.html").read_text(encoding="utf-8")
+    assert report.count("<script") == 3, "no title is markup"
+
     with (results / "offline_eval.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == TABLE_COLUMNS
