@@ -4,7 +4,6 @@ The page also shows what it finds beside those: histories of trainings, slices o
 benchmarks/. It is no reason to make any of them.
 """
 
-
 from semid.planning import decoders_of_run, tables_of_run
 
 
