@@ -33,8 +33,8 @@ from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import Ragged
 from semid.retrieval.seen import Seen
 
-# Positions whose states are computed at once, and users who are ranked at once at most: what a beam of these holds should
-# stay in cache.
+# Positions whose states are computed at once, and users who are ranked at once at most: what a beam of these holds
+# should stay in cache.
 POSITIONS_AT_ONCE = 1 << 14
 USERS_AT_ONCE = 64
 
