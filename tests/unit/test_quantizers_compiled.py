@@ -1,5 +1,6 @@
 """Compiled loops find what torch finds, for any number of threads, with and without numba."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -105,6 +106,79 @@ def test_codebooks_without_tables_are_searched_alike(monkeypatch: pytest.MonkeyP
     with_numba = BeamSearch(codebooks, 6)(rows)
     monkeypatch.setattr(compiled, "has_numba", lambda: False)
     assert torch.equal(BeamSearch(codebooks, 6)(rows), with_numba)
+
+
+def said_by(code: str, **environment: str) -> str:
+    """What a Python process prints that runs `code` with a search by two threads before it."""
+    before = (
+        "import os, sys, threading, torch\n"
+        "from semid.quantizers.kernels import compiled\n"
+        "torch.set_num_threads(2)\n"
+        "entries = torch.zeros(9, 2, 0, dtype=torch.int64)\n"
+        "arguments = torch.zeros(9, 2), torch.ones(9, 1, 40), entries, torch.ones(1, 40)\n"
+        "def search():\n"
+        "    print(compiled.smallest_sums(*arguments, 1)[0].sum().item(), flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", before + code],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_process_that_is_forked_searches_too() -> None:
+    code = (
+        "search()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    search()\n"
+        "    os._exit(0)\n"
+        "for _ in range(200):\n"
+        "    if os.waitpid(child, os.WNOHANG)[0]:\n"
+        "        sys.exit()\n"
+        "    threading.Event().wait(0.1)\n"
+        "os.kill(child, 9)\n"
+        "sys.exit('the child hangs')\n"
+    )
+    assert said_by(code) == "9.0\n9.0\n"
+
+
+def test_a_thread_that_outlives_the_main_one_searches_too() -> None:
+    code = (
+        "main = threading.main_thread()\n"
+        "threading.Thread(target=lambda: (main.join(), threading.Event().wait(0.3), search())).start()\n"
+    )
+    assert said_by("search()\n" + code) == "9.0\n9.0\n"
+
+
+def test_numba_that_does_not_compile_is_as_none() -> None:
+    ask = "print(compiled.has_numba())"
+    assert said_by(ask) == "True\n"
+    assert said_by(ask, NUMBA_DISABLE_JIT="1") == "False\n"
+    # what numba says of a numpy that is too new
+    broken = (
+        "class Refuses:\n    def find_spec(self, name, *_):\n        if name == 'numba.core': raise ImportError(name)\n"
+    )
+    assert said_by(f"{broken}sys.meta_path.insert(0, Refuses())\n{ask}") == "False\n"
+
+
+def test_the_default_dtype_of_torch_does_not_count() -> None:
+    scores = torch.randn(4, 40)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert compiled.lowest(scores)[0].dtype == torch.float32
+        sums = compiled.smallest_sums(
+            scores[:, :1], scores[:, None], torch.zeros(4, 1, 0, dtype=torch.int64), scores[:1], 2
+        )
+        assert sums[0].dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_numba_is_not_imported_for_a_few_rows() -> None:

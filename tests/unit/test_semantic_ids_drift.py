@@ -14,7 +14,15 @@ from semid.embeddings.store import new_part, write_manifest
 from semid.errors import InputError
 from semid.quantizers import RQKMeans
 from semid.semantic_ids.codes import items_sharing_codes, write_codes
-from semid.semantic_ids.drift import jensen_shannon, squared_errors, write_drift
+from semid.semantic_ids.drift import (
+    divergence_figures,
+    error_figures,
+    error_of_unseen,
+    jensen_shannon,
+    sharing_figure,
+    squared_errors,
+    write_drift,
+)
 from semid.semantic_ids.table import write_semantic_ids
 
 DIM, OLD = 8, 2000
@@ -68,7 +76,8 @@ def test_items_like_those_before_keep_the_tokenizer(tokenizer: RQKMeans, tmp_pat
     errors = np.square(VECTORS - tokenizer.decode(tokenizer.encode(VECTORS))).sum(axis=1)
     assert float(rows["error"]["old"]) == pytest.approx(errors[:OLD].mean(), rel=1e-4)
     assert float(rows["error"]["new"]) == pytest.approx(errors[OLD:].mean(), rel=1e-4)
-    beyond = (errors[OLD:] > np.quantile(errors[:OLD], 0.99)).mean()
+    unseen = error_of_unseen(tokenizer.cluster_sizes_.numpy())
+    beyond = (errors[OLD:] > unseen * np.quantile(errors[:OLD], 0.99)).mean()
     assert float(rows["beyond_p99"]["new"]) == pytest.approx(beyond)
     assert {row["beyond"] for name, row in rows.items() if row["limit"]} == {"False"}
     assert rows["verdict"]["verdict"] == "keep the tokenizer: new items suit it as old ones do"
@@ -142,3 +151,40 @@ def test_which_items_share_their_codes() -> None:
     codes = np.array([[0, 1], [2, 3], [0, 1], [1, 0], [2, 3], [0, 1]])
     assert items_sharing_codes(codes).tolist() == [True, True, True, False, True, True]
     assert items_sharing_codes(np.empty((0, 2), int)).tolist() == []
+
+
+@pytest.mark.parametrize("sizes", [(64, 64), (256,)])
+def test_a_tokenizer_of_few_training_items_is_kept_where_nothing_drifts(sizes: tuple[int, ...]) -> None:
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(3000, 16)).astype(np.float32)
+    known, others = vectors[:600], vectors[600:]
+    tokenizer = RQKMeans(num_levels=len(sizes), codebook_size=sizes[0], kmeans_iters=10).fit(known)
+    reasons = []
+    for n in (5, 50, 500):
+        for _ in range(20):
+            new = others[random.choice(len(others), n, replace=False)]
+            codes = tokenizer.encode(np.concatenate([known, new]))
+            errors = squared_errors(np.concatenate([known, new]), tokenizer.decode, codes)
+            unseen = error_of_unseen(tokenizer.cluster_sizes_.numpy())
+            figures = [
+                *error_figures(errors[:600], errors[600:], unseen),
+                *divergence_figures(codes[:600], codes[600:], tokenizer.sizes),
+                sharing_figure(codes, np.arange(len(codes)) >= 600, codes[:600], unseen),
+            ]
+            reasons += [figure.figure for figure in figures if figure.beyond]
+    assert len(reasons) <= 1, reasons
+
+
+def test_the_first_items_that_share_an_id_prove_nothing() -> None:
+    codes = np.array([[code] for code in range(200)] + [[0], *([code] for code in range(200, 299))])
+    is_new = np.arange(300) >= 200
+    assert not sharing_figure(codes, is_new, codes[:200]).beyond
+    shared = codes.copy()
+    shared[200:230] = 7
+    assert sharing_figure(shared, is_new, codes[:200]).beyond
+
+
+def test_the_error_of_items_that_no_training_saw() -> None:
+    sizes = np.array([[8, 8, 4], [10, 10, 0]])
+    assert error_of_unseen(sizes) == pytest.approx(23 / 17 * 22 / 18)
+    assert error_of_unseen(np.ones((1, 5), int)) == 10

@@ -4,7 +4,10 @@ Both ways add and compare the same float32 values in the same order, so that the
 of a beam among sums that are exactly equal.
 """
 
+import importlib
 import importlib.util
+import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -14,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 # compiling takes as long as torch takes for so many scores
 _SCORES_BEFORE = 1 << 30
@@ -43,14 +48,24 @@ def runs_on(device: torch.device) -> bool:
 
 @cache
 def has_numba() -> bool:
-    """Whether numba is installed, which the extra `fast` brings."""
-    return importlib.util.find_spec("numba") is not None
+    """Whether numba, which the extra `fast` brings, is installed and compiles.
+
+    It refuses a numpy that is newer than it knows, and its NUMBA_DISABLE_JIT would leave the loops to Python.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return False
+    try:
+        config: Any = importlib.import_module("numba").config
+    except Exception as error:  # whatever an installation that does not fit raises
+        logger.warning("numba cannot be imported, so that torch does its work: %s", error)
+        return False
+    return not config.DISABLE_JIT
 
 
 def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Return the lowest of each row of scores float32 [n, K] and the first column that holds it, int64 [n]."""
     n = len(scores)
-    values, columns = torch.empty(n), torch.empty(n, dtype=torch.int64)
+    values, columns = scores.new_empty(n), scores.new_empty(n, dtype=torch.int64)
     _in_threads(_compiled("_lowest"), n, (scores, values, columns))
     return values, columns
 
@@ -70,8 +85,8 @@ def smallest_sums(
     """
     n, width = errors.shape
     count = min(count, width * scores.shape[2])
-    sums = torch.empty(n, count)
-    parents, codes = torch.empty(n, count, dtype=torch.int64), torch.empty(n, count, dtype=torch.int64)
+    sums = scores.new_empty(n, count)
+    parents, codes = (scores.new_empty(n, count, dtype=torch.int64) for _ in range(2))
     _in_threads(_compiled("_smallest_sums"), n, (errors, scores, entries, sums, parents, codes), (table,))
     return sums, parents, codes
 
@@ -85,13 +100,25 @@ def _in_threads(loop: Callable[..., None], n: int, by_row: tuple[Tensor, ...], s
     if len(parts) == 1:
         loop(*parts[0])
         return
-    for done in [_pool(threads).submit(loop, *part) for part in parts]:
+    pool, running = _pool(threads), []
+    for part in parts:
+        try:
+            running.append(pool.submit(loop, *part))
+        except RuntimeError:
+            # the interpreter shuts down, and starts no more threads
+            loop(*part)
+    for done in running:
         done.result()
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="semid")
+
+
+# a process that is forked has the pool, but none of its threads
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @cache
