@@ -16,8 +16,8 @@ from semid.planning.datasets import Datasets
 from semid.pretrained import CONFIG_FILE, MODEL_FILE
 
 TABLE = "items.parquet"
-# what a training leaves in a tokenizer's folder
-TRAINED = (MODEL_FILE, CONFIG_FILE, "training.csv")
+# what a training leaves in a tokenizer's folder beside its model
+HISTORY = "training.csv"
 
 
 class EarlierTokenizers:
@@ -65,9 +65,11 @@ class EarlierTokenizers:
         return paths
 
     def has_table(self, dataset: str, tokenizer: str) -> bool:
-        """Whether the folder of a tokenizer that is loaded says which items had IDs."""
+        """Whether the folder of a tokenizer that is loaded says which items had IDs before this run."""
         folder = self.loaded_folder(dataset, tokenizer)
-        return folder is not None and (Path(folder) / TABLE).is_file()
+        if folder is None or _is_written(folder, dataset, tokenizer):
+            return False
+        return (Path(folder) / TABLE).is_file()
 
     def drift_files(self, dataset: str, tokenizer: str) -> dict[str, Any]:
         """`old`, the semantic-ID table beside the tokenizer that is loaded. Raises `InputError` if there is none."""
@@ -101,6 +103,7 @@ class EarlierTokenizers:
         folder, repair = self.loaded_folder(dataset, tokenizer), TokenizerName.parse(tokenizer).repair
         if folder is None:
             return {}
+        self._check_not_written("load", dataset, tokenizer)
         is_shipped = not (Path(folder) / "codes").is_dir()
         tables = [Path(folder) / f"repair-{repair}" / TABLE, *([Path(folder) / TABLE] if is_shipped else [])]
         table = next((table for table in tables if table.is_file()), None)
@@ -108,12 +111,8 @@ class EarlierTokenizers:
 
     def _table(self, key: str, dataset: str, tokenizer: str) -> str:
         """The path of the table in a folder under `load:` or `align:`, as a source that no rule makes anew."""
+        self._check_not_written(key, dataset, tokenizer)
         folder = Path(self._folder(key, dataset, tokenizer) or "")
-        if folder.absolute() == Path(f"results/{dataset}/{tokenizer}").absolute() and key == "align":
-            raise InputError(
-                f"dataset '{dataset}' aligns {tokenizer} to {folder}, the folder that this run writes: copy it first, "
-                "and name the copy"
-            )
         table = folder / TABLE
         if not table.is_file():
             raise InputError(
@@ -121,6 +120,15 @@ class EarlierTokenizers:
                 "of items were; name a folder of results/, of `semid fit` or a bundle"
             )
         return str(table.absolute())
+
+    def _check_not_written(self, key: str, dataset: str, tokenizer: str) -> None:
+        """Raise `InputError` where a table under `load:` or `align:` is one that the run replaces while it reads it."""
+        folder = self._folder(key, dataset, tokenizer) or ""
+        if _is_written(folder, dataset, tokenizer):
+            raise InputError(
+                f"dataset '{dataset}', {key}: IDs of {tokenizer} are compared with those in {folder}, the folder that "
+                "this run writes: copy it first, and name the copy"
+            )
 
     # digests
 
@@ -147,15 +155,26 @@ class EarlierTokenizers:
         return rf"(?!(?:{'|'.join(map(re.escape, files))})$)" if files else ""
 
     def _frozen_files(self, results: Path) -> Iterator[str]:
-        for dataset in self._datasets.names():
-            for folder in (self._datasets.options(dataset).get("load") or {}).values():
-                path = Path(folder).absolute()
-                if path.is_relative_to(results.absolute()):
-                    yield from (
-                        (path / name).relative_to(results.absolute()).as_posix()
-                        for name in TRAINED
-                        if (path / name).is_file()
-                    )
+        folders = [
+            folder
+            for dataset in self._datasets.names()
+            for folder in (self._datasets.options(dataset).get("load") or {}).values()
+        ]
+        loaded = [model for model in (Path(folder) / MODEL_FILE for folder in folders) if model.is_file()]
+        # links and dots give a file many names
+        for model in results.glob(f"*/*/{MODEL_FILE}") if loaded else ():
+            if model.is_file() and any(map(model.samefile, loaded)):
+                # what makes the history makes the model too
+                yield from (model.with_name(name).relative_to(results).as_posix() for name in (MODEL_FILE, HISTORY))
+                config = model.with_name(CONFIG_FILE)
+                if config.is_file():
+                    yield config.relative_to(results).as_posix()
+
+
+def _is_written(folder: str, dataset: str, tokenizer: str) -> bool:
+    """Whether a folder is that of the tokenizer of a dataset in this run."""
+    name = TokenizerName.parse(tokenizer).native.name
+    return Path(folder).resolve() == Path(f"results/{dataset}/{name}").resolve()
 
 
 def _sha256(path: Path) -> str:

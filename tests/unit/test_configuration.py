@@ -251,11 +251,69 @@ def test_no_rule_makes_a_file_of_a_tokenizer_that_is_loaded(tmp_path: Path, monk
     for size in (2, 3, 4):
         assert not pattern.match(f"results/mine/rqkmeans_{size}x8/model.safetensors")
         assert not pattern.match(f"results/mine/rqkmeans_{size}x8/config.json")
-        assert pattern.match(f"results/mine/rqkmeans_{size}x8/training.csv")
+        # training, which makes it too, would write the model anew
+        assert not pattern.match(f"results/mine/rqkmeans_{size}x8/training.csv")
         assert pattern.match(f"results/mine/rqkmeans_{size}x8/items.parquet")
         assert pattern.match(f"results/other/rqkmeans_{size}x8/model.safetensors")
     assert pattern.match("results/mine/a/model.safetensors")
     assert tokenizers.earlier.frozen("ids/results") == ""
+    Path("results/mine/rqkmeans_2x8/config.json").unlink()
+    pattern = re.compile(rf"results/({tokenizers.earlier.frozen()}[^/]+)/([^/]+)/([^/]+)$")
+    assert pattern.match("results/mine/rqkmeans_2x8/config.json")
+    # a config without its model is none of what is loaded
+    Path("results/mine/rqkmeans_3x8/model.safetensors").unlink()
+    pattern = re.compile(rf"results/({tokenizers.earlier.frozen()}[^/]+)/([^/]+)/([^/]+)$")
+    assert pattern.match("results/mine/rqkmeans_3x8/config.json")
+
+
+@pytest.mark.parametrize(
+    ("results", "folder"),
+    [
+        ("results", "link"),
+        ("results", "elsewhere/../results/mine/rqkmeans_2x8"),
+        ("linked", "results/mine/rqkmeans_2x8"),
+        ("results", "linked/mine/rqkmeans_2x8"),
+        ("results", "{}/real/mine/rqkmeans_2x8"),
+    ],
+)
+def test_a_folder_that_is_loaded_by_another_name_is_not_made_either(
+    results: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frozen_tokenizer(tmp_path / "real/mine/rqkmeans_2x8")
+    Path("elsewhere").mkdir()
+    for link in ("results", "linked"):
+        Path(link).symlink_to("real")
+    Path("link").symlink_to("results/mine/rqkmeans_2x8")
+    load = {"rqkmeans_2x8": folder.format(tmp_path)}
+    _, tokenizers = planned(datasets={"sample": {"source": "sample", "load": load}})
+    pattern = re.compile(rf"{results}/({tokenizers.earlier.frozen(results)}[^/]+)/([^/]+)/([^/]+)$")
+    assert not pattern.match(f"{results}/mine/rqkmeans_2x8/model.safetensors")
+    assert pattern.match(f"{results}/sample/rqkmeans_2x8/model.safetensors")
+
+
+def test_ids_are_not_compared_with_the_table_that_this_run_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = frozen_tokenizer(tmp_path / "results/sample/rqkmeans_2x8")
+    for place in (folder, folder / "repair-assign"):
+        place.mkdir(exist_ok=True)
+        (place / "items.parquet").touch()
+    Path("link").symlink_to(folder)
+    for path in ("results/sample/rqkmeans_2x8", str(folder), "link"):
+        sample = {"source": "sample", "load": {"rqkmeans_2x8": path}, "align": {"rqkmeans_3x8": path}}
+        run = {"datasets": ["sample"], "tokenizers": ["rqkmeans_2x8"]}
+        _, tokenizers = planned(datasets={"sample": sample}, run=run)
+        assert tokenizers.model_files("sample", "rqkmeans_2x8")["model"] == f"{path}/model.safetensors"
+        assert tokenizers.comparisons_with_earlier() == []
+        for question in (tokenizers.earlier.drift_files, tokenizers.earlier.pinned_files):
+            with pytest.raises(InputError, match="the folder that this run writes: copy it first"):
+                question(
+                    "sample", "rqkmeans_2x8/repair-assign" if question.__name__ == "pinned_files" else "rqkmeans_2x8"
+                )
+        # another tokenizer's folder is no output of this one
+        assert tokenizers.training_files("sample", "rqkmeans_3x8")["aligned"].endswith("items.parquet")
 
 
 def test_new_codes_are_compared_with_those_of_an_earlier_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
