@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from semid import __version__
 from semid.errors import InputError
 
 HELP = """Semantic IDs for generative recommenders.
@@ -49,6 +50,21 @@ def run_app() -> None:
     except (InputError, OSError) as error:
         print(f"semid: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"semid {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=HELP)
+def semid(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()
@@ -146,7 +162,7 @@ def run(
 
 
 @app.command()
-def card(folder: Annotated[Path, typer.Argument(help="A folder of results/<dataset>/ with a scorecard.json.")]) -> None:
+def card(folder: Annotated[Path, typer.Argument(help="A folder of results/ with its scorecard.json.")]) -> None:
     """Say of a tokenizer how its codes are used, where items share an ID, and what the codes lose."""
     from semid.cli.card import show_card
 
@@ -183,7 +199,7 @@ def init(
     interactions: Annotated[Path, typer.Argument(help="Who bought what, and when: .parquet, .csv or .jsonl.")],
     items: Annotated[Path, typer.Argument(help="The catalogue: .parquet, .csv or .jsonl.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The configuration to write; <items>.yaml by default.")
+        Path | None, typer.Option("--output", "-o", help="The configuration to write; else ITEMS with .yaml.")
     ] = None,
 ) -> None:
     """Look at the files of a catalogue, and write a configuration that explains itself.

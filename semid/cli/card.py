@@ -14,7 +14,10 @@ def show_card(folder: Path) -> None:
     """Show the scorecard in a folder of results. Raises `InputError` where there is none."""
     path = folder / FILE if folder.is_dir() else folder
     if not path.is_file():
-        raise InputError(f"{path}: there is no scorecard; semid run {path} makes that of a folder of results/")
+        raise InputError(
+            f"{path}: there is no scorecard: the workflow makes one for each folder of results/ (semid run CONFIG "
+            f"results/<dataset>/<tokenizer>/{FILE}); after semid fit, README.md of semid bundle has what is known"
+        )
     for line in card_lines(Scorecard.read(path)):
         print(printable(line))
 

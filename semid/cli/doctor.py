@@ -25,8 +25,8 @@ EXTRAS = {
     "workflow": "`semid run` and `semid init`",
     "text": "embeddings of texts",
     "bundled": "the encoder that needs no download",
-    "fast": "compiled loops: beams, and nearest codewords of small codebooks, take longer, with the same codes",
-    "faiss": "FAISS: the whole catalogue is searched by exact inner products, with the same numbers",
+    "fast": "compiled loops, without which beams and small codebooks take longer, with the same codes",
+    "faiss": "FAISS, without which the whole catalogue is searched by exact inner products, with the same numbers",
     "hub": "bundles from and to the Hugging Face hub",
 }
 # of a line of metadata, such as `torch>=2.6` or `requests>=2.31; extra == "workflow"`
@@ -77,7 +77,7 @@ def _extra(extra: str, use: str) -> Finding:
             missing.append(name)
     what = extra or "packages"
     if missing:
-        return Finding(what, False, f"without {', '.join(missing)}: no {use} (pip install 'semid[{extra}]')")
+        return Finding(what, False, f"without {', '.join(missing)}: missing: {use} (pip install 'semid[{extra}]')")
     return Finding(what, True, ", ".join(found))
 
 

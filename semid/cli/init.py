@@ -25,6 +25,7 @@ from semid.files import write_text
 from semid.naming import RESERVED
 from semid.terminal import printable
 
+NAMES_OF_TITLES = ("name", "item_name", "product_name", "product_title")
 K_CORE = 5
 MEMORY_MB, THREADS = 2000, 2
 # codebooks: a power of two of at most so many codes, and at least two training items a code
@@ -163,6 +164,10 @@ def _columns(look: Look) -> Iterator[str]:
     if fields:
         yield f"# used by their names: {', '.join(fields)}"
     missing = [field for field in ITEM_FIELDS[1:] if field not in fields]
+    name = next((column for column in rest if column.lower() in NAMES_OF_TITLES), None)
+    if name is not None and "title" in missing:
+        yield f"title: {_quoted(name)}  # by its name: is it?"
+        missing, rest = missing[1:], [column for column in rest if column != name]
     if rest and missing:
         yield f"# {', '.join(missing)}: name them here if they are among {', '.join(rest)}"
 
@@ -189,7 +194,8 @@ def _date_of(example: str, factor: float) -> str:
 
 
 def _text(catalogue: LookedAt) -> str:
-    return "{title}" if "title" in catalogue.columns else f"{{{catalogue.columns[-1]}}}"
+    names = {column.lower() for column in catalogue.columns}
+    return "{title}" if names & {"title", *NAMES_OF_TITLES} else f"{{{catalogue.columns[-1]}}}"
 
 
 def _quoted(text: object) -> str:

@@ -24,8 +24,11 @@ from semid.terminal import printable
 
 DEFAULT_TARGET = "results/offline_eval.csv"
 CONFIG_ENDS = (".yaml", ".yml", ".json")
-# Signals that end the run, each by what Snakemake is then sent: it ends its jobs and leaves no lock.
-PASSED_ON = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
+# what the workflow makes is there: `manifest.json` of an export is a target
+FOLDERS_OF_TARGETS = ("results/", "data/")
+# Signals that end the run, each by what is passed on. SIGINT goes to Snakemake and its jobs, as Ctrl-C in a terminal
+# does: Snakemake alone would wait for jobs that run. After SIGTERM it does wait for them. Neither leaves a lock.
+PASSED_ON = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGINT}
 SECONDS_BETWEEN_LOOKS = 0.25
 LINES_OF_A_FAULT = 12
 
@@ -61,8 +64,12 @@ class RunRequest:
 
 def request_of(words: Sequence[str], **options: object) -> RunRequest:
     """Take the words behind `semid run` apart: configurations come first, targets after them."""
-    number = next((place for place, word in enumerate(words) if not word.endswith(CONFIG_ENDS)), len(words))
+    number = next((place for place, word in enumerate(words) if not _is_config(word)), len(words))
     return RunRequest(tuple(map(Path, words[:number])), tuple(words[number:]), **options)  # type: ignore[arg-type]
+
+
+def _is_config(word: str) -> bool:
+    return word.endswith(CONFIG_ENDS) and not (word.endswith(".json") and word.startswith(FOLDERS_OF_TARGETS))
 
 
 def run_workflow(request: RunRequest, console: Console) -> int:
@@ -102,11 +109,16 @@ def _with_logger() -> str:
 
 @contextmanager
 def _signals_passed_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Send Snakemake the signals that this process gets: it alone knows how to end its jobs."""
+    """Pass on the signals that this process gets to Snakemake, which has a process group of its own with its jobs."""
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        if process.poll() is None:
-            process.send_signal(PASSED_ON[signal.Signals(number)])
+        passed = PASSED_ON[signal.Signals(number)]
+        if process.poll() is not None:
+            return
+        if passed == signal.SIGINT:
+            os.killpg(process.pid, passed)
+        else:
+            process.send_signal(passed)
 
     before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
     try:

@@ -112,7 +112,7 @@ def fit_folder(source: GivenVectors, method: Method, output: Path, where: Where)
         tokenizer.save_pretrained(folder)
         codes = tokenizer.encode(vectors, compute, verbose=True)
         write_semantic_ids(folder / TABLE, pa.array(ids, pa.string()), codes)
-    print(f"{output}: {TABLE} has the IDs, of which {_counts(codes)}; {time.monotonic() - started:.1f} s")
+    print(f"{output}: {TABLE} has {_counts(codes)}; {time.monotonic() - started:.1f} s")
 
 
 def encode_file(folder: Path, source: GivenVectors, output: Path, where: Where) -> None:
@@ -135,5 +135,5 @@ def _counts(codes: np.ndarray) -> str:
     counts = bucket_sizes(codes)
     sharing, shared = int(counts[counts > 1].sum()), "none is shared"
     if sharing:
-        shared = f"{sharing:,} items share theirs, at most {counts.max():,} the same"
-    return f"{len(counts):,} differ among {len(codes):,} items; {shared}"
+        shared = f"{sharing:,} items share theirs, up to {counts.max():,} have the same"
+    return f"{len(counts):,} IDs of {len(codes):,} items; {shared}"

@@ -19,6 +19,7 @@ from semid.files import first_line, is_full_disk
 __affects_results__ = False
 
 REMEDIES = "docs/troubleshooting.md"
+INSTALL = "pip install 'semid[workflow,text,bundled,faiss]' for the Python that runs this, or use --sdm conda"
 LACK_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc")
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_END = 10.0
@@ -86,7 +87,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, MemoryError) or failed_allocation or getattr(error, "errno", None) == errno.ENOMEM:
         return f"out of memory ({first_line(error)}): give the job more, or make it need less: see {REMEDIES}"
     if isinstance(error, ModuleNotFoundError):
-        return f"{said}: install requirements.txt for the Python that runs this, or use --sdm conda"
+        return f"{said}: {INSTALL}"
     if is_full_disk(error):
         return f"{said}: make room on that disk and type the same command again"
     return said if isinstance(error, InputError | OSError) else ""

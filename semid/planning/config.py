@@ -212,11 +212,21 @@ def _fault(error: ValidationError) -> str:
         return f"{error.message}; the keys here are {', '.join(schema['properties'])}"
     if error.validator == "additionalProperties":
         return f"{error.message.partition(' d')[0]}: {schema['description']}"
-    if "expected" in schema and error.validator not in ("required", "dependentRequired"):
+    if error.validator == "dependentRequired":
+        return _needed_beside(error)
+    if "expected" in schema and error.validator != "required":
         return f"expected {schema['expected']}, found {_shown(error.instance)}"
     if error.validator in ("oneOf", "anyOf", "not", "pattern") and "description" in schema:
         return f"{_shown(error.instance)}: {schema['description']}"
     return error.message
+
+
+def _needed_beside(error: ValidationError) -> str:
+    """Say which key needs which other, and what that may be."""
+    missing = ((key, other) for key, others in error.validator_value.items() for other in others)
+    key, other = next(pair for pair in missing if pair[0] in error.instance and pair[1] not in error.instance)
+    expected = error.schema.get("properties", {}).get(other, {}).get("expected", "")
+    return f"{key} needs {other} beside it" + (f": {expected}" if expected else "")
 
 
 def _shown(value: Any) -> str:

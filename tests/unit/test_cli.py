@@ -12,7 +12,9 @@ import pytest
 import yaml
 from report_run import write_run
 
+from semid import __version__
 from semid.cli.app import app, run_app
+from semid.cli.run import request_of
 from semid.errors import InputError
 from semid.planning import prepare_config, read_schema
 from semid.quantizers import RQKMeans, Tokenizer
@@ -52,7 +54,7 @@ def test_fit_gives_every_vector_the_id_that_the_library_gives(vectors, tmp_path,
     assert (read_semantic_ids("made/tok/items.parquet") == expected).all()
     assert table.column("code_str").to_pylist()[7] == "-".join(map(str, expected[7]))
     distinct = len(np.unique(expected, axis=0))
-    assert f"{distinct} differ among 300 items" in capsys.readouterr().out
+    assert f"{distinct} IDs of 300 items" in capsys.readouterr().out
     assert sorted(path.name for path in Path("made").iterdir()) == ["tok"]
 
 
@@ -175,6 +177,37 @@ def test_the_doctor_names_what_is_installed(monkeypatch, capsys) -> None:
     assert f"torch {__import__('torch').__version__}" in said
     for what in ("semid", "workflow", "text", "faiss", "Snakefile", "device", "processor", "int8", "disk"):
         assert f" {what} " in said
+
+
+def test_the_version_is_shown(monkeypatch, capsys) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"semid {__version__}\n"
+
+
+def test_init_takes_a_column_called_name_for_the_titles(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bought = [f"{user},i{item},{1_400_000_000 + item}" for user in range(5) for item in range(5)]
+    write_csv(tmp_path / "bought.csv", "customer,sku,Time", bought)
+    write_csv(tmp_path / "goods.csv", "sku,name,price", [f"i{item},Title {item},1" for item in range(40)])
+    assert call(monkeypatch, "init", "bought.csv", "goods.csv") == 0
+    text = (tmp_path / "goods.yaml").read_text()
+    assert yaml.safe_load(text)["datasets"]["goods"]["columns"]["title"] == "name"
+    assert '# embeddings: {text: "{title}"}' in text
+    assert "name them here if they are among price" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "configs"),
+    [
+        (("a.yaml", "results/x/items.parquet"), ["a.yaml"]),
+        (("a.yaml", "b.json", "results/x/exports/hf/manifest.json"), ["a.yaml", "b.json"]),
+        (("results/x/scorecard.json",), []),
+    ],
+)
+def test_what_the_workflow_makes_is_a_target_and_no_configuration(words, configs) -> None:
+    request = request_of(words)
+    assert list(map(str, request.configs)) == configs
+    assert list(request.targets) == list(words[len(configs) :])
 
 
 def write_csv(path: Path, header: str, rows: list[str]) -> None:

@@ -108,7 +108,7 @@ def test_a_completed_configuration_is_complete() -> None:
         ({"preprocess": {"split": "random"}}, "preprocess: split: expected leave_last_out, {timestamps: [t1, t2]}"),
         ({"run": {"datasets": [], "tokenizers": ["vqvae_8"]}}, "run: datasets: expected one or more texts"),
         (table(), "datasets: mine: expected at least one of interactions, items, splits and embeddings"),
-        (table(interactions="x.csv"), "'timestamp_unit' is a dependency of 'interactions'"),
+        (table(interactions="x.csv"), "interactions needs timestamp_unit beside it: one of seconds, "),
         (table(items="x{y}.csv"), "datasets: mine: items: 'x{y}.csv' is not valid"),
         (table(items="x.csv", external={"Other": {"codes": "x.csv"}}), "external: 'Other' does not match"),
         (table(items="x.csv", colums={}), "'colums' was unexpected); the keys here are source, interactions, items"),

@@ -166,7 +166,8 @@ def test_a_faiss_that_is_not_installed_is_explained(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     arguments = ["--forcerun", "train_faiss", "--configfile", TINY, "--", "results/tiny/faiss/index.faiss"]
     said = failure(*SNAKEMAKE, directory, "--cores", "2", *arguments)
-    assert_said_and_documented(said, "install requirements.txt for the Python that runs this, or use --sdm conda")
+    remedy = "pip install 'semid[workflow,text,bundled,faiss]' for the Python that runs this, or use --sdm conda"
+    assert_said_and_documented(said, remedy)
     assert "Traceback" not in said
 
 

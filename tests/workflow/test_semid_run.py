@@ -113,9 +113,25 @@ def test_a_run_that_is_interrupted_leaves_no_lock_and_goes_on(tmp_path: Path, nu
     run = start(directory, TINY, "data/tiny/items.parquet")
     said, _ = run.communicate()
     assert run.returncode == 0, said
-    # Snakemake ends its jobs by SIGINT at once, and after SIGTERM when those that run are done
+    # jobs end by SIGINT at once; after SIGTERM Snakemake lets those that run come to their end
     assert said.splitlines()[-1] in ("done: all that was asked for is there", "nothing to be done: it is all there")
     assert (directory / "data/tiny/items.parquet").is_file()
+
+
+def test_ctrl_c_ends_a_job_that_would_run_for_long(tmp_path: Path) -> None:
+    directory = tmp_path / "work"
+    directory.mkdir()
+    long = {"tokenizers": {"vqvae_32": {"epochs": 100_000, "batch_size": 4, "patience": 0, "keep": "last"}}}
+    config = overlay(tmp_path / "long.yaml", {**long, "compute": {"training_threads": 1}})
+    log = directory / "logs/tiny/vqvae_32/train.log"
+    run = start(directory, TINY, config, "results/tiny/vqvae_32/config.json")
+    with ended(run):
+        until(lambda: log.exists() and "epoch 1 of" in log.read_text(), "a tokenizer is trained", run)
+        run.send_signal(signal.SIGINT)
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode != 0, said
+    assert "interrupted: type the same command again to go on" in log.read_text()
+    assert not list((directory / ".snakemake").glob("locks/*"))
 
 
 def test_nothing_is_shown_as_done_that_was_there(tiny_run: tuple[Path, Run]) -> None:

@@ -100,8 +100,9 @@ class Repair:
         """Yield what a log should say."""
         report = self.report
         yield (
-            f"{report.items_sharing_before:,} of {report.items:,} items shared {report.ids_shared_before:,} IDs; "
-            f"{report.moved:,} items have another code and {report.suffixed:,} a suffix, "
+            f"{report.items_sharing_before:,} of {report.items:,} items shared an ID "
+            f"({report.ids_shared_before:,} such IDs); {report.moved:,} items have another code "
+            f"and {report.suffixed:,} a suffix, "
             f"{report.known_minimum:,} at least had to change"
         )
         if report.items_sharing_after:
