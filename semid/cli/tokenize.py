@@ -117,6 +117,8 @@ def fit_folder(source: GivenVectors, method: Method, output: Path, where: Where)
 
 def encode_file(folder: Path, source: GivenVectors, output: Path, where: Where) -> None:
     """Write the IDs of vectors, by the tokenizer in a folder, to a parquet file."""
+    if output.suffix != ".parquet":
+        raise InputError(f"{output}: IDs are written as .parquet; name such a file")
     compute = where.begin()
     tokenizer = Tokenizer.from_pretrained(folder)
     ids, vectors = source.read()
