@@ -91,7 +91,10 @@ def test_options_reach_the_method_and_a_flat_codebook_gives_tokens(vectors, tmp_
         (("fit", "vectors.npy", "--ids", "few.txt", "-o", "tok"), "vectors.npy: 300 vectors, but few.txt holds 1 ids"),
         (("fit", "ids.txt", "-o", "tok"), "ids.txt: expected vectors as .npy or .parquet"),
         (("encode", "absent", "vectors.npy", "-o", "new.parquet"), "absent"),
-        (("encode", "absent", "vectors.npy", "-o", "new.csv"), "new.csv: IDs are written as .parquet; name such a file"),
+        (
+            ("encode", "absent", "vectors.npy", "-o", "new.csv"),
+            "new.csv: IDs are written as .parquet; name such a file",
+        ),
         (("card", "."), "scorecard.json: there is no scorecard"),
         (("bundle", "me/toys", "-o", "out"), "me/toys: there is no such folder"),
         (("bundle", ".", "-o", "out"), ".: there is no model.safetensors: expected a bundle"),
