@@ -79,7 +79,7 @@ def test_a_second_run_replaces_the_log_of_the_first(tmp_path: Path):
         ("open('missing.npy')", "missing.npy"),
         ("import numpy as np\nnp.zeros(1 << 50)", "out of memory (Unable to allocate 8.00 PiB"),
         ("import torch\ntorch.empty(1 << 50)", "out of memory ("),
-        ("import not_there", "No module named 'not_there': install requirements.txt"),
+        ("import not_there", "No module named 'not_there': pip install 'semid["),
     ],
     ids=["InputError of semid", "InputError of a script", "OSError", "numpy's memory", "torch's memory", "no package"],
 )

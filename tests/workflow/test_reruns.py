@@ -210,8 +210,8 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
     ),
     "the start of another method": (
         "semid/quantizers/rqkmeans.py",
-        "\n\n\n@dataclass",
-        "\n\nEDITED = 1\n\n\n@dataclass",
+        "\n\n\n@documented",
+        "\n\nEDITED = 1\n\n\n@documented",
         RQKMEANS,
     ),
     "what two methods share": (
