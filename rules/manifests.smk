@@ -35,14 +35,14 @@ def stages_of_tokenizer(wildcards):
 
 def stages_of_run(wildcards):
     """Digest of the code of the stages behind the tables, for all tokenizers and datasets of the run."""
-    methods = {name for tokenizer in tokenizers.of_run() for name in tokenizers.implementations(tokenizer)}
+    methods = tokenizers.implementations_of_run()
     strategies = {name for dataset in datasets.evaluated() for name in datasets.strategy_implementations(dataset)}
     controls = {
         name for dataset in datasets.evaluated() for name in datasets.strategy_implementations(dataset, "categories")
     }
     return {
-        "score": code("score.py", *sorted(methods)),
-        "evaluate": code("evaluate.py", *sorted(methods | strategies)),
+        "score": code("score.py", *methods),
+        "evaluate": code("evaluate.py", *sorted(strategies.union(methods))),
         "evaluate_controls": code("evaluate_controls.py", *sorted(controls)),
         "collect_evaluations": code("collect_evaluations.py"),
     }

@@ -4,7 +4,7 @@ The page also shows what it finds beside those: histories of trainings, slices o
 benchmarks/. It is no reason to make any of them.
 """
 
-from semid.planning import decoders_of_run, tables_of_run
+from semid.planning import tables_of_run
 
 
 rule report:
@@ -39,6 +39,6 @@ rule report:
         mem_mb=memory(2000, 0.5),
         runtime=minutes(30, 10),
     params:
-        code=lambda wildcards: code("report.py", *explained(decoders_of_run, tokenizers)),
+        code=lambda wildcards: code("report.py", *explained(tokenizers.implementations_of_run)),
     script:
         "../workflow_scripts/report.py"

@@ -71,6 +71,10 @@ class Tokenizers:
         method = self.method(tokenizer)
         return (EXTERNAL if method is None else method.implementation,)
 
+    def implementations_of_run(self) -> list[str]:
+        """Import strings of the classes that hold the codebooks of all tokenizers of the run."""
+        return sorted({name for tokenizer in self.of_run() for name in self.implementations(tokenizer)})
+
     # options
 
     def options(self, tokenizer: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The explorer of the code tree: the items of a dataset, and the trees of its tokenizers, as plain values."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from semid.embeddings import EmbeddingStore
-from semid.embeddings.store import block_rows
 from semid.errors import InputError
 from semid.items import count_items, item_batches
 from semid.naming import TokenizerName
@@ -21,6 +20,7 @@ from semid.report.map import item_map
 from semid.report.results import DatasetResults, Results
 from semid.report.tree import DescribedCatalogue, code_tree
 from semid.report.usage import sorted_sizes
+from semid.semantic_ids.decoding_errors import squared_errors
 from semid.semantic_ids.table import read_semantic_ids
 
 logger = logging.getLogger(__name__)
@@ -156,13 +156,3 @@ def _decoder(folder: Path, codes: np.ndarray) -> Decoder | None:
     """Return what decodes codes [n, L]; None where no model lies beside them, as where a tokenizer is loaded."""
     is_there = (folder / CONFIG_FILE).is_file() and (folder / MODEL_FILE).is_file()
     return decoder_of_codes(folder, codes) if is_there else None
-
-
-def squared_errors(vectors: Any, decode: Callable[[np.ndarray], np.ndarray], codes: np.ndarray) -> np.ndarray:
-    """Return float32 [n]: the squared distance of each of `vectors [n, dim]` to what its codes [n, L] decode to."""
-    errors = np.empty(len(codes), np.float32)
-    step = block_rows(vectors.shape[1])
-    for start in range(0, len(codes), step):
-        rows = slice(start, start + step)
-        errors[rows] = ((vectors[rows].astype(np.float32) - decode(codes[rows])) ** 2).sum(axis=1)
-    return errors

@@ -10,11 +10,11 @@ code that alone would look like a drift, so that limits start at what is expecte
 
 import csv
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from io import StringIO
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -23,15 +23,14 @@ from scipy import stats  # type: ignore[import-untyped]
 from semid.embeddings import EmbeddingStore
 from semid.files import write_text
 from semid.items import item_ids
-from semid.progress import Progress
 from semid.quantizers import Tokenizer
 from semid.semantic_ids.alignment import check_levels
 from semid.semantic_ids.codes import items_sharing_codes, open_codes
 from semid.semantic_ids.codes_of_items import codes_of_items
+from semid.semantic_ids.decoding_errors import squared_errors
 
 logger = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 8192
 # an old item lies beyond this quantile of the errors of old items by definition in one of a hundred cases
 QUANTILE = 0.99
 BY_CHANCE = 0.99
@@ -109,18 +108,6 @@ def write_drift(files: DriftFiles, output: str | Path, threads: int = 1) -> None
     verdict = verdict_on(figures)
     write_text(output, as_csv([*figures, Figure("verdict", verdict=verdict)]))
     logger.info("%s", verdict)
-
-
-def squared_errors(vectors: Any, decode: Callable[[np.ndarray], np.ndarray], codes: np.ndarray) -> np.ndarray:
-    """Return float64 [n]: the squared distance of each of `vectors` [n, dim] from what its `codes` [n, L] decode to."""
-    errors = np.empty(len(codes))
-    with Progress(len(codes), "decoding", "items") as progress:
-        for start in range(0, len(codes), ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
-            lost = np.asarray(vectors[rows], np.float64) - decode(codes[rows])
-            errors[rows] = np.einsum("nd,nd->n", lost, lost)
-            progress.update(len(lost))
-    return errors
 
 
 def error_of_unseen(cluster_sizes: np.ndarray) -> float:

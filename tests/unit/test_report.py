@@ -18,7 +18,7 @@ from semid.errors import InputError
 from semid.report import page
 from semid.report.comparisons import comparison_figures
 from semid.report.equal_candidates import at_equal_candidates, chosen_budget
-from semid.report.explorer import shown_rows, squared_errors
+from semid.report.explorer import shown_rows
 from semid.report.figures import Intervals
 from semid.report.headline import best_of, findings
 from semid.report.map import PLACES, item_map
@@ -26,6 +26,7 @@ from semid.report.page import escaped_json, report_page
 from semid.report.results import Results, colour_of, without_seeds
 from semid.report.tree import DescribedCatalogue, code_tree
 from semid.report.usage import curve, level_rows, sorted_sizes
+from semid.semantic_ids.decoding_errors import squared_errors
 
 
 class Cells(HTMLParser):
@@ -387,7 +388,7 @@ def test_the_explorer_has_the_codes_and_categories_of_the_run(results: Path, tex
 def test_errors_are_squared_distances_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float16)
     codes = np.arange(50)[:, None] % 5
-    monkeypatch.setattr("semid.report.explorer.block_rows", lambda dim: 7)
+    monkeypatch.setattr("semid.semantic_ids.decoding_errors.block_rows", lambda dim: 7)
     found = squared_errors(vectors, lambda codes: np.repeat(codes, 4, axis=1).astype(np.float32), codes)
     expected = ((vectors.astype(np.float64) - codes) ** 2).sum(axis=1)
     assert found == pytest.approx(expected, rel=1e-5)

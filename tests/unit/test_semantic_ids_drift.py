@@ -14,13 +14,13 @@ from semid.embeddings.store import new_part, write_manifest
 from semid.errors import InputError
 from semid.quantizers import RQKMeans
 from semid.semantic_ids.codes import items_sharing_codes, write_codes
+from semid.semantic_ids.decoding_errors import squared_errors
 from semid.semantic_ids.drift import (
     divergence_figures,
     error_figures,
     error_of_unseen,
     jensen_shannon,
     sharing_figure,
-    squared_errors,
     write_drift,
 )
 from semid.semantic_ids.table import write_semantic_ids
@@ -53,6 +53,11 @@ def drift(folder: Path, tokenizer: RQKMeans, new: np.ndarray, changed: int = 0, 
     write_semantic_ids(
         folder / "old.parquet", pa.array([*ids[:OLD], *(f"gone-{row}" for row in range(gone))]), of_table
     )
+    return compared(folder)
+
+
+def compared(folder: Path) -> dict[str, dict]:
+    """The rows of drift.csv for the files in a folder, by figure and level."""
     files = SimpleNamespace(
         codes=[folder / "codes.npy"],
         model=folder / "model.safetensors",
@@ -110,16 +115,7 @@ def test_new_items_alone_are_compared_by_their_codes(tokenizer: RQKMeans, tmp_pa
     drift(tmp_path, tokenizer, VECTORS[OLD:])
     old = tokenizer.encode(VECTORS[:OLD])
     write_semantic_ids(tmp_path / "old.parquet", pa.array([f"other-{row}" for row in range(OLD)]), old)
-    files = SimpleNamespace(
-        codes=[tmp_path / "codes.npy"],
-        model=tmp_path / "model.safetensors",
-        manifest=tmp_path / "manifest.json",
-        catalogue=tmp_path / "catalogue.parquet",
-        old=tmp_path / "old.parquet",
-    )
-    write_drift(files, tmp_path / "drift.csv")
-    with (tmp_path / "drift.csv").open() as file:
-        rows = {row["figure"] + row["level"]: row for row in csv.DictReader(file)}
+    rows = compared(tmp_path)
     assert rows["gone"]["old"] == str(OLD)
     assert rows["error"]["old"] == rows["error"]["beyond"] == ""
     assert "beyond_p99" not in rows
@@ -128,11 +124,11 @@ def test_new_items_alone_are_compared_by_their_codes(tokenizer: RQKMeans, tmp_pa
     suffixed = np.column_stack([old, np.arange(OLD)])
     write_semantic_ids(tmp_path / "old.parquet", pa.array([f"other-{row}" for row in range(OLD)]), suffixed)
     before = (tmp_path / "drift.csv").read_text()
-    write_drift(files, tmp_path / "drift.csv")
+    compared(tmp_path)
     assert (tmp_path / "drift.csv").read_text() == before
     write_semantic_ids(tmp_path / "old.parquet", pa.array(["a"]), np.array([[0, 16]]))
     with pytest.raises(InputError, match="codes of 2 levels up to 16, but the tokenizer has codebooks of 16 x 16"):
-        write_drift(files, tmp_path / "drift.csv")
+        compared(tmp_path)
 
 
 def test_known_divergences_and_errors() -> None:
