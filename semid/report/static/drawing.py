@@ -78,9 +78,11 @@ def draw(name: str, figures: Mapping[str, Figure | None]) -> Drawn:
                 _draw_cell(drawn, axes, cell, int(WIDTHS[columns] * LETTERS_OF_TITLE), is_first=column == 0)
         if entries:
             drawn.legend(handles=entries, loc="lower left", ncols=beside, frameon=False, handlelength=2.8)
-        # once for all files
+        # once for all files; the last digits of what the solver of the layout finds differ between processes
         layout.execute(drawn)
         drawn.set_layout_engine("none")
+        for axes in drawn.axes:
+            axes.set_position([round(value, 4) for value in axes.get_position(original=True).bounds])
         return drawn
 
 
