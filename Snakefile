@@ -11,6 +11,7 @@ configfile: workflow.source_path("config.yaml")
 include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/resources.smk"
+include: "rules/shown.smk"
 include: "rules/manifests.smk"
 include: "rules/data.smk"
 include: "rules/embeddings.smk"

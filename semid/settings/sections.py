@@ -193,3 +193,17 @@ class ComputeSettings:
     encode_batch_size: Annotated[int, Ge(1), doc("Rows that a tokenizer encodes at once.")] = 2048
     codeword_block: Annotated[int, Ge(1), doc("Codewords that are compared at once.")] = 1024
     duckdb_mb: Annotated[int, Ge(100), doc("Memory of DuckDB in `preprocess`, in MB.")] = 1000
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """The page of a run, `results/report.html`, and its figures."""
+
+    map: Annotated[
+        Literal["auto", "principal", "umap"],
+        doc(
+            "How the map of the items is laid out: along the two principal directions of their embeddings, or by UMAP, "
+            "which needs `umap-learn` where the report is made. `auto` takes UMAP if it is installed; the page says "
+            "which it was."
+        ),
+    ] = "auto"
