@@ -68,8 +68,9 @@ def shown_rows(items: int, most: int, seed: int = 0) -> np.ndarray:
 def explore(dataset: DatasetResults, most_items: int, most_trees: int, layout: str = "auto") -> Explored | None:
     """Return what the page shows of the codes of a dataset, of each tokenizer its first seed; None without any codes.
 
-    Trees are of the first `most_trees` tokenizers; `layout` is that of the map. Memory holds the codes of one tokenizer at a time. Raises
-    `InputError` where a table of codes has another number of items than the item table, and for a map that cannot be.
+    Trees are of the first `most_trees` tokenizers; `layout` is that of the map. Memory holds the codes of one tokenizer
+    at a time. Raises `InputError` where a table of codes has another number of items than the item table, and for a map
+    that cannot be.
     """
     tables = {name: dataset.results / seeds[0] / "items.parquet" for name, seeds in dataset.seeds.items()}
     tables = {name: path for name, path in tables.items() if path.is_file()}

@@ -13,13 +13,14 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
 from semid.files import whole_file
-from semid.report.figures import Bars, Figure, Intervals, Lines, Places, Series
+from semid.report.figures import Bars, Figure, Intervals, Lines, Places, Series, with_texts
 from semid.report.palette import INK, QUIET, dash, hue, marker
 from semid.report.registry import FIGURES
 from semid.report.static.layout import Cell, rows_of_cells
 from semid.report.static.lines import LINE, draw_lines, frame, places_of_references, stroke
 from semid.report.static.places import draw_places
 from semid.report.static.rows import draw_bars, draw_intervals
+from semid.terminal import printable
 
 # Text stays text, dollars are no formulas, and nothing depends on the clock.
 STYLE: dict[str, Any] = {
@@ -52,7 +53,7 @@ def draw(name: str, figures: Mapping[str, Figure | None]) -> Drawn:
 
     A dataset without the figure says why in its place.
     """
-    described, rows = FIGURES[name], rows_of_cells(FIGURES[name], figures)
+    described, rows = FIGURES[name], rows_of_cells(FIGURES[name], with_texts(_legible, figures))
     columns = max(map(len, rows))
     width = WIDTHS[columns] * columns
     note = textwrap.wrap(described.note, int((width - 2 * MARGIN) / NOTE_LETTER))
@@ -82,8 +83,14 @@ def draw(name: str, figures: Mapping[str, Figure | None]) -> Drawn:
         layout.execute(drawn)
         drawn.set_layout_engine("none")
         for axes in drawn.axes:
-            axes.set_position([round(value, 4) for value in axes.get_position(original=True).bounds])
+            left, bottom, wide, high = (round(value, 4) for value in axes.get_position(original=True).bounds)
+            axes.set_position((left, bottom, wide, high))
         return drawn
+
+
+def _legible(text: str) -> str:
+    """Return a text in one line and without what no font has a sign for: names and categories are the user's."""
+    return printable(" ".join(text.split()))
 
 
 def save(drawn: Drawn, path: str | Path) -> None:
