@@ -106,7 +106,8 @@ def _draw_cell(drawn: Drawn, axes: Any, cell: Cell, letters: int, is_first: bool
         weight = {"fontsize": 10, "fontweight": "bold"} if cell.is_heading else {"color": QUIET}
         axes.text(0, 0.3, cell.title, transform=axes.transAxes, **weight)
         return
-    axes.set_title(textwrap.fill(cell.title, letters))
+    title = cell.title if len(cell.title) <= letters else cell.title.replace(" · ", "\n")
+    axes.set_title("\n".join(textwrap.fill(line, letters) for line in title.split("\n")))
     frame(axes)
     if isinstance(cell.variant, Lines):
 
