@@ -16,11 +16,17 @@ PLACES = 4000
 Layout = Literal["auto", "principal", "umap"]
 
 
+def has_umap() -> bool:
+    """Whether UMAP is installed; a folder of that name on the path, which Python takes for a package, is not it."""
+    found = find_spec("umap")
+    return found is not None and found.origin is not None
+
+
 def chosen_layout(layout: str) -> Literal["principal", "umap"]:
     """Return by what the map is made. Raises `InputError` for any other name, and for UMAP that is not installed."""
     if layout not in get_args(Layout):
         raise InputError(f"map: expected one of {', '.join(get_args(Layout))}, found '{layout}'")
-    is_installed = find_spec("umap") is not None
+    is_installed = has_umap()
     if layout == "umap" and not is_installed:
         raise InputError(
             "map: umap needs a package that is not installed: pip install umap-learn, or set it to auto or principal"

@@ -21,7 +21,7 @@ from semid.report.equal_candidates import at_equal_candidates, chosen_budget
 from semid.report.explorer import shown_rows
 from semid.report.figures import Intervals
 from semid.report.headline import best_of, findings
-from semid.report.map import PLACES, chosen_layout, item_map
+from semid.report.map import PLACES, chosen_layout, has_umap, item_map
 from semid.report.page import escaped_json, report_page
 from semid.report.results import Results, colour_of, without_seeds
 from semid.report.tree import DescribedCatalogue, code_tree
@@ -433,12 +433,19 @@ def test_a_map_says_by_what_it_was_made_and_refuses_what_is_not_there(
 ) -> None:
     with pytest.raises(InputError, match=r"map: expected one of auto, principal, umap, found 'tsne'"):
         chosen_layout("tsne")
-    monkeypatch.setattr("semid.report.map.find_spec", lambda name: None)
+    monkeypatch.setattr("semid.report.map.has_umap", lambda: False)
     with pytest.raises(InputError, match=r"map: umap needs a package that is not installed: pip install umap-learn"):
         report_page(Results.read(results), "umap")
     assert (chosen_layout("auto"), chosen_layout("principal")) == ("principal", "principal")
-    monkeypatch.setattr("semid.report.map.find_spec", lambda name: name)
+    monkeypatch.setattr("semid.report.map.has_umap", lambda: True)
     assert (chosen_layout("auto"), chosen_layout("principal"), chosen_layout("umap")) == ("umap", "principal", "umap")
+
+
+def test_a_folder_called_umap_is_no_umap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = has_umap()
+    (tmp_path / "umap").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert has_umap() == before
 
 
 def test_umap_puts_neighbours_together_and_always_in_the_same_place(results: Path) -> None:

@@ -148,6 +148,7 @@ def test_a_forest_is_shown_against_the_name_that_is_chosen(opened: Callable[...,
     figure.get_by_label("What the others are compared with").select_option("rqkmeans_2x4")
     assert values.all_text_contents() == ["+0.0250", "+0.0100"]
     figure.locator("summary").click()
+    figure.locator("tbody tr").first.wait_for()
     assert figure.locator("tbody tr").count() == 3
 
 
@@ -157,6 +158,7 @@ def test_variants_and_numbers_are_those_of_the_tables(opened: Callable[..., Any]
     figure.get_by_role("combobox").select_option("Recall@10, seen items kept")
     assert figure.locator(".plot svg .value").all_text_contents() == ["0.0270", "0.0450", "0.0450", "0.0405"]
     figure.locator("summary").click()
+    figure.locator("tbody tr").first.wait_for()
     assert figure.locator("tbody td:nth-child(3)").all_text_contents() == ["0.0270", "0.0450", "0.0450", "0.0405"]
 
 
