@@ -15,6 +15,9 @@ from semid.report.static.table import as_csv
 
 logger = logging.getLogger(__name__)
 
+# No figure shows a tree; the map is coloured by the first code of one tokenizer.
+MAPPED_TREES = 1
+
 
 def write_figures(
     results: str | Path,
@@ -30,10 +33,10 @@ def write_figures(
     Raises `InputError` as :func:`semid.report.page.write_report` does.
     """
     read = Results.read(results, tables)
-    limits = shared_limits(read)
+    most_items, _ = shared_limits(read)
     made: dict[str, dict[str, Figure]] = {}
     for dataset in read.datasets:
-        made[dataset.name] = figures_of(dataset, read.colours, explore(dataset, *limits, layout))
+        made[dataset.name] = figures_of(dataset, read.colours, explore(dataset, most_items, MAPPED_TREES, layout))
     shown = names or [name for name in FIGURES if any(name in figures for figures in made.values())]
     for name in shown:
         of_datasets = {dataset: figures.get(name) for dataset, figures in made.items()}
