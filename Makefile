@@ -3,9 +3,10 @@
 # make test-system  the other checks: on a Slurm that it installs, on full disks, each script in an environment of its own
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
 # make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
-# make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names (docs/findings.md)
+# make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names
+#             (docs/findings/tokenizers.md)
 # make generative  train generators on the IDs of eight tokenizers, and SASRec, on the data that config/generative.yaml names
-#             (docs/generative.md); what is finished stays when it is stopped
+#             (docs/guides/generator.md); what is finished stays when it is stopped
 # make clean  remove results, logs, caches and .venv; data/, where your own files may be, stays
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \

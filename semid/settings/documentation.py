@@ -34,7 +34,7 @@ This page is generated from the declarations in the code. Editors that know JSON
 
 
 def configuration_page() -> str:
-    """`docs/configuration.md`: every key of every section."""
+    """`docs/reference/configuration.md`: every key of every section."""
     parts = [
         INTRODUCTION,
         _section("run", RunSettings),
@@ -66,7 +66,7 @@ def configuration_page() -> str:
 
 
 def tokenizer_table() -> str:
-    """The options of all methods, for `docs/tokenizers.md`; an option that several methods share is one row."""
+    """The options of all methods, for `docs/reference/tokenizers.md`; an option that methods share is one row."""
     defaults: dict[tuple[str, str], dict[str, str]] = {}
     for method in METHODS:
         for option in _options_of_method(method):
