@@ -17,8 +17,9 @@ class OptionTexts(griffe.Extension):
         if isinstance(node, ast.AnnAssign) and _is_annotated(node.annotation):
             kind, *marks = node.annotation.slice.elts
             for mark in marks:
-                if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == "doc":
-                    attr.docstring = griffe.Docstring(ast.literal_eval(mark.args[0]), parent=attr)
+                # a text that is put together from other names is read by the page of the configuration alone
+                if isinstance(mark, ast.Call) and getattr(mark.func, "id", "") == "doc" and _is_text(mark.args[0]):
+                    attr.docstring = griffe.Docstring(mark.args[0].value, parent=attr)
             attr.annotation = ast.unparse(kind)
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
@@ -29,3 +30,7 @@ class OptionTexts(griffe.Extension):
 
 def _is_annotated(annotation: ast.expr) -> bool:
     return isinstance(annotation, ast.Subscript) and getattr(annotation.value, "id", "") == "Annotated"
+
+
+def _is_text(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Constant) and isinstance(argument.value, str)
