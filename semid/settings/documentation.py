@@ -89,10 +89,15 @@ def _by_method(defaults: dict[str, str]) -> str:
 
 def with_generated(page: str, generated: str) -> str:
     """The page with the text between its two marks replaced. Raises `ValueError` if it has no marks."""
-    pattern = re.compile(rf"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+    return with_lines_between(page, BEGIN, END, generated)
+
+
+def with_lines_between(page: str, begin: str, end: str, text: str) -> str:
+    """The page with `text` between two lines. Raises `ValueError` if it does not have them."""
+    pattern = re.compile(rf"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(page):
-        raise ValueError(f"the page has no lines {BEGIN!r} and {END!r}")
-    return pattern.sub(lambda match: f"{BEGIN}\n\n{generated}\n{END}", page, count=1)
+        raise ValueError(f"the page has no lines {begin!r} and {end!r}")
+    return pattern.sub(lambda match: f"{begin}\n\n{text}\n{end}", page, count=1)
 
 
 def options_table(options: Iterable[Option]) -> str:
