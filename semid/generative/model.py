@@ -65,12 +65,15 @@ class Generator(nn.Module):
     def teacher(self) -> Tensor | None:
         """Return what the item head compares states with when it teaches, [items, dim] in the order of their codes.
 
-        None where it teaches nothing.
+        Nothing of the items is left out, as it is while they learn. None where it teaches nothing.
         """
         if self.heads is None or not self.settings.teaching or not self.settings.item_weight:
             return None
+        self.items.eval()
         with torch.no_grad():
-            return self.items(self.order.items)
+            vectors = self.items(self.order.items)
+        self.items.train(self.training)
+        return vectors
 
     def losses(self, sequences: Tensor, log_shares: Tensor, teacher: Tensor | None) -> tuple[Tensor, Tensor, int]:
         """Return the loss of the item head, that of each level of the code heads [L], and the number of targets.

@@ -147,6 +147,17 @@ def test_the_item_head_teaches_its_share_of_the_positions_anew_at_every_step() -
     assert model_of(teaching=0.0).teacher() is None
 
 
+def test_the_item_head_teaches_with_whole_contents() -> None:
+    random = np.random.default_rng(1)
+    content = torch.from_numpy(random.normal(size=(ITEMS, 8))).float()
+    settings = GeneratorSettings(**{**SMALL, "items": "codes+content", "code_heads": "random"})
+    codes = torch.from_numpy(random.integers(0, 3, (ITEMS, 2)))
+    model = Generator(CatalogueOfItems(ITEMS, codes, (3, 3), content, torch.eye(8)), settings).train()
+    teacher = model.teacher()
+    assert model.items.training
+    assert torch.equal(teacher, model.eval().items(model.order.items))
+
+
 def test_nothing_is_learnt_of_codes_where_each_is_certain() -> None:
     model = model_of(teaching=0.5)
     model.codes[:] = 0
