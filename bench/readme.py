@@ -1,8 +1,8 @@
 """The figures and the table of README.md, and of the start page of the documentation: `python -m bench.readme`.
 
-It reads the results of a run, such as that of config/readme.yaml, writes docs/figures/ (SVG, and the values of each figure
-as CSV), and the lines between two marks in README.md and docs/index.md. With --check it only says whether these lines are
-those of docs/figures/table.csv.
+It reads the results of a run, such as that of config/readme.yaml, writes docs/figures/ (SVG, and the values of each
+figure as CSV), and the lines between two marks in README.md and docs/index.md. With --check it only says whether these
+lines are those of docs/figures/table.csv.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from shutil import copyfile
 
 from semid.errors import InputError
 from semid.files import whole_file, write_text
+from semid.report.equal_candidates import RERANK
 from semid.report.static.files import write_figures
 from semid.settings.documentation import with_lines_between
 
@@ -42,8 +43,8 @@ def rows_of_run(results: Path) -> list[dict[str, str]]:
     if len({row["dataset"] for row in evaluated}) != 1:
         raise InputError(f"{results}/offline_eval.csv: expected the rows of one dataset: name a run of one")
     cards = {row["tokenizer"]: row for row in scored}
-    ranked = [row for row in evaluated if row["rerank"] == "embeddings"]
-    controls = [row for name in CONTROLS for row in ranked if row["candidates"] == name]
+    controls = [row for name in CONTROLS for row in evaluated if row["candidates"] == name]
+    ranked = [row for row in evaluated if row["rerank"] == RERANK]
     shuffled = [row for row in _at_budget(ranked, "random:probe") if row["tokenizer"] == SHUFFLED]
     chosen = [*controls, *_at_budget(ranked, "probe"), *shuffled]
     if not {row["tokenizer"] for row in chosen} & cards.keys():
@@ -65,9 +66,8 @@ def markdown_table(rows: Sequence[Row]) -> str:
         [
             *lines,
             "",
-            f"Amazon {rows[0]['dataset'].capitalize()} 2014: {users:,} users, whose last purchase is to be found, titles "
-            "under all-MiniLM-L6-v2, one seed. `error`: squared error of the decoded vectors over their variance. Made by "
-            "`python -m bench.readme`.",
+            f"Of {users:,} users the last purchase is to be found. `error` is the squared error of the decoded vectors "
+            "over their variance.",
         ]
     )
 
@@ -144,9 +144,7 @@ def main() -> None:
         _write_figures(arguments.results, root / "docs/figures")
     stale = {path: text for path, text in pages(root).items() if path.read_text(encoding="utf-8") != text}
     if arguments.check and stale:
-        sys.exit(
-            f"out of date: {', '.join(path.name for path in stale)}; run python -m bench.readme --results <folder>"
-        )
+        sys.exit(f"out of date: {', '.join(path.name for path in stale)}; run python -m bench.readme")
     for path, text in stale.items():
         write_text(path, text)
 

@@ -1,4 +1,4 @@
-"""A hook of MkDocs: links of pages to files of the project outside of docs/, which the site does not have, become names.
+"""A hook of MkDocs: links to files of the project outside of docs/, which the site does not have, become names.
 
 On a host that shows the repository the same links lead to the files.
 """

@@ -1,4 +1,4 @@
-"""An extension of Griffe, which reads the sources for reference/python.md: options are explained by their annotations."""
+"""An extension of Griffe, which reads sources for reference/python.md: annotations explain options."""
 
 import ast
 import re
