@@ -23,7 +23,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             return link[0]
         if not path.exists():
             raise PluginError(f"docs/{page.file.src_uri}: {link['path']} leads to no file of the project: correct it")
-        text = link["text"].strip("`")
-        return f"`{path.relative_to(ROOT)}`" if path.name == text else f"{text} (`{path.relative_to(ROOT)}`)"
+        text, name = link["text"].strip("`"), str(path.relative_to(ROOT))
+        return f"`{name}`" if text in {name, path.name} else f"{text} (`{name}`)"
 
     return LINK.sub(named, markdown)
