@@ -48,6 +48,7 @@ rule all:
         lambda wildcards: explained(tokenizers.comparisons_with_earlier),
         lambda wildcards: explained(tables_of_run, datasets, generators),
         "results/report.html",
+        expand("results/figures/{name}.{kind}", name=FIGURES_OF_RUN, kind=("svg", "pdf", "csv")),
         lambda wildcards: explained(exports.of_run),
 
 

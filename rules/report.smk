@@ -1,26 +1,30 @@
-"""Needs the tables of a run, the codes of its tokenizers and what these were made from; makes results/report.html.
+"""Needs the tables of a run, the codes of its tokenizers and what these were made from; makes results/report.html and
+results/figures/<name>.svg, .pdf and .csv.
 
-The page also shows what it finds beside those: histories of trainings, slices of generators, and seconds of jobs in
+Both also show what they find beside those: histories of trainings, slices of generators, and seconds of jobs in
 benchmarks/. It is no reason to make any of them.
 """
 
-from semid.planning import tables_of_run
+from semid.planning import figures_of_run, tables_of_run
+from semid.report.registry import FIGURES
+
+FIGURES_OF_RUN = figures_of_run(datasets, tokenizers, generators)
 
 
-rule report:
-    """Make the page of a run: what it found, at what cost, and what is inside of its codes."""
-    input:
-        tables=lambda wildcards: explained(tables_of_run, datasets, generators),
-        codes=lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
-        models=lambda wildcards: [
+def shown_files():
+    """Return the inputs of the report: what a run must have made before it is shown."""
+    return {
+        "tables": lambda wildcards: explained(tables_of_run, datasets, generators),
+        "codes": lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
+        "models": lambda wildcards: [
             file
             for dataset in config["run"]["datasets"]
             for tokenizer in explained(tokenizers.of_run)
             for file in explained(tokenizers.model_files, dataset, tokenizer).values()
         ],
-        catalogues=expand("data/{dataset}/items.parquet", dataset=config["run"]["datasets"]),
-        stats=expand("data/{dataset}/stats.json", dataset=config["run"]["datasets"]),
-        embeddings=lambda wildcards: [
+        "catalogues": expand("data/{dataset}/items.parquet", dataset=config["run"]["datasets"]),
+        "stats": expand("data/{dataset}/stats.json", dataset=config["run"]["datasets"]),
+        "embeddings": lambda wildcards: [
             file
             for dataset in config["run"]["datasets"]
             for file in (
@@ -28,8 +32,31 @@ rule report:
                 *explained(datasets.embedding_parts, dataset),
             )
         ],
+    }
+
+
+def drawn(name):
+    """Return the file of a figure that Snakemake's own report shows, with its caption."""
+    return report(
+        f"results/figures/{name}.svg",
+        caption=f"captions/{name}.rst",
+        category="Figures",
+        subcategory=FIGURES[name].category,
+        labels={"figure": FIGURES[name].title},
+    )
+
+
+rule report:
+    """Make the page of a run: what it found, at what cost, and what is inside of its codes."""
+    input:
+        **shown_files(),
     output:
-        "results/report.html",
+        report(
+            "results/report.html",
+            caption="captions/page.rst",
+            category="Page",
+            labels={"page": "The run on one page"},
+        ),
     log:
         "logs/report.log",
     conda:
@@ -42,3 +69,24 @@ rule report:
         code=lambda wildcards: code("report.py", *explained(tokenizers.implementations_of_run)),
     script:
         "../workflow_scripts/report.py"
+
+
+rule figures:
+    """Draw the figures of a run, and write the values of each."""
+    input:
+        **shown_files(),
+    output:
+        *map(drawn, FIGURES_OF_RUN),
+        *expand("results/figures/{name}.{kind}", name=FIGURES_OF_RUN, kind=("pdf", "csv")),
+    log:
+        "logs/figures.log",
+    conda:
+        "../envs/report.yaml"
+    threads: COMPUTE["threads"]
+    resources:
+        mem_mb=memory(2000, 0.5),
+        runtime=minutes(30, 10),
+    params:
+        code=lambda wildcards: code("figures.py", *explained(tokenizers.implementations_of_run)),
+    script:
+        "../workflow_scripts/figures.py"

@@ -1,7 +1,8 @@
 """Needs the config; gives rules the memory (MB), run time (minutes) and GPUs that their jobs ask of a batch system.
 
-The figures are those of docs/scale.md with room to spare. They grow with the inputs, whose sizes Snakemake takes when
-it submits a job (a plan shows <TBD> where they do not exist yet), and with every retry. No result depends on them.
+The figures are those of docs/guides/large-catalogues.md with room to spare. They grow with the inputs, whose sizes
+Snakemake takes when it submits a job (a plan shows <TBD> where they do not exist yet), and with every retry. No result
+depends on them.
 """
 
 from snakemake.iocontainers import InputFiles

@@ -91,7 +91,7 @@ def fit(
     column for each level, and `code_str`). Without `--ids` the vectors of a .npy are called by their row, from 0 on.
 
     Which method? RQ-KMeans (`rqkmeans`) is fast and was the best at equal candidates on the data that was tried; the
-    others are there to compare. All options of a method are in docs/tokenizers.md.
+    others are there to compare. All options of a method are in docs/reference/tokenizers.md.
     """
     from semid.cli.tokenize import GivenVectors, Method, Where, fit_folder
 
@@ -261,7 +261,7 @@ def export(
 ) -> None:
     """Write IDs in the format of another system: of language models, of serving, of audits.
 
-    What each format holds and how its system takes it is in docs/exports.md. In the workflow the same is
+    What each format holds and how its system takes it is in docs/reference/exports.md. In the workflow the same is
     `results/<dataset>/<tokenizer>/exports/<format>/manifest.json`.
     """
     from semid.cli.ship import export_ids

@@ -87,7 +87,7 @@ def _dataset_name(items: Path) -> str:
     """Return a name for the dataset, from that of the file of items."""
     stem = items.name.split(".")[0].lower()
     name = "".join(character if character.isascii() and character.isalnum() else "_" for character in stem)
-    return f"my_{name}" if not name[:1].isalpha() or name in RESERVED else name
+    return f"my_{name}" if not name[:1].isalpha() or name in (*RESERVED, "figures") else name
 
 
 def _found(look: Look) -> list[str]:

@@ -10,7 +10,7 @@ from semid.planning.exports import Exports
 from semid.planning.folders import FOLDERS, folder_refusal
 from semid.planning.generators import Generators
 from semid.planning.losses import loss_report
-from semid.planning.report import tables_of_run
+from semid.planning.report import figures_of_run, tables_of_run
 from semid.planning.tokenizers import Tokenizers
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Generators",
     "Tokenizers",
     "check_address",
+    "figures_of_run",
     "folder_refusal",
     "is_address",
     "loss_report",

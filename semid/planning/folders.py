@@ -9,7 +9,7 @@ from semid.naming import REPAIR_FOLDER, grammar
 from semid.semantic_ids.exports.registry import EXPORTS, export_named
 
 # The endings of what the workflow makes, and of what it reads.
-_ENDINGS = "csv|json|jsonl|md|npy|parquet|safetensors|gz|log|tsv|txt|faiss|ivfdata|index|inter|item"
+_ENDINGS = "csv|json|jsonl|md|npy|parquet|safetensors|gz|log|tsv|txt|faiss|ivfdata|index|inter|item|html|svg|pdf"
 _NO_FILE = rf"(?![^/]*\.(?i:{_ENDINGS})$)[^/]+"
 # Users keep files of any kind below data/, and names of files have a dot.
 _NO_FILE_OF_USERS = r"[^/.]+"

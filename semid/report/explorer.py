@@ -31,20 +31,25 @@ TITLE_LENGTH, ID_LENGTH, CATEGORY_LENGTH = 120, 80, 80
 ROWS_AT_ONCE = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explored:
     """What the page shows of the codes of a dataset.
 
     sizes: of the codes of each level, by tokenizer without its seed; codebooks: how many codes each level may have,
     where the model lies beside the codes; content: items and trees, as the page reads them; items: how many items there
-    are; shown: how many of them the page has by name.
+    are; rows: int64 [m], ascending, which of them the page has by name.
     """
 
     sizes: Mapping[str, Sequence[np.ndarray]]
     codebooks: Mapping[str, Sequence[int]]
     content: Mapping[str, Any]
     items: int
-    shown: int
+    rows: np.ndarray
+
+    @property
+    def shown(self) -> int:
+        """How many items the page has by name."""
+        return len(self.rows)
 
 
 def shared_limits(results: Results) -> tuple[int, int]:
@@ -95,7 +100,7 @@ def explore(dataset: DatasetResults, most_items: int, most_trees: int) -> Explor
     names = _with_categories_renumbered(names, trees, sorted(used - {-1}))
     places = None if vectors is None else item_map(vectors, shown)
     content = {"items": items, **names, "trees": trees, "map": places}
-    return Explored(sizes, codebooks, content, items, len(shown))
+    return Explored(sizes, codebooks, content, items, shown)
 
 
 def _read_names(catalogue: Path, shown: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:

@@ -121,7 +121,27 @@ class Bars:
     kind: str = field(default="bars", init=False)
 
 
-Variant = Lines | Intervals | Bars
+@dataclass(frozen=True)
+class Places:
+    """Items in two dimensions.
+
+    x, y: [m] where each lies; colours: [m] its place in the palette, None for none; names: what the first places of the
+    palette stand for, if they do; rows: [m] its row in the item table; column, values: what colours it, of all and of
+    each.
+    """
+
+    label: str
+    x: Sequence[int]
+    y: Sequence[int]
+    colours: Sequence[int | None]
+    names: Sequence[str]
+    rows: Sequence[int]
+    column: str
+    values: Sequence[str]
+    kind: str = field(default="places", init=False)
+
+
+Variant = Lines | Intervals | Bars | Places
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from semid.files import write_text
-from semid.report.comparisons import comparison_figures
-from semid.report.cost import cost_figure
 from semid.report.explorer import Explored, explore, shared_limits
 from semid.report.figures import Figure, plain_values
-from semid.report.funnel import funnel_figure
-from semid.report.generators import generator_figure
 from semid.report.headline import Best, Finding, best_of, findings
-from semid.report.proxies import proxy_figures
-from semid.report.recall import recall_figure
+from semid.report.of_dataset import figures_of
 from semid.report.results import TABLES, DatasetResults, Results
-from semid.report.slices import slice_figure
 from semid.report.tables import (
     Table,
     compared,
@@ -33,8 +27,7 @@ from semid.report.tables import (
     scorecard_table,
     share,
 )
-from semid.report.training import training_figures
-from semid.report.usage import level_rows, usage_figure
+from semid.report.usage import level_rows
 
 _DATA_FILES = (
     "page.html",
@@ -151,33 +144,34 @@ def _sections(
 ) -> Iterator[Section]:
     """Yield the sections in their order, also those that turn out to be empty."""
 
-    def shown(figure: Figure | None, short: str, *tables: Table | None) -> Iterator[Section]:
-        if figure is not None:
-            place = f"{anchor}-{figure.name}"
+    figures = figures_of(dataset, colours, explored)
+
+    def shown(name: str, short: str, *tables: Table | None) -> Iterator[Section]:
+        if name in figures:
+            figure, place = figures[name], f"{anchor}-{name}"
             parts.figures[place] = figure
             yield Section(place, figure.title, short, figure.caption, figure.source, place, [*filter(None, tables)])
 
     sizes, codebooks = (explored.sizes, explored.codebooks) if explored else ({}, {})
-    yield from shown(recall_figure(dataset, colours), "Recall", recall_table(dataset), front_table(dataset, FRONTS))
-    yield from shown(generator_figure(dataset, colours), "Generators")
-    for figure in comparison_figures(dataset):
-        yield from shown(figure, "Differences" if figure.name == "comparisons" else "Generator differences")
-    yield from shown(slice_figure(dataset, colours), "Slices")
+    yield from shown("recall", "Recall", recall_table(dataset), front_table(dataset, FRONTS))
+    yield from shown("generators", "Generators")
+    yield from shown("comparisons", "Differences")
+    yield from shown("generator-comparisons", "Generator differences")
+    yield from shown("slices", "Slices")
     scorecards = scorecard_table(dataset)
     if scorecards:
         caption = "What the codes keep and lose, before anybody is asked for a recommendation."
         yield Section(f"{anchor}-scorecards", "Scorecards", "Scorecards", caption, "tokenizers.csv", "", [scorecards])
-    levels = level_table(level_rows(dataset, sizes, codebooks))
-    yield from shown(usage_figure(sizes, colours), "Use of codes", levels)
+    yield from shown("usage", "Use of codes", level_table(level_rows(dataset, sizes, codebooks)))
     if explored:
         parts.explorers[f"{anchor}-explorer-data"] = packed(explored.content)
         yield _explorer_section(anchor, explored)
-    for figure in training_figures(dataset, colours):
-        yield from shown(figure, "Training" if figure.name == "training" else "Generator training")
-    for figure in proxy_figures(dataset, colours):
-        yield from shown(figure, "Proxies" if figure.name == "proxies" else "Figures and recall")
-    yield from shown(cost_figure(dataset), "Cost")
-    yield from shown(funnel_figure(dataset), "Data", dropped_table(dataset))
+    yield from shown("training", "Training")
+    yield from shown("generator-training", "Generator training")
+    yield from shown("proxies", "Proxies")
+    yield from shown("proxies-points", "Figures and recall")
+    yield from shown("cost", "Cost")
+    yield from shown("funnel", "Data", dropped_table(dataset))
 
 
 def _explorer_section(anchor: str, explored: Explored) -> Section:

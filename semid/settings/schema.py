@@ -26,8 +26,8 @@ TOKENIZER_KEYS = "expected a method (rqkmeans), a variant of it (rqkmeans-pca32)
 GENERATOR_KEYS = "expected generator or sasrec, a variant of it (generator-small) or a full name (generator-small-s1)"
 DATASET_NAMES = (
     f"expected a name of letters, digits, _ . and -, at most {LONGEST_NAME}, that begins with a letter or digit, is "
-    "not raw or bench, does not end in .csv, .json or .log as files beside its folder do, and has no end that is "
-    "repeated twenty times"
+    "not raw, bench or figures, does not end in .csv, .json, .log or .html as files beside its folder do, and has no "
+    "end that is repeated twenty times"
 )
 FAISS_VALUES = (
     "expected false, or a map of enabled, normalize, factory and on_disk, the last only for a factory with inverted "
@@ -35,8 +35,8 @@ FAISS_VALUES = (
 )
 # the length comes first, so that the others look at short texts; a $ alone would let a newline at the end pass
 DATASET_NAME_PATTERN = (
-    rf"^(?=.{{1,{LONGEST_NAME}}}$)(?!(?:[rR][aA][wW]|[bB][eE][nN][cC][hH])$)"
-    r"(?!.*\.(?:[cC][sS][vV]|[jJ][sS][oO][nN]|[lL][oO][gG])$)"
+    rf"^(?=.{{1,{LONGEST_NAME}}}$)(?!(?:[rR][aA][wW]|[bB][eE][nN][cC][hH]|[fF][iI][gG][uU][rR][eE][sS])$)"
+    r"(?!.*\.(?:[cC][sS][vV]|[jJ][sS][oO][nN]|[lL][oO][gG]|[hH][tT][mM][lL])$)"
     rf"(?!.*{REPEATED_END})"
     r"[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)"
 )
@@ -75,7 +75,7 @@ def config_schema() -> Schema:
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "description": "The configuration of a semid run; docs/configuration.md explains every key.",
+        "description": "The configuration of a semid run; docs/reference/configuration.md explains every key.",
         "type": "object",
         "additionalProperties": False,
         "required": ["run", "datasets"],

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from snake import ROOT, copy_project
 
 RUNNER = Path(__file__).with_name("run_alone.py")
-ON_PYPI = {"pytorch": "torch", "python-duckdb": "duckdb"}
+ON_PYPI = {"pytorch": "torch", "python-duckdb": "duckdb", "matplotlib-base": "matplotlib"}
 # of the interpreter, not of what it can import
 NOT_PACKAGES = ("python", "pip")
 
