@@ -2,7 +2,7 @@
 #   docker build --tag semid .
 # In the folder that has your files; what is made belongs to you:
 #   docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/work" semid run catalogue.yaml
-# As the image of `--sdm apptainer`: docs/workflow.md
+# As the image of `--sdm apptainer`: docs/reference/workflow.md
 FROM python:3.11-slim-bookworm AS wheel
 WORKDIR /source
 COPY requirements.txt ./

@@ -17,7 +17,7 @@ def container_image():
     if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
         if image is None:
             raise WrongInput(
-                "--sdm apptainer needs an image under `compute: container`, and none is named: docs/workflow.md says "
+                "--sdm apptainer needs an image under `compute: container`, and none is named: docs/reference/workflow.md says "
                 "how to build one"
             )
         if "://" not in image and not Path(image).exists():
