@@ -11,6 +11,11 @@ configfile: workflow.source_path("config.yaml")
 include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/resources.smk"
+
+
+container: container_image()
+
+
 include: "rules/manifests.smk"
 include: "rules/data.smk"
 include: "rules/embeddings.smk"

@@ -11,6 +11,20 @@ from snakemake.iocontainers import InputFiles
 GPUS = int(COMPUTE["device"].startswith("cuda"))
 
 
+def container_image():
+    """Return the image in which jobs run with `--sdm apptainer`, None for none; whoever asks for it must name one."""
+    image = COMPUTE.get("container")
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        if image is None:
+            raise WrongInput(
+                "--sdm apptainer needs an image under `compute: container`, and none is named: docs/reference/workflow.md says "
+                "how to build one"
+            )
+        if "://" not in image and not Path(image).exists():
+            raise WrongInput(f"compute: container: {image} does not exist (relative paths start at {Path.cwd()})")
+    return image
+
+
 def size_mb(files):
     """Return the size of one or more inputs; a FileNotFoundError where one does not exist makes a plan show <TBD>."""
     files = [files] if isinstance(files, str) else files

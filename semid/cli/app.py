@@ -196,19 +196,28 @@ def doctor() -> None:
 
 @app.command()
 def init(
-    interactions: Annotated[Path, typer.Argument(help="Who bought what, and when: .parquet, .csv or .jsonl.")],
-    items: Annotated[Path, typer.Argument(help="The catalogue: .parquet, .csv or .jsonl.")],
+    interactions: Annotated[
+        Path | None, typer.Argument(help="Who bought what, when: .parquet, .csv or .jsonl.")
+    ] = None,
+    items: Annotated[Path | None, typer.Argument(help="The catalogue: .parquet, .csv or .jsonl.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The configuration to write; else ITEMS with .yaml.")
+    ] = None,
+    example: Annotated[str | None, typer.Option(help="movielens: data to be downloaded, instead of yours.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="A mirror of the example, which has URL/ml-latest-small.zip.")
     ] = None,
 ) -> None:
     """Look at the files of a catalogue, and write a configuration that explains itself.
 
     It takes for sure only what it can check, and asks for the rest in comments: never the unit of a time.
-    """
-    from semid.cli.init import write_configuration
 
-    write_configuration(interactions, items, output)
+    `semid init --example movielens` downloads MovieLens ml-latest-small (1 MB) to data/downloads/, verifies it, says on
+    which terms GroupLens lets you use it, and writes movielens.yaml.
+    """
+    from semid.cli.example import set_up
+
+    set_up(interactions, items, output, example, base_url)
 
 
 @app.command()

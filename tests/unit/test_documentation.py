@@ -21,7 +21,9 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
-FILES = (ROOT / "docs/reference/files.md").read_text(encoding="utf-8")
+FILES = re.sub(
+    r"^```.*?^```", "", (ROOT / "docs/reference/files.md").read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+)
 
 
 def prose(page: Path) -> str:

@@ -1,8 +1,8 @@
 """Which epoch is kept, and when codes have collapsed: pure functions of the history of a training.
 
-The best epoch has the lowest error on held-out rows, which foretells what retrieval finds by the codes; how many codes
-are distinct does not (docs/findings.md). Codes have collapsed in an epoch where the perplexity of a level falls far
-below its highest so far. Training then goes back to the best epoch; it ends when codes collapse again after
+The best epoch has the lowest error on held-out rows, which foretells what retrieval finds by the codes; the number of
+distinct codes does not (docs/findings/tokenizers.md). Codes have collapsed in an epoch where the perplexity of a level
+falls far below its highest so far. Training then goes back to the best epoch; it ends when codes collapse again after
 `MAX_ROLLBACKS` times, or when no epoch was better for long.
 """
 
