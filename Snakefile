@@ -11,6 +11,7 @@ configfile: workflow.source_path("config.yaml")
 include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/resources.smk"
+include: "rules/shown.smk"
 
 
 container: container_image()

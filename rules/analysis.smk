@@ -12,7 +12,7 @@ rule collect_evaluations:
         data=lambda wildcards: [f"data/{dataset}/manifest.json" for dataset in config["run"]["datasets"]],
         beside=described_files,
     output:
-        table="results/offline_eval.csv",
+        table=shown_table("results/offline_eval.csv"),
         manifest="results/manifest.json",
     log:
         "logs/collect_evaluations.log",
@@ -30,7 +30,7 @@ rule collect_pareto:
     input:
         lambda wildcards: explained(tokenizers.compared_for_cost, with_peers=uses_faiss()),
     output:
-        "results/pareto.csv",
+        shown_table("results/pareto.csv"),
     log:
         "logs/collect_pareto.log",
     conda:
@@ -46,7 +46,7 @@ rule collect_slices:
     input:
         lambda wildcards: explained(tokenizers.evaluations, "slices.csv"),
     output:
-        "results/slices.csv",
+        shown_table("results/slices.csv"),
     log:
         "logs/collect_slices.log",
     conda:
@@ -92,7 +92,7 @@ rule collect_comparisons:
             for dataset in explained(datasets.evaluated)
         ],
     output:
-        "results/comparisons.csv",
+        shown_table("results/comparisons.csv"),
     log:
         "logs/collect_comparisons.log",
     conda:
@@ -110,7 +110,7 @@ rule proxies:
         evaluations="results/offline_eval.csv",
         generated=["results/generative_eval.csv"] if explained(generators.is_run) else [],
     output:
-        "results/proxies.csv",
+        shown_table("results/proxies.csv"),
     log:
         "logs/proxies.log",
     conda:

@@ -16,7 +16,7 @@ rule drift:
         manifest="results/{dataset}/embeddings/manifest.json",
         catalogue="data/{dataset}/items.parquet",
     output:
-        "results/{dataset}/{tokenizer}/drift.csv",
+        shown_table("results/{dataset}/{tokenizer}/drift.csv", of="{dataset}/{tokenizer}"),
     log:
         "logs/{dataset}/{tokenizer}/drift.log",
     benchmark:
@@ -42,7 +42,7 @@ rule churn:
         codes=asked(tokenizers.code_parts),
         catalogue="data/{dataset}/items.parquet",
     output:
-        "results/{dataset}/{tokenizer}/churn.csv",
+        shown_table("results/{dataset}/{tokenizer}/churn.csv", of="{dataset}/{tokenizer}"),
     log:
         "logs/{dataset}/{tokenizer}/churn.log",
     benchmark:

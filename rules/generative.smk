@@ -116,7 +116,7 @@ rule collect_generators:
             for file in explained(generators.per_generator, name)
         ],
     output:
-        table="results/generative_eval.csv",
+        table=shown_table("results/generative_eval.csv"),
         manifest="results/generative_manifest.json",
     log:
         "logs/collect_generators.log",

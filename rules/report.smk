@@ -6,7 +6,6 @@ benchmarks/. It is no reason to make any of them.
 """
 
 from semid.planning import figures_of_run, tables_of_run
-from semid.report.registry import FIGURES
 
 FIGURES_OF_RUN = figures_of_run(datasets, tokenizers, generators)
 
@@ -15,6 +14,7 @@ def shown_files():
     """Return the inputs of the report: what a run must have made before it is shown."""
     return {
         "tables": lambda wildcards: explained(tables_of_run, datasets, generators),
+        "earlier": lambda wildcards: explained(tokenizers.comparisons_with_earlier),
         "codes": lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
         "models": lambda wildcards: [
             file
@@ -33,17 +33,6 @@ def shown_files():
             )
         ],
     }
-
-
-def drawn(name):
-    """Return the file of a figure that Snakemake's own report shows, with its caption."""
-    return report(
-        f"results/figures/{name}.svg",
-        caption=f"captions/{name}.rst",
-        category="Figures",
-        subcategory=FIGURES[name].category,
-        labels={"figure": FIGURES[name].title},
-    )
 
 
 rule report:
@@ -66,6 +55,7 @@ rule report:
         mem_mb=memory(2000, 0.5),
         runtime=minutes(30, 10),
     params:
+        map=config["report"]["map"],
         code=lambda wildcards: code("report.py", *explained(tokenizers.implementations_of_run)),
     script:
         "../workflow_scripts/report.py"
@@ -76,7 +66,7 @@ rule figures:
     input:
         **shown_files(),
     output:
-        *map(drawn, FIGURES_OF_RUN),
+        *map(shown_figure, FIGURES_OF_RUN),
         *expand("results/figures/{name}.{kind}", name=FIGURES_OF_RUN, kind=("pdf", "csv")),
     log:
         "logs/figures.log",
@@ -87,6 +77,7 @@ rule figures:
         mem_mb=memory(2000, 0.5),
         runtime=minutes(30, 10),
     params:
+        map=config["report"]["map"],
         code=lambda wildcards: code("figures.py", *explained(tokenizers.implementations_of_run)),
     script:
         "../workflow_scripts/figures.py"

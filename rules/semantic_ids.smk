@@ -64,7 +64,7 @@ rule collect_scorecards:
     input:
         lambda wildcards: explained(tokenizers.per_tokenizer, "scorecard.json"),
     output:
-        "results/tokenizers.csv",
+        shown_table("results/tokenizers.csv"),
     log:
         "logs/collect_scorecards.log",
     conda:

@@ -8,4 +8,5 @@ from semid.report.static.files import write_figures
 with job_log(snakemake.log[0]):
     folder = Path(snakemake.output[0]).parent
     names = dict.fromkeys(Path(output).stem for output in snakemake.output)
-    write_figures(folder.parent, folder, names, [Path(table).stem for table in snakemake.input.tables])
+    tables = [Path(table).stem for table in snakemake.input.tables]
+    write_figures(folder.parent, folder, names, tables, snakemake.params.map)

@@ -7,4 +7,5 @@ from semid.report.page import write_report
 
 with job_log(snakemake.log[0]):
     output = Path(snakemake.output[0])
-    write_report(output.parent, output, [Path(table).stem for table in snakemake.input.tables])
+    tables = [Path(table).stem for table in snakemake.input.tables]
+    write_report(output.parent, output, tables, snakemake.params.map)

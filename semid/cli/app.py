@@ -175,15 +175,22 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The page to write; report.html in the folder by default.")
     ] = None,
+    layout: Annotated[
+        str, typer.Option("--map", help="How items are laid out on the map: auto, principal or umap.")
+    ] = "auto",
+    with_figures: Annotated[
+        bool, typer.Option("--figures", help="Also draw the figures, beside the page: figures/<name>.svg, .pdf, .csv.")
+    ] = False,
 ) -> None:
     """Make one page of a run: which tokenizer finds most, what differs, what it cost, and what is in the codes.
 
     The page opens in a browser and needs no network. It shows what there is: a run without an evaluation gives a page
-    of its codes. In the workflow the same is `results/report.html`, which `all` makes.
+    of its codes. In the workflow the same are `results/report.html` and
+    `results/figures`, which `all` makes.
     """
     from semid.cli.report import write_page
 
-    write_page(folder, output)
+    write_page(folder, output, layout, with_figures)
 
 
 @app.command()

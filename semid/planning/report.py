@@ -21,7 +21,7 @@ def tables_of_run(datasets: Datasets, generators: Generators) -> list[str]:
 
 
 def figures_of_run(datasets: Datasets, tokenizers: Tokenizers, generators: Generators) -> list[str]:
-    """The names of the figures of a run: those of an evaluation, of generators or of trainings, where it has these.
+    """The names of the figures of a run: those of an evaluation, of generators and the like only where it has these.
 
     Of a run whose configuration is wrong all are named: the error is that of who asks for one.
     """
@@ -41,3 +41,5 @@ def _needs(datasets: Datasets, tokenizers: Tokenizers, generators: Generators) -
         yield "generators"
     if any(name.method in METHODS and METHODS[name.method].keeps_history for name in names):
         yield "histories"
+    if any(path.endswith("/drift.csv") for path in tokenizers.comparisons_with_earlier()):
+        yield "earlier"

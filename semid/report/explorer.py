@@ -65,11 +65,12 @@ def shown_rows(items: int, most: int, seed: int = 0) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(items, most, replace=False))
 
 
-def explore(dataset: DatasetResults, most_items: int, most_trees: int) -> Explored | None:
+def explore(dataset: DatasetResults, most_items: int, most_trees: int, layout: str = "auto") -> Explored | None:
     """Return what the page shows of the codes of a dataset, of each tokenizer its first seed; None without any codes.
 
-    Trees are of the first `most_trees` tokenizers. Memory holds the codes of one tokenizer at a time. Raises
-    `InputError` where a table of codes has another number of items than the item table.
+    Trees are of the first `most_trees` tokenizers; `layout` is that of the map. Memory holds the codes of one tokenizer
+    at a time. Raises `InputError` where a table of codes has another number of items than the item table, and for a map
+    that cannot be.
     """
     tables = {name: dataset.results / seeds[0] / "items.parquet" for name, seeds in dataset.seeds.items()}
     tables = {name: path for name, path in tables.items() if path.is_file()}
@@ -98,7 +99,7 @@ def explore(dataset: DatasetResults, most_items: int, most_trees: int) -> Explor
     used = {place for tree in trees for level in tree["levels"] for place in level["category"]}
     used |= set(names["category"])
     names = _with_categories_renumbered(names, trees, sorted(used - {-1}))
-    places = None if vectors is None else item_map(vectors, shown)
+    places = None if vectors is None else item_map(vectors, shown, layout)
     content = {"items": items, **names, "trees": trees, "map": places}
     return Explored(sizes, codebooks, content, items, shown)
 

@@ -1,7 +1,7 @@
 """What a figure is: plain values that the page draws, so that what it shows can be held against the tables."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 from semid.report.results import Row, mean
@@ -168,6 +168,20 @@ def plain_values(value: Any) -> Any:
         return {name: plain_values(content) for name, content in value.items()}
     if isinstance(value, list | tuple):
         return [plain_values(content) for content in value]
+    return value
+
+
+def with_texts(change: Callable[[str], str], value: Any) -> Any:
+    """Return dataclasses, lists and maps with every text in them changed, those that are keys of maps too."""
+    if isinstance(value, str):
+        return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {one.name: with_texts(change, getattr(value, one.name)) for one in fields(value) if one.init}
+        return replace(value, **changed)
+    if isinstance(value, Mapping):
+        return {change(name): with_texts(change, content) for name, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_texts(change, content) for content in value]
     return value
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from semid.analysis.generator_comparisons import CANDIDATES as OF_GENERATORS
+from semid.report.earlier import churns_of, drifts_of
 from semid.report.equal_candidates import (
     METRIC,
     RERANK,
@@ -138,6 +139,16 @@ def _warnings(dataset: DatasetResults) -> Iterator[Finding]:
             texts.setdefault(text, []).append(row["tokenizer"])
     for text, names in texts.items():
         yield Finding("beware", f"{', '.join(names)}: {text}")
+    for drift in drifts_of(dataset):
+        # what speaks for the tokenizer is no warning, and what has a figure beyond its limit is one
+        yield Finding("beware" if drift.speaks_for_another else "same", f"{drift.tokenizer}: {drift.verdict}.")
+    for churn in churns_of(dataset):
+        before, after = (float(churn.rows[-1][end]) for end in ("before", "after"))
+        yield Finding(
+            "asked",
+            f"{churn.tokenizer}: {after:.1%} of the items that are still there have another ID than before; without "
+            f"the alignment {before:.1%}.",
+        )
     stats = dataset.stats()
     ties = stats.get("ties", {})
     if ties.get("last_two_tied"):

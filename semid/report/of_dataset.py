@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from semid.report.comparisons import comparison_figures
 from semid.report.cost import cost_figure
+from semid.report.earlier import drift_figure
 from semid.report.explorer import Explored
 from semid.report.figures import Figure
 from semid.report.funnel import funnel_figure
@@ -33,6 +34,7 @@ def figures_of(
         usage_figure(explored.sizes if explored else {}, colours),
         *training_figures(dataset, colours),
         *proxy_figures(dataset, colours),
+        drift_figure(dataset, colours),
         map_figure(explored),
         cost_figure(dataset),
         funnel_figure(dataset),

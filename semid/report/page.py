@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from semid.files import write_text
+from semid.report.earlier_tables import earlier_tables
 from semid.report.explorer import Explored, explore, shared_limits
 from semid.report.figures import Figure, plain_values
 from semid.report.headline import Best, Finding, best_of, findings
@@ -85,21 +86,24 @@ class _Parts:
     explorers: dict[str, str] = field(default_factory=dict)
 
 
-def write_report(results: str | Path, output: str | Path, tables: Collection[str] = tuple(TABLES)) -> None:
+def write_report(
+    results: str | Path, output: str | Path, tables: Collection[str] = tuple(TABLES), layout: str = "auto"
+) -> None:
     """Write the page of the run whose results lie in a folder; `data/` and `benchmarks/` are looked for beside it.
 
-    tables: the names of those that belong to the run. Raises `InputError` where a run has no table of tokenizers or
-    generators, and for files that are broken or of different runs.
+    tables: the names of those that belong to the run; layout: that of the map, `auto`, `principal` or `umap`. Raises
+    `InputError` where a run has no table of tokenizers or generators, for files that are broken or of different runs,
+    and for a layout that is not known or not installed.
     """
-    write_text(output, report_page(Results.read(results, tables)))
+    write_text(output, report_page(Results.read(results, tables), layout))
 
 
-def report_page(results: Results) -> str:
+def report_page(results: Results, layout: str = "auto") -> str:
     """Return the page as HTML."""
     parts = _Parts()
     limits = shared_limits(results)
     datasets = [
-        _dataset_page(dataset, f"d{number}", results.colours, explore(dataset, *limits), parts)
+        _dataset_page(dataset, f"d{number}", results.colours, explore(dataset, *limits, layout), parts)
         for number, dataset in enumerate(results.datasets)
     ]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -166,6 +170,13 @@ def _sections(
     if explored:
         parts.explorers[f"{anchor}-explorer-data"] = packed(explored.content)
         yield _explorer_section(anchor, explored)
+    tables = earlier_tables(dataset)
+    if "drift" in figures:
+        yield from shown("drift", "New items", *tables)
+    elif tables:
+        caption = "What the run says of the IDs that were given out before it."
+        source = "<tokenizer>/drift.csv, <tokenizer>/churn.csv"
+        yield Section(f"{anchor}-drift", "New items and earlier IDs", "New items", caption, source, "", tables)
     yield from shown("training", "Training")
     yield from shown("generator-training", "Generator training")
     yield from shown("proxies", "Proxies")
@@ -186,11 +197,7 @@ def _explorer_section(anchor: str, explored: Explored) -> Section:
         "items it has, its commonest category and the mean error of decoding. "
     )
     if explored.content["map"]:
-        caption += (
-            "The map lays items out along the two principal directions of their embeddings, which hold "
-            f"{explored.content['map']['share']:.0%} of the variance: what is far apart there is far apart, what is "
-            "near may not be. "
-        )
+        caption += _of_map(explored.content["map"])
     caption += sampled
     return Section(
         f"{anchor}-explorer",
@@ -199,6 +206,18 @@ def _explorer_section(anchor: str, explored: Explored) -> Section:
         caption,
         "<tokenizer>/items.parquet",
         explorer=f"{anchor}-explorer-data",
+    )
+
+
+def _of_map(content: Mapping[str, Any]) -> str:
+    if content["layout"] == "umap":
+        return (
+            "The map lays items out by UMAP: items with similar embeddings lie together, and how far groups are from "
+            "each other says little. "
+        )
+    return (
+        "The map lays items out along the two principal directions of their embeddings, which hold "
+        f"{content['share']:.0%} of the variance: what is far apart there is far apart, what is near may not be. "
     )
 
 

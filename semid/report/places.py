@@ -21,6 +21,7 @@ def _variants(explored: Explored) -> Iterator[Places]:
     content, rows = explored.content, explored.rows.tolist()
     x, y = content["map"]["x"], content["map"]["y"]
     category, names = content["category"], content["categories"]
+    layout = {"umap": "UMAP", "principal": "principal directions"}[content["map"]["layout"]]
     counts = Counter(place for place in category if place >= 0)
     commonest = sorted(counts, key=lambda place: (-counts[place], place))[:NAMED_CATEGORIES]
     if counts:
@@ -28,7 +29,9 @@ def _variants(explored: Explored) -> Iterator[Places]:
         colours = [hues.get(place) for place in category]
         texts = ["" if place < 0 else names[place] for place in category]
         shown = [names[place] for place in commonest]
-        yield Places("by category", x, y, colours, shown, rows, "category", texts)
+        yield Places(f"{layout}, by category", x, y, colours, shown, rows, "category", texts)
     for tree in content["trees"][:1]:
         codes = [path[0] for path in tree["paths"]]
-        yield Places(f"by c1 of {tree['name']}", x, y, codes, [], rows, tree["name"], [str(code) for code in codes])
+        yield Places(
+            f"{layout}, by c1 of {tree['name']}", x, y, codes, [], rows, tree["name"], [str(code) for code in codes]
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # What a run must have for a figure; `codes` is what every run has.
-Need = Literal["codes", "evaluation", "pairs", "generators", "histories"]
+Need = Literal["codes", "evaluation", "pairs", "generators", "histories", "earlier"]
 MAP = "map"
 
 
@@ -106,6 +106,17 @@ FIGURES: dict[str, StaticFigure] = {
         panels=2,
         columns=2,
         empty="There are no embeddings that spread in two directions.",
+    ),
+    "drift": StaticFigure(
+        "Whether new items suit the tokenizer",
+        "Figures of new items against those whose IDs were given out before, in units of their limits. A filled point, "
+        "to the right of 0, speaks for another training.",
+        "<dataset>/<tokenizer>/drift.csv",
+        "Codes",
+        "earlier",
+        panels=8,
+        columns=2,
+        empty="No tokenizer is loaded, or no item is new.",
     ),
     "training": StaticFigure(
         "How tokenizers were trained",

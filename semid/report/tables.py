@@ -50,7 +50,8 @@ def compared(value: float, reference: float) -> str:
     return f"the best has {ratio:.0%} of it" if ratio < 2 else f"the best has {ratio:.2g} times it"
 
 
-def _cell(value: float | None, written: str = ".4f", aside: str = "") -> Cell:
+def number_cell(value: float | None, written: str = ".4f", aside: str = "") -> Cell:
+    """Return a cell with a number in the format `written`, empty for None."""
     return Cell("" if value is None else format(value, written), value, aside)
 
 
@@ -80,8 +81,8 @@ def _compared_rows(compared: Sequence[Compared]) -> Iterator[list[Cell]]:
         low, high = interval_of(one.rows, METRIC)
         yield [
             Cell(one.name, aside=f"{len(one.rows)} seeds" if len(one.rows) > 1 else ""),
-            _cell(one.mean(METRIC), aside="" if low is None else f"[{low:.4f}, {high:.4f}]"),
-            *(_cell(one.mean_if_any(column), digits) for column, digits in written.items()),
+            number_cell(one.mean(METRIC), aside="" if low is None else f"[{low:.4f}, {high:.4f}]"),
+            *(number_cell(one.mean_if_any(column), digits) for column, digits in written.items()),
         ]
 
 
@@ -122,7 +123,7 @@ def scorecard_table(dataset: DatasetResults) -> Table | None:
 
 
 def _scorecard_row(row: Row, columns: Sequence[tuple[str, str, str, str]]) -> list[Cell]:
-    return [Cell(row["tokenizer"]), *(_cell(number(row[name]), written) for name, _, written, _ in columns)]
+    return [Cell(row["tokenizer"]), *(number_cell(number(row[name]), written) for name, _, written, _ in columns)]
 
 
 def level_table(rows: Sequence[LevelRow]) -> Table | None:
@@ -143,17 +144,19 @@ def level_table(rows: Sequence[LevelRow]) -> Table | None:
 def _level_row(row: LevelRow) -> list[Cell]:
     return [
         Cell(row.tokenizer),
-        _cell(row.level, "d"),
-        _cell(row.used, ",d"),
-        _cell(row.dead, ",d"),
-        _cell(row.perplexity, ".1f"),
+        number_cell(row.level, "d"),
+        number_cell(row.used, ",d"),
+        number_cell(row.dead, ",d"),
+        number_cell(row.perplexity, ".1f"),
         Cell(f"{row.largest_share:.1%}", row.largest_share),
     ]
 
 
 def dropped_table(dataset: DatasetResults) -> Table | None:
     """Return the table of what preprocessing dropped, and why; None where nothing was."""
-    rows = [[Cell(table), _cell(count, ",d"), Cell(reason, is_text=True)] for table, count, reason in dropped(dataset)]
+    rows = [
+        [Cell(table), number_cell(count, ",d"), Cell(reason, is_text=True)] for table, count, reason in dropped(dataset)
+    ]
     return (
         Table("dropped", "What was dropped", (Column("table"), Column("rows"), Column("why")), rows) if rows else None
     )
@@ -174,9 +177,9 @@ def front_table(dataset: DatasetResults, fronts: Mapping[str, str]) -> Table | N
         [
             Cell(row["tokenizer"]),
             Cell(_condition(row)),
-            _cell(float(row["recall@10"])),
-            _cell(float(row["avg_cand_size"]), ",.1f"),
-            _cell(float(row["query_us"]), ",.0f"),
+            number_cell(float(row["recall@10"])),
+            number_cell(float(row["avg_cand_size"]), ",.1f"),
+            number_cell(float(row["query_us"]), ",.0f"),
             *(Cell("yes" if row[column] == "1" else "") for column in fronts),
         ]
         for row in sorted(kept, key=lambda row: float(row["avg_cand_size"]))

@@ -18,7 +18,7 @@ from semid.generator_names import NEEDS_TOKENIZER, generator_key_patterns
 from semid.methods import GIVEN_CODES, METHODS
 from semid.naming import LONGEST_NAME, REPEATED_END, option_key_patterns
 from semid.semantic_ids.exports.registry import EXPORTS
-from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, RunSettings
+from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSettings, ReportSettings, RunSettings
 
 Schema = dict[str, Any]
 
@@ -94,6 +94,7 @@ def config_schema() -> Schema:
             "exports": _exports(),
             "faiss": _faiss(),
             "evaluation": _section("evaluation"),
+            "report": object_schema(ReportSettings) | {"default": {}},
             "compute": object_schema(ComputeSettings) | {"default": {}},
         },
         "$defs": definitions,

@@ -201,3 +201,17 @@ class ComputeSettings:
             "([how](workflow.md#in-a-container)). Without `--sdm apptainer` nothing uses it."
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """The page of a run, `results/report.html`, and its figures."""
+
+    map: Annotated[
+        Literal["auto", "principal", "umap"],
+        doc(
+            "How the map of the items is laid out: along the two principal directions of their embeddings, or by UMAP, "
+            "which needs `umap-learn` where the report is made. `auto` takes UMAP if it is installed; the page says "
+            "which it was."
+        ),
+    ] = "auto"

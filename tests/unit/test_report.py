@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile import HOSTILE
-from report_run import CATEGORIES, RECALLS, write_run
+from report_run import CATEGORIES, RECALLS, VERDICT, write_earlier, write_run
 
 from semid.errors import InputError
 from semid.report import page
@@ -21,7 +21,7 @@ from semid.report.equal_candidates import at_equal_candidates, chosen_budget
 from semid.report.explorer import shown_rows
 from semid.report.figures import Intervals
 from semid.report.headline import best_of, findings
-from semid.report.map import PLACES, item_map
+from semid.report.map import PLACES, chosen_layout, item_map
 from semid.report.page import escaped_json, report_page
 from semid.report.results import Results, colour_of, without_seeds
 from semid.report.tree import DescribedCatalogue, code_tree
@@ -426,6 +426,82 @@ def test_a_share_is_that_of_the_variance_and_equal_items_have_no_map() -> None:
     assert found["share"] == pytest.approx(2 / 8, abs=0.03)
     assert item_map(np.ones((10, 4), np.float32), np.arange(10)) is None
     assert item_map(vectors, np.arange(2)) is None
+
+
+def test_a_map_says_by_what_it_was_made_and_refuses_what_is_not_there(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"map: expected one of auto, principal, umap, found 'tsne'"):
+        chosen_layout("tsne")
+    monkeypatch.setattr("semid.report.map.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"map: umap needs a package that is not installed: pip install umap-learn"):
+        report_page(Results.read(results), "umap")
+    assert (chosen_layout("auto"), chosen_layout("principal")) == ("principal", "principal")
+    monkeypatch.setattr("semid.report.map.find_spec", lambda name: name)
+    assert (chosen_layout("auto"), chosen_layout("principal"), chosen_layout("umap")) == ("umap", "principal", "umap")
+
+
+def test_umap_puts_neighbours_together_and_always_in_the_same_place(results: Path) -> None:
+    pytest.importorskip("umap", reason="umap-learn is not installed, which is optional: pip install umap-learn")
+    random = np.random.default_rng(6)
+    centres = random.normal(size=(4, 16)) * 12
+    group = np.repeat(np.arange(4), 50)
+    vectors = (centres[group] + random.normal(size=(200, 16))).astype(np.float32)
+    found = item_map(vectors, np.arange(200), "umap")
+    assert found is not None
+    assert found == item_map(vectors, np.arange(200), "auto")
+    assert (found["layout"], "share" in found) == ("umap", False)
+    drawn = np.stack([found["x"], found["y"]], axis=1)
+    assert (drawn.min(), drawn.max()) == (0, PLACES)
+    distances = np.linalg.norm(drawn[:, None] - drawn[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    assert (group[distances.argmin(axis=1)] == group).mean() > 0.97
+    text = report_page(Results.read(results), "umap")
+    assert "lays items out by UMAP" in text
+    assert "principal directions" not in text
+
+
+def test_new_items_and_earlier_ids_are_said_in_words_and_numbers(tmp_path: Path) -> None:
+    results = write_run(tmp_path)
+    (dataset,) = Results.read(results).datasets
+    assert not any("tokenizer:" in finding.text or "another ID" in finding.text for finding in findings(dataset))
+    write_earlier(results)
+    said = {finding.text: finding.kind for finding in findings(dataset)}
+    assert said[f"rqvae_2x8: {VERDICT}."] == "beware"
+    churned = "25.0% of the items that are still there have another ID than before; without the alignment 98.0%."
+    assert said[f"rqkmeans_2x4: {churned}"] == "asked"
+    text = report_page(Results.read(results))
+    (variant,) = figures(text)["d0-drift"]["variants"]
+    assert [(row["name"], row["value"], row["sure"]) for row in variant["rows"]] == [
+        ("error of decoding", pytest.approx(0.6 / 0.5 - 1), True),
+        ("divergence of the codes of level 1, bits", pytest.approx(0.05 / 0.2 - 1), False),
+    ]
+    tables = cells(text)
+    assert [[value for _, value in row] for row in tables["drift-rqvae_2x8"]] == [
+        [None, 50, 10, None, None],
+        [None, 0.4, 0.6, 0.5, None],
+        [None, None, 0.05, 0.2, None],
+    ]
+    assert [row[4][0] for row in tables["drift-rqvae_2x8"]] == ["", "yes", "no"]
+    assert [(row[1][0], row[3][1], row[4][1]) for row in tables["churn"]] == [
+        ("1", 0.9, 0.1),
+        ("2", 0.95, 0.2),
+        ("whole IDs", 0.98, 0.25),
+    ]
+    assert f"rqvae_2x8: {VERDICT}</caption>" in text
+
+
+def test_a_tokenizer_that_suits_new_items_is_no_warning(tmp_path: Path) -> None:
+    results = write_run(tmp_path)
+    write_earlier(results)
+    path = results / "shop" / "rqvae_2x8" / "drift.csv"
+    verdict = "keep the tokenizer: new items suit it as old ones do"
+    path.write_text(path.read_text().replace("True", "False").replace(f'"{VERDICT}"', verdict))
+    (dataset,) = Results.read(results).datasets
+    assert [finding.kind for finding in findings(dataset) if verdict in finding.text] == ["same"]
+    path.write_text("figure,value\nerror,1\n")
+    with pytest.raises(InputError, match=r"drift\.csv"):
+        findings(dataset)
 
 
 def test_a_subject_has_one_colour_in_all_figures() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from report_run import write_run
+from report_run import write_earlier, write_run
 
 from semid.report import palette
 from semid.report.comparisons import comparison_figures
@@ -32,7 +32,10 @@ NOT_THERE = {"generator-training", "generator-comparisons"}
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_run(tmp_path_factory.mktemp("run"), datasets=("shop", "market"))
+    results = write_run(tmp_path_factory.mktemp("run"), datasets=("shop", "market"))
+    for dataset in ("shop", "market"):
+        write_earlier(results, dataset)
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +201,7 @@ def test_numbers_are_written_as_on_the_page() -> None:
 
 def test_ticks_are_round_and_inside() -> None:
     assert ticks(0, 1, 5, "linear") == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert ticks(9, 1200, 5, "log") == pytest.approx([10, 100, 1000])
+    assert ticks(9, 2000, 5, "log") == pytest.approx([10, 100, 1000])
     assert ticks(9, 120, 5, "log") == pytest.approx([10, 20, 50, 100])
     assert ticks(0, 3, 5, "linear", "count") == [0, 1, 2, 3]
     assert ticks(0, 3700, 4, "linear", "seconds") == [0, 1800, 3600]
@@ -210,7 +213,7 @@ def test_ticks_are_round_and_inside() -> None:
 
 def test_a_run_has_the_figures_of_what_it_makes() -> None:
     assert figures_for(()) == ["usage", "map", "cost"]
-    assert set(figures_for({"evaluation", "pairs", "generators", "histories"})) == FIGURES.keys()
+    assert set(figures_for({"evaluation", "pairs", "generators", "histories", "earlier"})) == FIGURES.keys()
 
 
 def test_every_figure_has_a_caption_for_the_report_of_snakemake() -> None:

@@ -134,6 +134,23 @@ def _write_beside(folder: Path, dataset: str) -> None:
         path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:0{seconds}\t120.5\n")
 
 
+DRIFT = (
+    "figure,level,old,new,chance,limit,beyond,verdict\n"
+    "items,,50,10,,,,\n"
+    "error,,0.4,0.6,0.5,0.48,True,\n"
+    "divergence,1,,0.05,0.2,0.1,False,\n"
+    "verdict,,,,,,,{verdict}\n"
+)
+VERDICT = "train another tokenizer: decoding loses more of new items (0.6 a vector, 0.4 of old ones)"
+CHURN = "level,items,before,after\n1,50,0.900000,0.100000\n2,50,0.950000,0.200000\nall,50,0.980000,0.250000\n"
+
+
+def write_earlier(results: Path, dataset: str = "shop") -> None:
+    """Write what a run says of a tokenizer that it loads, and of one that is aligned to an earlier one."""
+    (results / dataset / "rqvae_2x8" / "drift.csv").write_text(DRIFT.format(verdict=f'"{VERDICT}"'))
+    (results / dataset / "rqkmeans_2x4" / "churn.csv").write_text(CHURN)
+
+
 def _metrics(recall: float, metrics: Sequence[str] = FIRST_METRICS) -> dict[str, float]:
     values = {metric: recall * (1 if metric.startswith("recall") else 0.5) for metric in metrics}
     ends = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hostile import HOSTILE
-from report_run import write_run
+from report_run import write_earlier, write_run
 
 from semid.report.page import write_report
 
@@ -53,7 +53,9 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run whose items have hostile titles and ids."""
     folder = tmp_path_factory.mktemp("report")
-    write_report(write_run(folder, titles=HOSTILE, items=300), folder / "report.html")
+    results = write_run(folder, titles=HOSTILE, items=300)
+    write_earlier(results)
+    write_report(results, folder / "report.html", layout="principal")
     return folder / "report.html"
 
 
@@ -89,7 +91,7 @@ def test_every_figure_is_drawn_and_nothing_scrolls_sideways(
 ) -> None:
     page = opened(viewport, scheme)
     figures = page.query_selector_all("[data-figure]")
-    assert len(figures) == 10
+    assert len(figures) == 11
     for figure in figures:
         marks = figure.query_selector_all(".plot svg :is(path, rect)")
         assert len(marks) >= 2, figure.get_attribute("data-figure")

@@ -15,8 +15,8 @@ from bench import sweep
 TARGETS = ("all", "results/offline_eval.csv")
 
 # what follows from a change there, by the names of rules
-COLLECTED = {"collect_evaluations", "collect_pareto", "proxies", "report"}
-COMPARED = {"compare", "collect_comparisons", "collect_slices", "report"}
+COLLECTED = {"collect_evaluations", "collect_pareto", "proxies", "report", "figures"}
+COMPARED = {"compare", "collect_comparisons", "collect_slices", "report", "figures"}
 EVALUATED = {"evaluate", *COLLECTED, *COMPARED}
 EXPORTED = {"export", "build_inverted", "score", "collect_scorecards", *EVALUATED}
 ENCODED = {"configure", "encode", *EXPORTED}
@@ -27,7 +27,7 @@ EMBEDDED = {"embed_items", "embeddings_manifest", "identical_embeddings", *FAISS
 PREPROCESSED = {"preprocess", "data_manifest", *EMBEDDED}
 GENERATED = {"generate_sample", *PREPROCESSED}
 QUERIED = {"evaluate", *RANKED, *COLLECTED, "collect_slices"}
-SEARCHED = {"evaluate_controls", "collect_evaluations", "collect_slices", "proxies", "report"}
+SEARCHED = {"evaluate_controls", "collect_evaluations", "collect_slices", "proxies", "report", "figures"}
 # a query is asked by its users' vectors, and a comparison is of ranks
 ASKED = {*QUERIED, *COMPARED}
 NOTHING: set[str] = set()
@@ -86,7 +86,11 @@ CHANGES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "evaluation.rerank": (dataset(evaluation={"rerank": ["exact"]}), EVALUATED),
     "evaluation.seed": ({"evaluation": {"seed": 1}}, ASKED),
     "evaluation.resamples": ({"evaluation": {"resamples": 50}}, ASKED),
-    "evaluation.permutations": ({"evaluation": {"permutations": 100}}, {"compare", "collect_comparisons", "report"}),
+    "evaluation.permutations": (
+        {"evaluation": {"permutations": 100}},
+        {"compare", "collect_comparisons", "report", "figures"},
+    ),
+    "report.map": ({"report": {"map": "principal"}}, {"report", "figures"}),
     # another number of threads learns other codes, and other indexes
     "compute.training_threads": ({"compute": {"training_threads": 1}}, {*TRAINED, *ENCODED, *FAISS, *RANKED}),
 }
@@ -168,7 +172,7 @@ def test_keys_that_no_result_depends_on_plan_nothing(whole_run: Path, tmp_path: 
 
 def test_every_key_is_in_the_table() -> None:
     schema = json.loads((ROOT / "schemas/config.schema.json").read_text(encoding="utf-8"))
-    sections = {name: schema["properties"][name] for name in ("run", "download", "compute")}
+    sections = {name: schema["properties"][name] for name in ("run", "download", "report", "compute")}
     definitions = {"preprocess": ["preprocess"], "evaluation": ["evaluation"], "faiss": ["faiss"]}
     definitions["embeddings"] = ["encoder", "hashing"]
     sections |= {
@@ -232,13 +236,13 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
         "semid/scorecard/warnings.py",
         "LARGE_BUCKET = 0.1",
         "LARGE_BUCKET = 0.2",
-        {"score", "collect_scorecards", "collect_evaluations", "proxies", "report"},
+        {"score", "collect_scorecards", "collect_evaluations", "proxies", "report", "figures"},
     ),
     "a script": (
         "workflow_scripts/collect_slices.py",
         "with job_log",
         "assert True\nwith job_log",
-        {"collect_slices", "report"},
+        {"collect_slices", "report", "figures"},
     ),
     "the style of the page": ("semid/report/page.css", "light-dark(#0b5cad,", "light-dark(#0b5cae,", {"report"}),
     "the words of the sample": ("semid/data/sample/vocabulary.toml", "Crepe Pan", "Pancake Pan", GENERATED),

@@ -13,13 +13,14 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
 from semid.files import whole_file
-from semid.report.figures import Bars, Figure, Intervals, Lines, Places, Series
+from semid.report.figures import Bars, Figure, Intervals, Lines, Places, Series, with_texts
 from semid.report.palette import INK, QUIET, dash, hue, marker
 from semid.report.registry import FIGURES
 from semid.report.static.layout import Cell, rows_of_cells
 from semid.report.static.lines import LINE, draw_lines, frame, places_of_references, stroke
 from semid.report.static.places import draw_places
 from semid.report.static.rows import draw_bars, draw_intervals
+from semid.terminal import printable
 
 # Text stays text, dollars are no formulas, and nothing depends on the clock.
 STYLE: dict[str, Any] = {
@@ -52,7 +53,7 @@ def draw(name: str, figures: Mapping[str, Figure | None]) -> Drawn:
 
     A dataset without the figure says why in its place.
     """
-    described, rows = FIGURES[name], rows_of_cells(FIGURES[name], figures)
+    described, rows = FIGURES[name], rows_of_cells(FIGURES[name], with_texts(_legible, figures))
     columns = max(map(len, rows))
     width = WIDTHS[columns] * columns
     note = textwrap.wrap(described.note, int((width - 2 * MARGIN) / NOTE_LETTER))
@@ -78,10 +79,18 @@ def draw(name: str, figures: Mapping[str, Figure | None]) -> Drawn:
                 _draw_cell(drawn, axes, cell, int(WIDTHS[columns] * LETTERS_OF_TITLE), is_first=column == 0)
         if entries:
             drawn.legend(handles=entries, loc="lower left", ncols=beside, frameon=False, handlelength=2.8)
-        # once for all files
+        # once for all files; the last digits of what the solver of the layout finds differ between processes
         layout.execute(drawn)
         drawn.set_layout_engine("none")
+        for axes in drawn.axes:
+            left, bottom, wide, high = (round(value, 4) for value in axes.get_position(original=True).bounds)
+            axes.set_position((left, bottom, wide, high))
         return drawn
+
+
+def _legible(text: str) -> str:
+    """Return a text in one line and without what no font has a sign for: names and categories are the user's."""
+    return printable(" ".join(text.split()))
 
 
 def save(drawn: Drawn, path: str | Path) -> None:
@@ -97,7 +106,8 @@ def _draw_cell(drawn: Drawn, axes: Any, cell: Cell, letters: int, is_first: bool
         weight = {"fontsize": 10, "fontweight": "bold"} if cell.is_heading else {"color": QUIET}
         axes.text(0, 0.3, cell.title, transform=axes.transAxes, **weight)
         return
-    axes.set_title(textwrap.fill(cell.title, letters))
+    title = cell.title if len(cell.title) <= letters else cell.title.replace(" · ", "\n")
+    axes.set_title("\n".join(textwrap.fill(line, letters) for line in title.split("\n")))
     frame(axes)
     if isinstance(cell.variant, Lines):
 

@@ -17,19 +17,23 @@ logger = logging.getLogger(__name__)
 
 
 def write_figures(
-    results: str | Path, folder: str | Path, names: Collection[str] = (), tables: Collection[str] = tuple(TABLES)
+    results: str | Path,
+    folder: str | Path,
+    names: Collection[str] = (),
+    tables: Collection[str] = tuple(TABLES),
+    layout: str = "auto",
 ) -> list[str]:
     """Write `<name>.svg`, `.pdf` and `.csv` of figures into a folder, and return their names.
 
     names: those of :data:`FIGURES` that are written whatever there is, and say so where there is nothing; without any,
-    those that have something to show. tables: the names of those that belong to the run. Raises `InputError` where a
-    run has no table of tokenizers or generators, and for files that are broken or of different runs.
+    those that have something to show. tables: the names of those that belong to the run; layout: that of the map.
+    Raises `InputError` as :func:`semid.report.page.write_report` does.
     """
     read = Results.read(results, tables)
     limits = shared_limits(read)
     made: dict[str, dict[str, Figure]] = {}
     for dataset in read.datasets:
-        made[dataset.name] = figures_of(dataset, read.colours, explore(dataset, *limits))
+        made[dataset.name] = figures_of(dataset, read.colours, explore(dataset, *limits, layout))
     shown = names or [name for name in FIGURES if any(name in figures for figures in made.values())]
     for name in shown:
         of_datasets = {dataset: figures.get(name) for dataset, figures in made.items()}

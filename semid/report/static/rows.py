@@ -40,8 +40,9 @@ def against_focus(variant: Intervals) -> Intervals:
 
 
 def _turned(row: Interval) -> Interval:
-    low, high = (None if end is None else -end for end in (row.high, row.low))
-    return replace(row, a=row.b, b=row.a, value=-row.value, low=low, high=high)
+    # what is 0 stays 0, without a sign
+    low, high = (None if end is None else 0 - end for end in (row.high, row.low))
+    return replace(row, a=row.b, b=row.a, value=0 - row.value, low=low, high=high)
 
 
 def groups_of(rows: Sequence[Any]) -> dict[str, list[Any]]:
@@ -87,7 +88,9 @@ def _draw_interval(axes: Any, row: Interval, height: int, x: Axis) -> None:
     if row.low is not None:
         axes.plot([row.low, row.high], [height] * 2, color=colour, alpha=0.5, linewidth=2.2, solid_capstyle="butt")
     face = "white" if row.sure is False else colour
-    axes.plot(row.value, height, marker(row.colour), color=colour, markerfacecolor=face, markersize=5, zorder=3)
+    axes.plot(
+        row.value, height, marker(row.colour), color=colour, markerfacecolor=face, markersize=5, zorder=3, clip_on=False
+    )
     _write_value(axes, height, written(row.value, x.format))
 
 
