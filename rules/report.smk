@@ -10,31 +10,6 @@ from semid.planning import figures_of_run, tables_of_run
 FIGURES_OF_RUN = figures_of_run(datasets, tokenizers, generators)
 
 
-def shown_files():
-    """Return the inputs of the report: what a run must have made before it is shown."""
-    return {
-        "tables": lambda wildcards: explained(tables_of_run, datasets, generators),
-        "earlier": lambda wildcards: explained(tokenizers.comparisons_with_earlier),
-        "codes": lambda wildcards: explained(tokenizers.per_tokenizer, "items.parquet"),
-        "models": lambda wildcards: [
-            file
-            for dataset in config["run"]["datasets"]
-            for tokenizer in explained(tokenizers.of_run)
-            for file in explained(tokenizers.model_files, dataset, tokenizer).values()
-        ],
-        "catalogues": expand("data/{dataset}/items.parquet", dataset=config["run"]["datasets"]),
-        "stats": expand("data/{dataset}/stats.json", dataset=config["run"]["datasets"]),
-        "embeddings": lambda wildcards: [
-            file
-            for dataset in config["run"]["datasets"]
-            for file in (
-                f"results/{dataset}/embeddings/manifest.json",
-                *explained(datasets.embedding_parts, dataset),
-            )
-        ],
-    }
-
-
 rule report:
     """Make the page of a run: what it found, at what cost, and what is inside of its codes."""
     input:
