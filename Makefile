@@ -3,17 +3,19 @@
 # make test-system  the other checks: on a Slurm that it installs, on full disks, each script in an environment of its own
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
 # make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
-# make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names (docs/findings.md)
+# make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names
+#             (docs/findings/tokenizers.md)
 # make generative  train generators on the IDs of eight tokenizers, and SASRec, on the data that config/generative.yaml names
-#             (docs/generative.md); what is finished stays when it is stopped
+#             (docs/guides/generator.md); what is finished stays when it is stopped
+# make docs   set up .venv-docs, and build the documentation as a site: site/index.html
 # make clean  remove results, logs, caches and .venv; data/, where your own files may be, stays
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell \
 	$(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
-SOURCES := semid tests workflow_scripts bench examples
+SOURCES := semid tests workflow_scripts bench examples docs
 
-.PHONY: run test test-system bench scale sweep generative clean
+.PHONY: run test test-system bench scale sweep generative docs clean
 
 run: .venv/installed
 	$(BIN)/semid run results/offline_eval.csv
@@ -42,6 +44,16 @@ sweep: .venv/installed
 generative: .venv/installed
 	$(BIN)/snakemake --cores all --configfile config/generative.yaml -- results/generative_eval.csv
 
+docs: .venv-docs/installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+# apart from .venv and its pins: the sources are read, and nothing of semid is imported
+.venv-docs/installed: requirements-docs.txt
+	rm -rf .venv-docs
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-docs.txt
+	touch $@
+
 # semantic-id asks for numpy 2 and rectokens for triton, and both run without: apart from .venv and its pins
 .venv/bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --no-build-isolation --editable ".[bench]"
@@ -61,5 +73,5 @@ generative: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .bench-peers .snakemake logs benchmarks dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-docs site .bench-peers .snakemake logs benchmarks dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

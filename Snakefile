@@ -12,6 +12,11 @@ include: "rules/messages.smk"
 include: "rules/common.smk"
 include: "rules/resources.smk"
 include: "rules/shown.smk"
+
+
+container: container_image()
+
+
 include: "rules/manifests.smk"
 include: "rules/data.smk"
 include: "rules/embeddings.smk"

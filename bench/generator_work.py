@@ -28,8 +28,7 @@ def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
     """Return the multiply-adds of the products in a forward pass over an epoch, by their kind.
 
     Only real positions count: those that have an item behind them to learn. Padding, look-ups and work element by
-    element do not. Of the candidates of the item head, the uniform negatives of a step are expected to be so many
-    distinct items as they are on average.
+    element do not. The uniform negatives of a step are expected to be so many distinct items as they are on average.
     """
     settings, num_items = model.settings, len(model.codes)
     windows = training_windows(sequences, settings.history)
@@ -40,19 +39,20 @@ def multiply_adds(model: Generator, sequences: Ragged) -> dict[str, float]:
         "attention": 2.0 * settings.dim * settings.layers * float((lengths * (lengths + 1) // 2).sum()),
     }
     if model.heads is not None:
-        work["code heads"] = _of_heads(model, model.heads, torch.from_numpy(_targets(windows, np.arange(len(windows)))))
-    scored, candidates = 0.0, 0.0
+        work["code heads"] = _of_heads(
+            model, model.heads, torch.from_numpy(_items(windows, np.arange(len(windows)), skip=1))
+        )
+    scored, looked_up, drawn = 0.0, 0.0, settings.negatives if settings.item_weight else 0
+    for rows in length_batches(windows.lengths, settings.batch_positions, np.random.default_rng((settings.seed, 0))):
+        candidates = _expected_distinct(_items(windows, rows, skip=1), drawn, num_items)
+        scored += float(lengths[rows].sum()) * candidates
+        looked_up += _expected_distinct(_items(windows, rows), drawn, num_items)
     if settings.item_weight:
-        order = np.random.default_rng((settings.seed, 0))
-        for rows in length_batches(windows.lengths, settings.batch_positions, order):
-            distinct = _expected_distinct(_targets(windows, rows), settings.negatives, num_items)
-            candidates += distinct
-            scored += float(lengths[rows].sum()) * distinct
         work["item head"] = scored * settings.dim
     if settings.teaching and settings.item_weight and model.heads is not None:
         work[TEACHING] = positions * settings.teaching * num_items * settings.dim
     if settings.items == "codes+content":
-        work["projection of the content"] = (positions + candidates) * _linear_weights(model.items)
+        work["projection of the content"] = looked_up * _linear_weights(model.items)
     return work
 
 
@@ -76,14 +76,17 @@ def _linear_weights(module: nn.Module) -> int:
     return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear))
 
 
-def _targets(sequences: Ragged, rows: np.ndarray) -> np.ndarray:
-    return np.concatenate([sequences.values[sequences.offsets[row] + 1 : sequences.offsets[row + 1]] for row in rows])
+def _items(sequences: Ragged, rows: np.ndarray, skip: int = 0) -> np.ndarray:
+    """Return the items int64 [n] of these sequences, but for the first so many of each."""
+    return np.concatenate(
+        [sequences.values[sequences.offsets[row] + skip : sequences.offsets[row + 1]] for row in rows]
+    )
 
 
-def _expected_distinct(targets: np.ndarray, drawn: int, num_items: int) -> float:
-    """Return how many distinct items targets int64 [n] and so many uniform draws are on average."""
-    of_targets = len(np.unique(targets))
-    return of_targets + (num_items - of_targets) * (1 - (1 - 1 / num_items) ** drawn)
+def _expected_distinct(items: np.ndarray, drawn: int, num_items: int) -> float:
+    """Return how many distinct items these, int64 [n], and so many uniform draws are on average."""
+    given = len(np.unique(items))
+    return given + (num_items - given) * (1 - (1 - 1 / num_items) ** drawn)
 
 
 def product_shapes(settings: GeneratorSettings) -> list[tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""The tables of docs/findings.md, from what config/sweep.yaml wrote: `python -m bench.sweep`.
+"""The tables of docs/findings/tokenizers.md, from what config/sweep.yaml wrote: `python -m bench.sweep`.
 
 Figures are means over the seeds of a tokenizer. `±` is half the distance between the lowest and the highest seed, and
 empty for one seed.
@@ -113,7 +113,9 @@ TABLES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.sweep", description="Print the tables of docs/findings.md.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.sweep", description="Print the tables of docs/findings/tokenizers.md."
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), help="the folder of the CSV files")
     arguments = parser.parse_args()
     for title, table in tables(arguments.results).items():

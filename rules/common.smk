@@ -115,6 +115,6 @@ generators = Generators(config, SCHEMA, datasets, tokenizers)
 
 
 def uses_faiss():
-    """Whether FAISS is wanted and can be used: installed here, or in the rule's conda environment."""
-    by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    return bool(datasets.faiss["enabled"] and (by_conda or importlib.util.find_spec("faiss")))
+    """Whether FAISS is wanted and can be used: installed here, or in the rule's conda environment or container."""
+    elsewhere = any(way != DeploymentMethod.ENV_MODULES for way in workflow.deployment_settings.deployment_method)
+    return bool(datasets.faiss["enabled"] and (elsewhere or importlib.util.find_spec("faiss")))

@@ -1,13 +1,28 @@
 """Needs the config; gives rules the memory (MB), run time (minutes) and GPUs that their jobs ask of a batch system.
 
-The figures are those of docs/scale.md with room to spare. They grow with the inputs, whose sizes Snakemake takes when
-it submits a job (a plan shows <TBD> where they do not exist yet), and with every retry. No result depends on them.
+The figures are those of docs/guides/large-catalogues.md with room to spare. They grow with the inputs, whose sizes
+Snakemake takes when it submits a job (a plan shows <TBD> where they do not exist yet), and with every retry. No result
+depends on them.
 """
 
 from snakemake.iocontainers import InputFiles
 
 # for jobs with a `device`; `auto` uses a GPU where there is one, and asks for none
 GPUS = int(COMPUTE["device"].startswith("cuda"))
+
+
+def container_image():
+    """Return the image in which jobs run with `--sdm apptainer`, None for none; whoever asks for it must name one."""
+    image = COMPUTE.get("container")
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        if image is None:
+            raise WrongInput(
+                "--sdm apptainer needs an image under `compute: container`, and none is named: docs/reference/workflow.md says "
+                "how to build one"
+            )
+        if "://" not in image and not Path(image).exists():
+            raise WrongInput(f"compute: container: {image} does not exist (relative paths start at {Path.cwd()})")
+    return image
 
 
 def size_mb(files):

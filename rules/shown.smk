@@ -1,4 +1,4 @@
-"""Needs the config; gives rules the inputs of the report, and what marks their outputs for Snakemake's own report:
+"""Gives rules what the report of a run is made from, and what marks outputs for Snakemake's own report:
 `snakemake --report report.html` has them with the captions in rules/captions.
 """
 

@@ -91,7 +91,7 @@ def fit(
     column for each level, and `code_str`). Without `--ids` the vectors of a .npy are called by their row, from 0 on.
 
     Which method? RQ-KMeans (`rqkmeans`) is fast and was the best at equal candidates on the data that was tried; the
-    others are there to compare. All options of a method are in docs/tokenizers.md.
+    others are there to compare. All options of a method are in docs/reference/tokenizers.md.
     """
     from semid.cli.tokenize import GivenVectors, Method, Where, fit_folder
 
@@ -203,19 +203,28 @@ def doctor() -> None:
 
 @app.command()
 def init(
-    interactions: Annotated[Path, typer.Argument(help="Who bought what, and when: .parquet, .csv or .jsonl.")],
-    items: Annotated[Path, typer.Argument(help="The catalogue: .parquet, .csv or .jsonl.")],
+    interactions: Annotated[
+        Path | None, typer.Argument(help="Who bought what, when: .parquet, .csv or .jsonl.")
+    ] = None,
+    items: Annotated[Path | None, typer.Argument(help="The catalogue: .parquet, .csv or .jsonl.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The configuration to write; else ITEMS with .yaml.")
+    ] = None,
+    example: Annotated[str | None, typer.Option(help="movielens: data to be downloaded, instead of yours.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="A mirror of the example, which has URL/ml-latest-small.zip.")
     ] = None,
 ) -> None:
     """Look at the files of a catalogue, and write a configuration that explains itself.
 
     It takes for sure only what it can check, and asks for the rest in comments: never the unit of a time.
-    """
-    from semid.cli.init import write_configuration
 
-    write_configuration(interactions, items, output)
+    `semid init --example movielens` downloads MovieLens ml-latest-small (1 MB) to data/downloads/, verifies it, says on
+    which terms GroupLens lets you use it, and writes movielens.yaml.
+    """
+    from semid.cli.example import set_up
+
+    set_up(interactions, items, output, example, base_url)
 
 
 @app.command()
@@ -259,7 +268,7 @@ def export(
 ) -> None:
     """Write IDs in the format of another system: of language models, of serving, of audits.
 
-    What each format holds and how its system takes it is in docs/exports.md. In the workflow the same is
+    What each format holds and how its system takes it is in docs/reference/exports.md. In the workflow the same is
     `results/<dataset>/<tokenizer>/exports/<format>/manifest.json`.
     """
     from semid.cli.ship import export_ids

@@ -41,6 +41,7 @@ class DownloadSettings:
 
     backoff: the seconds before the second try, which double from try to try up to a minute. A server's `Retry-After`
         takes precedence. It is no key of the configuration.
+    mirror: how messages call `base_url`, which a command may take by an option. It is no key either.
     """
 
     base_url: Annotated[
@@ -69,6 +70,7 @@ class DownloadSettings:
         ),
     ] = None
     backoff: float = 1.0
+    mirror: str = "`download: base_url`"
 
     def __post_init__(self) -> None:
         check_options(self, "download")
@@ -100,7 +102,7 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
         url = address_below(base, file.path)
     except ValueError:
         # the error would show the whole host
-        raise InputError(f"{shown(base)} is no address of a host and a path; see `download: base_url`") from None
+        raise InputError(f"{shown(base)} is no address of a host and a path; see {settings.mirror}") from None
     try:
         with _Partial(path.with_name(f".{path.name}.partial"), file.size) as partial, requests.Session() as session:
             _require_space(path, file.size - partial.done)
@@ -110,7 +112,7 @@ def download_file(file: OfficialFile, path: str | Path, settings: DownloadSettin
                 partial.restart()
                 raise InputError(
                     f"{shown(url)}: the SHA-256 is {digest}, expected {file.sha256}; what was received is thrown away. "
-                    "Run again; if it stays so, this address serves another file: see `download: base_url`"
+                    f"Run again; if it stays so, this address serves another file: see {settings.mirror}"
                 )
             partial.move_to(path)
     except OSError as error:
@@ -193,7 +195,7 @@ def _fetch(session: requests.Session, url: str, partial: _Partial, path: Path, s
     failures, furthest = 0, partial.done
     while partial.done < partial.size:
         try:
-            _request_rest(session, url, partial, settings.timeout)
+            _request_rest(session, url, partial, settings)
         except (
             _PassingError,
             requests.ConnectionError,
@@ -206,36 +208,36 @@ def _fetch(session: requests.Session, url: str, partial: _Partial, path: Path, s
             if failures > settings.retries:
                 raise InputError(
                     f"{shown(url)}: given up after {failures} failures in a row ({shown(error)}). Run again to go "
-                    f"on from byte {partial.done:,}, set `download: base_url` to a mirror, or put the file at {path} "
+                    f"on from byte {partial.done:,}, set {settings.mirror} to a mirror, or put the file at {path} "
                     "yourself"
                 ) from None
             wait = getattr(error, "wait", None) or min(settings.backoff * 2 ** (failures - 1), LONGEST_WAIT)
             logger.warning("%s: %s; again in %.0f s from byte %s", shown(url), shown(error), wait, f"{partial.done:,}")
             time.sleep(wait)
         except requests.RequestException as error:
-            raise InputError(f"{shown(url)}: {shown(error)}; see `download: base_url`") from None
+            raise InputError(f"{shown(url)}: {shown(error)}; see {settings.mirror}") from None
 
 
-def _request_rest(session: requests.Session, url: str, partial: _Partial, timeout: float) -> None:
+def _request_rest(session: requests.Session, url: str, partial: _Partial, settings: DownloadSettings) -> None:
     """Append to `partial` what one request brings; a _PassingError when the file is not whole then."""
     # The bytes must come as they are stored: a compressed transfer has other ranges.
     headers = {"Accept-Encoding": "identity"}
     if partial.done:
         headers["Range"] = f"bytes={partial.done}-"
-    with session.get(url, headers=headers, stream=True, timeout=timeout) as response:
-        _check_status(response, url, partial)
-        _check_extent(response, url, partial)
+    with session.get(url, headers=headers, stream=True, timeout=settings.timeout) as response:
+        _check_status(response, url, partial, settings)
+        _check_extent(response, url, partial, settings)
         with Progress(partial.size - partial.done, f"downloading {shown(url).rpartition('/')[2]}", "bytes") as progress:
             for chunk in response.iter_content(CHUNK_BYTES):
                 if partial.done + len(chunk) > partial.size:
-                    raise _another_file(url, f"more than {partial.size:,} bytes", partial)
+                    raise _another_file(url, f"more than {partial.size:,} bytes", partial, settings)
                 partial.append(chunk)
                 progress.update(len(chunk))
     if partial.done < partial.size:
         raise _PassingError(f"the connection ended {partial.size - partial.done:,} bytes early")
 
 
-def _check_status(response: requests.Response, url: str, partial: _Partial) -> None:
+def _check_status(response: requests.Response, url: str, partial: _Partial, settings: DownloadSettings) -> None:
     status = f"{response.status_code} {response.reason}"
     if response.status_code in PASSING_STATUSES or response.status_code >= 500:
         raise _PassingError(status, _retry_after(response))
@@ -243,10 +245,10 @@ def _check_status(response: requests.Response, url: str, partial: _Partial) -> N
         partial.restart()
         raise _PassingError(f"{status}: starting anew")
     if response.status_code not in (200, 206):
-        raise InputError(f"{shown(url)}: {status}; see whether `download: base_url` is the address of the release")
+        raise InputError(f"{shown(url)}: {status}; see whether {settings.mirror} is the address of the release")
 
 
-def _check_extent(response: requests.Response, url: str, partial: _Partial) -> None:
+def _check_extent(response: requests.Response, url: str, partial: _Partial, settings: DownloadSettings) -> None:
     """Check that the answer continues `partial`, and that the size is that of its file; a whole file starts it anew."""
     if response.status_code == 206:
         extent = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
@@ -260,14 +262,14 @@ def _check_extent(response: requests.Response, url: str, partial: _Partial) -> N
             partial.restart()
         total = response.headers.get("Content-Length", "*")
     if total not in ("*", str(partial.size)):
-        raise _another_file(url, f"{int(total):,} bytes", partial)
+        raise _another_file(url, f"{int(total):,} bytes", partial, settings)
 
 
-def _another_file(url: str, size: str, partial: _Partial) -> InputError:
+def _another_file(url: str, size: str, partial: _Partial, settings: DownloadSettings) -> InputError:
     partial.restart()
     return InputError(
         f"{shown(url)}: {size}, but the official file has {partial.size:,}: this address serves another file; see "
-        "`download: base_url`"
+        f"{settings.mirror}"
     )
 
 

@@ -9,13 +9,15 @@ from torch import Tensor, nn
 from semid.generative.dropout import Dropout
 from semid.generative.items import level_starts
 from semid.generative.settings import GeneratorSettings
+from semid.quantizers.kernels import compiled
 
 PREFIX_SCALE = 0.02
 HEAD_DROPOUT = 0.1
 TEMPERATURE = 0.07
-# Logits of single codes take about so many times as long as each of those of all codes of a level.
-FEW_CODES = 32
-# So many pairs of a prefix and a code are scored at once, each with the widths of a head.
+# Logits of single codes take about so many times as long as each of those of all codes of a level: by compiled loops,
+# and by torch, which gathers what belongs to each.
+FEW_CODES_COMPILED, FEW_CODES = 4, 32
+# So many pairs of a prefix and a code are gathered at once, each with the widths of a head.
 PAIRS_AT_ONCE = 1 << 11
 
 
@@ -86,32 +88,36 @@ class CodeHeads(nn.Module):
             return logits
         return logits + nn.functional.linear(query, self._scaled_codewords(level), self.bias[self._part(level)])
 
+    @torch.no_grad()
     def logits_of(self, users: Tensor, prefix: Tensor, owner: Tensor, codes: Tensor) -> Tensor:
-        """Return logits [m, c] as :meth:`logits` does, of the codes int64 [m, c] alone; −inf where a code is −1."""
+        """Return logits [m, c] as :meth:`logits` does, of the codes int64 [m, c] alone; −inf where a code is −1.
+
+        Nothing is learnt from them.
+        """
         level, is_code = prefix.shape[-1], codes >= 0
-        if int(is_code.sum()) * FEW_CODES > len(prefix) * self.sizes[level]:
+        few = FEW_CODES_COMPILED if compiled.runs_on(users.device) else FEW_CODES
+        if int(is_code.sum()) * few > len(prefix) * self.sizes[level]:
             logits = self.logits(users, prefix, owner)
             return logits.gather(1, codes.clamp(min=0)).masked_fill(~is_code, float("-inf"))
-        hidden, query = self._contexts(users, prefix, owner)
         row, column = is_code.nonzero(as_tuple=True)
-        values = torch.cat(
-            [
-                self._pair_logits(level, hidden, query, rows, codes[rows, columns])
-                for rows, columns in zip(row.split(PAIRS_AT_ONCE), column.split(PAIRS_AT_ONCE), strict=True)
-            ]
-        )
-        logits = values.new_full(codes.shape, float("-inf"))
-        logits[row, column] = values
+        logits = users.new_full(codes.shape, float("-inf"))
+        logits[row, column] = self._pair_logits(level, *self._contexts(users, prefix, owner), row, codes[row, column])
         return logits
 
     def _pair_logits(self, level: int, hidden: Tensor, query: Tensor | None, rows: Tensor, codes: Tensor) -> Tensor:
         """Return logits [pairs] of codes int64 [pairs] behind the prefixes whose rows int64 [pairs] are."""
+        weights: Tensor
+        biases: Tensor
         weights, biases = self.output[level].parameters()
-        values = (hidden[rows] * weights[codes]).sum(dim=1) + biases[codes]
         if query is not None:
-            values += (query[rows] * self._scaled_codewords(level)[codes]).sum(dim=1)
-            values += self.bias[self._part(level)][codes]
-        return values
+            hidden, weights = torch.cat([hidden, query], 1), torch.cat([weights, self._scaled_codewords(level)], 1)
+            biases = biases + self.bias[self._part(level)]
+        if compiled.runs_on(hidden.device):
+            products = compiled.products_of_pairs(hidden.contiguous(), weights.contiguous(), rows, codes)
+        else:
+            parts = zip(rows.split(PAIRS_AT_ONCE), codes.split(PAIRS_AT_ONCE), strict=True)
+            products = torch.cat([(hidden[row] * weights[code]).sum(dim=1) for row, code in parts])
+        return products + biases[codes]
 
     def _contexts(self, users: Tensor, prefix: Tensor, owner: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return hidden layers [m, width], and queries [m, dim] of heads that search, behind prefixes int64 [m, l]."""

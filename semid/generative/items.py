@@ -88,7 +88,11 @@ class ItemVectors(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """Return the vectors [n, dim] of items int64 [n]."""
-        total = self.free_vectors[items] if "free" in self.kind else torch.zeros((), device=items.device)
+        total = (
+            nn.functional.embedding(items, self.free_vectors)
+            if "free" in self.kind
+            else torch.zeros((), device=items.device)
+        )
         if self.is_trained is not None:
             total = total * self.is_trained[items]
         if "codes" in self.kind:
@@ -98,11 +102,28 @@ class ItemVectors(nn.Module):
         content = nn.functional.dropout(self.content[items], CONTENT_DROPOUT, self.training)
         return self.norm(total + self.projection(content))
 
+    def looked_up(self, items: Tensor) -> "LookedUp":
+        """Return the vectors of items int64 [n], in any order and more than once, made once each."""
+        distinct = torch.unique(items)
+        return LookedUp(distinct, self(distinct))
+
     def compared(self) -> Tensor:
         """Return x / √dim float32 [items, dim] of all items: what :meth:`scores` multiplies states with."""
         device = next(self.parameters()).device
         return self(torch.arange(self.num_items, device=device)) / self.scale
 
-    def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """Return ⟨u, x⟩ / √dim [n, m] of the states of users [n, dim] and items int64 [m]."""
-        return users @ (self(items) / self.scale).t()
+    def scores(self, users: Tensor, vectors: Tensor) -> Tensor:
+        """Return ⟨u, x⟩ / √dim [n, m] of the states of users [n, dim] and the vectors of items [m, dim]."""
+        return (users / self.scale) @ vectors.t()
+
+
+@dataclass(frozen=True, eq=False)
+class LookedUp:
+    """The vectors [m, dim] of some items, int64 [m] in ascending order, for all that a step of training asks."""
+
+    items: Tensor
+    vectors: Tensor
+
+    def __call__(self, items: Tensor) -> Tensor:
+        """Return the vectors [n, dim] of items int64 [n] that are among these."""
+        return nn.functional.embedding(torch.searchsorted(self.items, items), self.vectors)

@@ -1,12 +1,13 @@
 """The generator: a transformer over items, whose state writes codes and is compared with items."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from semid.generative.heads import CodeHeads, CodeSpaceStart
-from semid.generative.items import CatalogueOfItems, ItemVectors
+from semid.generative.items import CatalogueOfItems, ItemVectors, LookedUp
 from semid.generative.network import Transformer
 from semid.generative.sequences import PADDING
 from semid.generative.settings import GeneratorSettings
@@ -45,10 +46,13 @@ class Generator(nn.Module):
         """The order of the codes, which training alone asks for."""
         return CodeOrder(self.codes.cpu()).to(self.codes.device)
 
-    def states(self, sequences: Tensor) -> Tensor:
-        """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded at their end."""
+    def states(self, sequences: Tensor, vectors_of: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return the state [n, length, dim] after every item of sequences int64 [n, length], padded at their end.
+
+        vectors_of: gives the vectors of items, where they were looked up before.
+        """
         is_item = sequences != PADDING
-        vectors = self.items(sequences[is_item])
+        vectors = (vectors_of or self.items)(sequences[is_item])
         padded = vectors.new_zeros(*sequences.shape, vectors.shape[1])
         padded[is_item] = vectors
         return self.transformer(padded)
@@ -58,29 +62,48 @@ class Generator(nn.Module):
         last = (sequences != PADDING).sum(dim=1) - 1
         return self.states(sequences)[torch.arange(len(sequences), device=last.device), last]
 
-    def losses(self, sequences: Tensor, log_shares: Tensor) -> tuple[Tensor, Tensor, int]:
+    def teacher(self) -> Tensor | None:
+        """Return what the item head compares states with when it teaches, [items, dim] in the order of their codes.
+
+        Nothing of the items is left out, as it is while they learn. None where it teaches nothing.
+        """
+        if self.heads is None or not self.settings.teaching or not self.settings.item_weight:
+            return None
+        self.items.eval()
+        with torch.no_grad():
+            vectors = self.items(self.order.items)
+        self.items.train(self.training)
+        return vectors
+
+    def losses(self, sequences: Tensor, log_shares: Tensor, teacher: Tensor | None) -> tuple[Tensor, Tensor, int]:
         """Return the loss of the item head, that of each level of the code heads [L], and the number of targets.
 
         Every item but the first is a target. log_shares: float32 [items], the logarithm of the share of targets that
-        each item is in the training data, -inf for none.
+        each item is in the training data, -inf for none; teacher: what :meth:`teacher` gave, in this step or some steps
+        before.
         """
         targets = sequences[:, 1:]
         is_target = targets != PADDING
-        users, targets = self.states(sequences[:, :-1])[is_target], targets[is_target]
+        negatives = self.settings.negatives if self.settings.item_weight else 0
+        drawn = torch.randint(len(log_shares), (negatives,)).to(targets.device)
+        looked_up = self.items.looked_up(torch.cat([sequences[sequences != PADDING], drawn]))
+        users, targets = self.states(sequences[:, :-1], looked_up)[is_target], targets[is_target]
         code_losses = users.new_zeros(len(self.heads.sizes) if self.heads is not None else 0)
         if self.heads is not None:
-            code_losses = self._code_losses(users, targets)
+            code_losses = self._code_losses(users, targets, teacher)
         item_loss = users.new_zeros(())
         if self.settings.item_weight:
-            item_loss = self._item_loss(users, targets, log_shares)
+            item_loss = self._item_loss(users, targets, drawn, log_shares, looked_up)
         return item_loss, code_losses, len(targets)
 
-    def _code_losses(self, users: Tensor, targets: Tensor) -> Tensor:
+    def _code_losses(self, users: Tensor, targets: Tensor, teacher: Tensor | None) -> Tensor:
         """Return the cross-entropy of each level [L] for states [n, dim] and the items int64 [n] that come next."""
         assert self.heads is not None
         codes, settings, order = self.codes[targets], self.settings, self.order
-        taught_rows = self.taught_rows(len(targets), targets.device)
-        taught = self._teaching(users[taught_rows], targets[taught_rows]) if len(taught_rows) else []
+        taught: list[Tensor] = []
+        if teacher is not None:
+            taught_rows = self.taught_rows(len(targets), targets.device)
+            taught = self._taught(users[taught_rows], targets[taught_rows], teacher)
         losses = [users.new_zeros(()) for _ in self.heads.sizes]
         for level, size in enumerate(self.heads.sizes):
             rows = self.uncertain_rows(targets, level)
@@ -92,8 +115,7 @@ class Generator(nn.Module):
                 wanted[taught_rows] = taught[level]
             exists = torch.ones(1, size, dtype=torch.bool, device=users.device)
             if settings.code_loss == "existing":
-                behind = order.behind(targets[rows], 0 if self.heads.parallel else level)
-                exists = order.existing(behind, level, size)
+                exists = order.existing(targets[rows], level, size, self.heads.parallel)
             wanted = wanted[rows].lerp(exists / exists.sum(dim=1, keepdim=True), settings.label_smoothing)
             logs = logits.masked_fill(~exists, float("-inf")).log_softmax(dim=1).masked_fill(~exists, 0)
             losses[level] = -(wanted * logs).sum() / len(targets)
@@ -115,11 +137,10 @@ class Generator(nn.Module):
         To teach a share of the positions gives the gradients, in expectation, of targets that are mixed in that share
         at every position, and scores all items for that share alone.
         """
-        share = self.settings.teaching if self.settings.item_weight else 0.0
-        return torch.randperm(n)[: round(share * n)].to(device)
+        return torch.randperm(n)[: round(self.settings.teaching * n)].to(device)
 
     @torch.no_grad()
-    def _teaching(self, users: Tensor, targets: Tensor) -> list[Tensor]:
+    def _taught(self, users: Tensor, targets: Tensor, teacher: Tensor) -> list[Tensor]:
         """Return what the item head says of the codes of each level, [n, K] a level, for states [n, dim].
 
         So many states are taken at once as the scores of all items allow. targets: int64 [n], whose codes the levels
@@ -129,21 +150,21 @@ class Generator(nn.Module):
         order, step = self.order, max(1, SCORES_AT_ONCE // len(self.codes))
         taught = [users.new_empty(len(users), size) for size in self.heads.sizes]
         for rows in torch.arange(len(users), device=users.device).split(step):
-            scores = self.items.scores(users[rows], order.items)
+            scores = self.items.scores(users[rows], teacher)
             for level, size in enumerate(self.heads.sizes):
                 behind = order.behind(targets[rows], 0 if self.heads.parallel else level)
                 taught[level][rows] = order.taught(scores, behind, level, size)
         return taught
 
-    def _item_loss(self, users: Tensor, targets: Tensor, log_shares: Tensor) -> Tensor:
+    def _item_loss(
+        self, users: Tensor, targets: Tensor, drawn: Tensor, log_shares: Tensor, looked_up: LookedUp
+    ) -> Tensor:
         """Return a softmax loss over the targets of the step and uniform negatives, corrected for how they are drawn.
 
         From the logit of each candidate the logarithm of its expected count among those drawn is subtracted, at most 0
         (Bengio and Senécal, 2008). Candidates count once, so that none of them is a target by accident.
         """
-        num_items, negatives = len(log_shares), self.settings.negatives
-        drawn = torch.randint(num_items, (negatives,)).to(targets.device)
         candidates, places = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
-        expected = log_shares[candidates].exp() * len(targets) + negatives / num_items
-        logits = self.items.scores(users, candidates) - expected.log().clamp(max=0)
+        expected = log_shares[candidates].exp() * len(targets) + len(drawn) / len(log_shares)
+        logits = self.items.scores(users, looked_up(candidates)) - expected.log().clamp(max=0)
         return nn.functional.cross_entropy(logits, places[: len(targets)])

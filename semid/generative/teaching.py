@@ -1,5 +1,7 @@
 """What the item head says of codes: the targets by which it teaches the heads that write them."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -9,13 +11,16 @@ class CodeOrder(nn.Module):
 
     It learns nothing, and is a module to go to the device with the model that it is of. items: int64 [n]; codes: int64
     [n, L], of these items; first, last: int64 [L + 1, n], by item: where those of its first l codes begin, and end, in
-    that order.
+    that order; begun: int64 [L + 1, n + 1], by place: how many prefixes of l codes begin before it; child_codes: int64,
+    the last codes of all prefixes in that order, those of l + 1 codes from `first_child[l]` on.
     """
 
     items: Tensor
     codes: Tensor
     first: Tensor
     last: Tensor
+    begun: Tensor
+    child_codes: Tensor
 
     def __init__(self, codes: Tensor) -> None:
         super().__init__()
@@ -26,14 +31,20 @@ class CodeOrder(nn.Module):
         in_order = codes[order]
         changes = (in_order[1:] != in_order[:-1]).cumsum(dim=1) > 0
         first, last = torch.empty(2, num_levels + 1, n, dtype=torch.int64)
+        begun = torch.zeros(num_levels + 1, n + 1, dtype=torch.int64)
         for length in range(num_levels + 1):
             begins = torch.ones(n, dtype=torch.bool)
             begins[1:] = changes[:, length - 1] if length else False
             starts = begins.nonzero()[:, 0]
             ends = torch.cat([starts[1:], starts.new_tensor([n])])
-            group = begins.cumsum(0) - 1
+            begun[length, 1:] = begins.cumsum(0)
+            group = begun[length, 1:] - 1
             first[length, order], last[length, order] = starts[group], ends[group]
-        for name, tensor in (("items", order), ("codes", in_order), ("first", first), ("last", last)):
+        children = [in_order[begins.diff() > 0, level] for level, begins in enumerate(begun[1:])]
+        self.first_child = [0, *itertools.accumulate(map(len, children))]
+        tables = {"items": order, "codes": in_order, "first": first, "last": last, "begun": begun}
+        tables["child_codes"] = torch.cat(children)
+        for name, tensor in tables.items():
             self.register_buffer(name, tensor, persistent=False)
 
     def behind(self, targets: Tensor, level: int) -> tuple[Tensor, Tensor]:
@@ -54,11 +65,19 @@ class CodeOrder(nn.Module):
         sizes = self.last[level : level + 2, targets] - self.first[level : level + 2, targets]
         return sizes[0] > sizes[1]
 
-    def existing(self, behind: tuple[Tensor, Tensor], level: int, size: int) -> Tensor:
-        """Return bool [n, K] or [1, K]: the codes of a level that the items :meth:`behind` those before it have."""
-        places, is_item = behind
-        counts = torch.zeros(len(places), size, device=places.device)
-        return counts.scatter_add_(1, self.codes[:, level][places], is_item.float()) > 0
+    def existing(self, targets: Tensor, level: int, size: int, parallel: bool = False) -> Tensor:
+        """Return bool [n, K] or [1, K]: the codes of a level that exist behind those before it of targets int64 [n].
+
+        With `parallel` no level asks for those before it, as none does at the first.
+        """
+        if level == 0 or parallel:
+            return (torch.bincount(self.codes[:, level], minlength=size) > 0)[None]
+        begun = self.begun[level + 1] + self.first_child[level]
+        start, stop = begun[self.first[level][targets]], begun[self.last[level][targets]]
+        place = start[:, None] + torch.arange(int((stop - start).max()), device=targets.device)
+        codes = self.child_codes[place.clamp(max=len(self.child_codes) - 1)]
+        exists = torch.zeros(len(targets), size, device=targets.device)
+        return exists.scatter_add_(1, codes, (place < stop[:, None]).float()) > 0
 
     def taught(self, scores: Tensor, behind: tuple[Tensor, Tensor], level: int, size: int) -> Tensor:
         """Return the distribution float32 [n, K] of a code: the shares of the items that have it, of those `behind`.

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # A training whose loss is no number goes on from its best epoch at half the learning rate, so often.
 ROLLBACKS = 2
+# What the item head teaches with is made anew after so many steps, in which item vectors change little.
+STEPS_OF_TEACHER = 8
 # Measures a model on the validation split: figures by their names, of which `ndcg@10` decides.
 Measure = Callable[[Generator], dict[str, float]]
 
@@ -112,8 +114,10 @@ def train_epoch(training: Training, windows: Ragged, shares: Tensor, steps: int)
     totals, targets = exact_zeros(1 + model.codes.shape[1], device=device), 0
     model.train()
     batches = length_batches(windows.lengths, settings.batch_positions, order)
-    for rows in _with_progress(batches, len(windows), f"epoch {epoch} of {settings.epochs}"):
-        item_loss, code_losses, count = model.losses(padded_rows(windows, rows).to(device), shares)
+    for step, rows in enumerate(_with_progress(batches, len(windows), f"epoch {epoch} of {settings.epochs}")):
+        if step % STEPS_OF_TEACHER == 0:
+            teacher = model.teacher()
+        item_loss, code_losses, count = model.losses(padded_rows(windows, rows).to(device), shares, teacher)
         loss = settings.item_weight * item_loss
         if len(code_losses):
             loss = loss + settings.code_weight * code_losses.mean()

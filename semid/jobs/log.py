@@ -18,7 +18,7 @@ from semid.files import first_line, is_full_disk
 # what a log says changes no result
 __affects_results__ = False
 
-REMEDIES = "docs/troubleshooting.md"
+REMEDIES = "docs/guides/troubleshooting.md"
 INSTALL = "pip install 'semid[workflow,text,bundled,faiss]' for the Python that runs this, or use --sdm conda"
 LACK_OF_MEMORY = ("allocate memory", "out of memory", "bad_alloc")
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -134,7 +134,7 @@ def provenance(code: Mapping[str, str], compute: Mapping[str, Any]) -> dict[str,
         "code": {**code_state(Path(__file__).resolve().parents[2]), "stages": dict(code)},
         "software": software(),
         "machine": machine(),
-        "compute": dict(compute),
+        "compute": without_machine_paths(compute),
         "written": _utc(datetime.now(UTC).timestamp()),
     }
 

@@ -48,7 +48,8 @@ def prepare_config(config: dict[str, Any], schema: Schema) -> None:
             for cause in causes
         ]
         raise InputError(
-            "The configuration is wrong (docs/configuration.md explains every key).\n" + shown("\n".join(faults))
+            "The configuration is wrong (docs/reference/configuration.md explains every key).\n"
+            + shown("\n".join(faults))
         )
     # before defaults are filled in: afterwards the name of a space could be the user's or the default
     _check_earlier(config["datasets"])

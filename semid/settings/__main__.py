@@ -11,10 +11,10 @@ from semid.settings.schema import config_schema
 
 def generated_files(root: Path) -> dict[Path, str]:
     """The content of every generated file below the project's folder, by its path."""
-    tokenizers = root / "docs" / "tokenizers.md"
+    tokenizers = root / "docs" / "reference" / "tokenizers.md"
     return {
         root / "schemas" / "config.schema.json": json.dumps(config_schema(), indent=1, ensure_ascii=False) + "\n",
-        root / "docs" / "configuration.md": configuration_page(),
+        root / "docs" / "reference" / "configuration.md": configuration_page(),
         tokenizers: with_generated(tokenizers.read_text(encoding="utf-8"), tokenizer_table()),
     }
 

@@ -34,7 +34,7 @@ This page is generated from the declarations in the code. Editors that know JSON
 
 
 def configuration_page() -> str:
-    """`docs/configuration.md`: every key of every section."""
+    """`docs/reference/configuration.md`: every key of every section."""
     parts = [
         INTRODUCTION,
         _section("run", RunSettings),
@@ -67,7 +67,7 @@ def configuration_page() -> str:
 
 
 def tokenizer_table() -> str:
-    """The options of all methods, for `docs/tokenizers.md`; an option that several methods share is one row."""
+    """The options of all methods, for `docs/reference/tokenizers.md`; an option that methods share is one row."""
     defaults: dict[tuple[str, str], dict[str, str]] = {}
     for method in METHODS:
         for option in _options_of_method(method):
@@ -90,10 +90,15 @@ def _by_method(defaults: dict[str, str]) -> str:
 
 def with_generated(page: str, generated: str) -> str:
     """The page with the text between its two marks replaced. Raises `ValueError` if it has no marks."""
-    pattern = re.compile(rf"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
+    return with_lines_between(page, BEGIN, END, generated)
+
+
+def with_lines_between(page: str, begin: str, end: str, text: str) -> str:
+    """The page with `text` between two lines. Raises `ValueError` if it does not have them."""
+    pattern = re.compile(rf"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(page):
-        raise ValueError(f"the page has no lines {BEGIN!r} and {END!r}")
-    return pattern.sub(lambda match: f"{BEGIN}\n\n{generated}\n{END}", page, count=1)
+        raise ValueError(f"the page has no lines {begin!r} and {end!r}")
+    return pattern.sub(lambda match: f"{begin}\n\n{text}\n{end}", page, count=1)
 
 
 def options_table(options: Iterable[Option]) -> str:

@@ -75,7 +75,7 @@ def config_schema() -> Schema:
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "description": "The configuration of a semid run; docs/configuration.md explains every key.",
+        "description": "The configuration of a semid run; docs/reference/configuration.md explains every key.",
         "type": "object",
         "additionalProperties": False,
         "required": ["run", "datasets"],

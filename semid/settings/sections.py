@@ -193,6 +193,14 @@ class ComputeSettings:
     encode_batch_size: Annotated[int, Ge(1), doc("Rows that a tokenizer encodes at once.")] = 2048
     codeword_block: Annotated[int, Ge(1), doc("Codewords that are compared at once.")] = 1024
     duckdb_mb: Annotated[int, Ge(100), doc("Memory of DuckDB in `preprocess`, in MB.")] = 1000
+    container: Annotated[
+        Annotated[str, Pattern(r"^[^\s{}]+$(?!\n)", "an image, without spaces and braces")] | None,
+        doc(
+            "The image in which `--sdm apptainer` runs jobs: a file (`semid.sif`), or an address that Apptainer reads "
+            "(`docker://…`, `oras://…`). No image is published: the Dockerfile builds one "
+            "([how](workflow.md#in-a-container)). Without `--sdm apptainer` nothing uses it."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

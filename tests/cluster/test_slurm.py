@@ -19,7 +19,7 @@ from snake import ROOT, TINY, Run, call_snakemake, overlay, start_snakemake
 
 SMALL = Path(__file__).with_name("small.yaml")
 SLURM, GENERIC = ROOT / "profiles" / "slurm", ROOT / "profiles" / "cluster-generic"
-README = (ROOT / "profiles" / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guides" / "clusters.md").read_text(encoding="utf-8")
 FAILED = "Batch job submission failed"
 NO_ACCOUNT = "Invalid account or account/partition combination specified"
 TABLE = "results/offline_eval.csv"
@@ -150,7 +150,7 @@ def test_a_run_that_is_interrupted_and_then_killed_ends_as_a_local_run(local_run
         until(lambda: queue(directory, "train_rqkmeans"), "training")
         snakemake.kill()
         snakemake.wait()
-    # as profiles/README.md says: the jobs of the killed run first, then the lock
+    # as docs/guides/clusters.md says: the jobs of the killed run first, then the lock
     name = re.search(r"SLURM run ID: (\S+)", said(directory))[1]
     assert queue(directory, "train_rqkmeans")[0].name == name
     subprocess.run(["scancel", f"--name={name}"], check=True)
@@ -212,7 +212,7 @@ def test_a_wrong_partition_or_account_is_named(profile: Path, setting: dict[str,
     done = call_snakemake(tmp_path / "run", *arguments(changed, "--retries", "0", targets=[RAW]))
     assert not done.ok
     assert message in done.text
-    assert message in README
+    assert message in GUIDE
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

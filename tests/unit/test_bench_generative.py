@@ -75,7 +75,7 @@ def test_the_work_that_is_counted_is_what_the_products_of_a_forward_pass_do(opti
     model = inputs.generator(settings)
     sequences = torch.from_numpy(inputs.sequences.values).view(USERS, LENGTH)
     with FlopCounterMode(display=False) as counter:
-        model.losses(sequences, log_shares(inputs.sequences, ITEMS))
+        model.losses(sequences, log_shares(inputs.sequences, ITEMS), model.teacher())
     products = counter.get_flop_counts()["Global"]
     counted = sum(flops for operator, flops in products.items() if str(operator) in MATRIX_PRODUCTS)
     work = multiply_adds(model, inputs.sequences)

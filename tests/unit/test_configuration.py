@@ -143,7 +143,7 @@ def test_null_is_as_good_as_no_key_at_all() -> None:
 def test_every_fault_is_told_at_once() -> None:
     said = refusal(evaluation={"decay": 2}, compute={"threads": 0})
     assert len(said.splitlines()) == 3
-    assert "docs/configuration.md explains every key" in said
+    assert "docs/reference/configuration.md explains every key" in said
 
 
 def another_value(option: str, schema: dict[str, Any]) -> Any:

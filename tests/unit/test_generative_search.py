@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from semid.generative import heads as heads_module
 from semid.generative import search as search_module
 from semid.generative.heads import CodeHeads, CodeSpaceStart
 from semid.generative.ranking import rank_dense, rank_generated
 from semid.generative.search import NONE, log_probabilities, search, search_exactly
 from semid.generative.settings import GeneratorSettings
 from semid.generative.trie import CodeTrie
+from semid.quantizers.kernels import compiled
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import Ragged, offsets_of
 from semid.retrieval.seen import Seen
@@ -93,8 +95,20 @@ def test_items_are_scored_as_the_search_scores_their_codes(parallel: bool) -> No
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-def test_logits_of_single_codes_are_those_among_all() -> None:
-    heads, users = heads_of(2), torch.randn(3, SETTINGS.dim)
+def searching_heads(seed: int) -> CodeHeads:
+    torch.manual_seed(seed)
+    return CodeHeads(SIZES, SETTINGS, CodeSpaceStart(torch.randn(sum(SIZES), SETTINGS.dim))).eval()
+
+
+@pytest.mark.parametrize("has_numba", [True, False])
+@pytest.mark.parametrize("heads", [heads_of(2), searching_heads(2)])
+def test_logits_of_single_codes_are_those_among_all(
+    heads: CodeHeads, has_numba: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_numba:
+        monkeypatch.setattr(compiled, "has_numba", lambda: False)
+        monkeypatch.setattr(heads_module, "FEW_CODES", 4)
+    users = torch.randn(3, SETTINGS.dim)
     prefix, owner = torch.tensor([[1, 2], [0, 0], [4, 3]]), torch.tensor([2, 0, 2])
     codes = torch.tensor([[5, -1], [-1, -1], [-1, -1]])
     logits = heads.logits(users, prefix, owner)

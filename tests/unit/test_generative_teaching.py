@@ -56,9 +56,23 @@ def test_taught_codes_equal_a_plain_sum_over_items(seed: int) -> None:
 def test_codes_that_exist_are_those_of_items_with_the_same_codes_before() -> None:
     order = CodeOrder(torch.tensor([[1, 0], [0, 1], [1, 0], [0, 2]]))
     targets = torch.tensor([0, 3])
-    assert order.existing(order.behind(targets, 0), 0, 3).tolist() == [[True, True, False]]
-    assert order.existing(order.behind(targets, 1), 1, 3).tolist() == [[True, False, False], [False, True, True]]
-    assert order.existing(order.behind(targets, 0), 1, 4).tolist() == [[True, True, True, False]]
+    assert order.existing(targets, 0, 3).tolist() == [[True, True, False]]
+    assert order.existing(targets, 1, 3).tolist() == [[True, False, False], [False, True, True]]
+    assert order.existing(targets, 1, 4, parallel=True).tolist() == [[True, True, True, False]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_codes_that_exist_equal_those_of_a_search_through_all_items(seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    sizes = (3, 5, 2, 4)
+    codes = torch.stack([torch.randint(size, (60,), generator=random) for size in sizes], dim=1)
+    order, targets = CodeOrder(codes), torch.arange(60)
+    for level, size in enumerate(sizes):
+        alike = (codes[:, None, :level] == codes[None, :, :level]).all(dim=2)
+        expected = torch.zeros(60, size, dtype=torch.bool)
+        for target in range(60):
+            expected[target, codes[alike[target], level]] = True
+        assert torch.equal(order.existing(targets, level, size).expand(60, -1), expected)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])

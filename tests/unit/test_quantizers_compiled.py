@@ -44,6 +44,15 @@ def test_codewords_are_subtracted_as_torch_does(threads: int) -> None:
     assert torch.equal(rows, expected)
 
 
+def test_products_of_pairs_are_those_of_their_rows(threads: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.randn(20, 70, generator=generator), torch.randn(9, 70, generator=generator)
+    for n in (0, 1, 50):
+        rows, columns = (torch.randint(high, (n,), generator=generator) for high in (20, 9))
+        found = compiled.products_of_pairs(left, right, rows, columns)
+        torch.testing.assert_close(found, (left @ right.t())[rows, columns])
+
+
 @pytest.mark.parametrize("is_shared", [True, False])
 @pytest.mark.parametrize("num_entries", [0, 1, 3])
 @pytest.mark.parametrize("count", [1, 4, 500])

@@ -294,7 +294,7 @@ def test_no_scikit_learn_is_needed() -> None:
 
 
 def test_the_example_of_the_page_works() -> None:
-    page = (ROOT / "docs/tokenizers.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/tokenizers.md").read_text(encoding="utf-8")
     example = page.partition("```python\nfrom sklearn")[2].partition("```")[0]
     names: dict[str, Any] = {"RQKMeans": RQKMeans, "vectors": mixture(400, 24)}
     exec(f"from sklearn{example}", names)

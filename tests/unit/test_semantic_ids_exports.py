@@ -149,6 +149,55 @@ def test_the_same_input_gives_the_same_bytes_in_a_folder_that_held_an_export(
     assert first == {path: path.read_bytes() for path in first}
 
 
+def ids_as_written(folder: Path, name: str) -> dict[str, str]:
+    """The ID of each item in an export of three codes, letter for letter."""
+    numbers = item_numbers(folder)
+    if name in ("lcrec", "minionerec"):
+        index = read_json(next(folder.rglob("*.index.json")))
+        return {item: json.dumps(index[str(number)]) for item, number in numbers.items()}
+    if name == "openonerec":
+        codes, sids = (pq.read_table(folder / f"{file}.parquet").to_pylist() for file in ("codes", "pid2sid"))
+        return {item: str((codes[number]["codes"], sids[number]["sid"])) for item, number in numbers.items()}
+    if name == "sidinspector":
+        columns = ["sid", *(f"sid_level_{level}" for level in range(3))]
+        rows = pq.read_table(folder / "sid_assignments.parquet").to_pylist()
+        return {row["item_id"]: str([row[column] for column in columns]) for row in rows}
+    if name == "grid":
+        codes = np.load(folder / "semantic_ids.npy")
+        return {item: str(codes[:, number].tolist()) for item, number in numbers.items()}
+    rows = pq.read_table(folder / "semantic_ids.parquet").to_pylist()
+    return {row["item_id"]: row["sid"] for row in rows}
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_grown_catalogue_keeps_the_id_of_every_old_item(files: ExportFiles, tmp_path: Path, name: str) -> None:
+    """Two new items, of which one stands first and moves the numbers of all others; one has an ID that others share."""
+    grown_ids = ["new", *IDS, "also new"]
+    grown_codes = np.concatenate([[[12, 7, 0]], CODES, [[255, 255, 255]]])
+    grown = ExportFiles(
+        write_table(tmp_path / "grown.parquet", grown_ids, grown_codes),
+        tmp_path / "items.parquet",
+        files.interactions,
+        files.config,
+    )
+    texts = {"item_id": grown_ids, "title": ["", *TITLES, "z"], "description": [None, *DESCRIPTIONS, None]}
+    pq.write_table(pa.table(texts), tmp_path / "items.parquet")
+    for of, folder in ((files, tmp_path / "old"), (grown, tmp_path / "new")):
+        export(of, name, folder, **OPTIONS.get(name, {}))
+    assert (tmp_path / "old/tokens.txt").exists() == (tmp_path / "new/tokens.txt").exists()
+    if (tmp_path / "old/tokens.txt").exists():
+        assert (tmp_path / "old/tokens.txt").read_bytes() == (tmp_path / "new/tokens.txt").read_bytes()
+    if name == "flashrec":
+        old, new = (read_json(tmp_path / folder / "sid2vid.json") for folder in ("old", "new"))
+        assert set(new) - set(old) == {"255,255,255"}
+        assert set(old) < set(new)
+        return
+    old, new = (ids_as_written(tmp_path / folder, name) for folder in ("old", "new"))
+    assert list(old) == IDS
+    assert list(new) == grown_ids
+    assert {item: new[item] for item in IDS} == old
+
+
 def test_lcrec_reads_ids_titles_and_whole_histories(files: ExportFiles, tmp_path: Path) -> None:
     manifest = export(files, "lcrec", tmp_path / "out", name="ds")
     index, items, inters = (read_json(tmp_path / "out" / f"ds.{kind}.json") for kind in ("index", "item", "inter"))

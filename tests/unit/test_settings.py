@@ -40,7 +40,7 @@ def test_every_configuration_of_the_project_fits_the_schema(name: str) -> None:
 
 
 def test_every_option_of_every_method_is_in_the_schema_and_on_the_page() -> None:
-    schema, page = config_schema(), (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    schema, page = config_schema(), (ROOT / "docs/reference/configuration.md").read_text(encoding="utf-8")
     for name, method in METHODS.items():
         options = [option for option in options_of(method.load()) if option.name not in OF_NAME]
         assert {option.name for option in options} <= schema["$defs"][name]["properties"].keys()

@@ -1,4 +1,4 @@
-"""What newcomers run into ends in words that docs/troubleshooting.md explains."""
+"""What newcomers run into ends in words that docs/guides/troubleshooting.md explains."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-PAGE = squeezed((ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8"))
+PAGE = squeezed((ROOT / "docs/guides/troubleshooting.md").read_text(encoding="utf-8"))
 
 
 def assert_said_and_documented(text: str, *phrases: str) -> None:
@@ -123,7 +123,7 @@ def test_a_file_that_is_no_configuration_is_explained(tmp_path: Path) -> None:
     )
     change = overlay(tmp_path / "typo.yaml", {"run": {"seed": [0]}})
     said = refusal(change, "--", "all")
-    assert_said_and_documented(said, "The configuration is wrong (docs/configuration.md explains every key).")
+    assert_said_and_documented(said, "The configuration is wrong (docs/reference/configuration.md explains every key).")
     assert "run: Additional properties are not allowed ('seed' was unexpected); the keys here are" in said
 
 
@@ -153,7 +153,7 @@ def test_too_little_memory_is_explained(items: Path) -> None:
     said = failure("prlimit", f"--as={64 << 30}", *SNAKEMAKE, items, "--cores", "1", *arguments)
     assert "error: out of memory (Unable to allocate" in said
     assert_said_and_documented(said, "give the job more, or make it need less")
-    assert "see docs/troubleshooting.md" in said
+    assert "see docs/guides/troubleshooting.md" in said
     assert "Traceback" not in said
 
 

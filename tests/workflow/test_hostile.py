@@ -121,7 +121,7 @@ def test_names_that_would_be_paths_or_commands_are_refused() -> None:
     with pytest.raises(InputError) as refusal:
         prepare_config(config, read_schema(ROOT / "schemas/config.schema.json"))
     heading, *faults = str(refusal.value).split("\n")
-    assert heading == "The configuration is wrong (docs/configuration.md explains every key)."
+    assert heading == "The configuration is wrong (docs/reference/configuration.md explains every key)."
     for name in NO_NAMES:
         assert [fault for fault in faults if fault.startswith(f"datasets: {name!r}: expected a name of letters")], name
         assert [fault for fault in faults if fault.startswith(f"datasets: tiny: external: {name!r}")], name

@@ -113,6 +113,8 @@ UNREAD: dict[str, Any] = {
     "compute.encode_batch_size": 64,
     "compute.codeword_block": 32,
     "compute.duckdb_mb": 500,
+    # without --sdm apptainer
+    "compute.container": "semid.sif",
 }
 # keys that the tiny run has no use for, and where they are tested
 ELSEWHERE = {

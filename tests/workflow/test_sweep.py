@@ -1,4 +1,4 @@
-"""The sweep of docs/findings.md plans on the data that it names."""
+"""The sweep of docs/findings/tokenizers.md plans on the data that it names."""
 
 from pathlib import Path
 

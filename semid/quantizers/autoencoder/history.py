@@ -50,13 +50,8 @@ def log_epoch(record: Mapping[str, Any], epochs: int) -> None:
 
 
 def log_outcome(history: Sequence[Mapping[str, Any]], epoch_kept: int, rollbacks: int) -> None:
-    """Say which epoch was kept, what it gained over epoch 0, and why training gained nothing where it did not."""
+    """Say which epoch was kept, and what it gained over epoch 0."""
     first, kept = history[0], history[epoch_kept]
-    gained_nothing = ""
-    if not epoch_kept:
-        has_lower = any(epoch["held_out_error"] < first["held_out_error"] for epoch in history)
-        reason = "every epoch of lower error had fewer distinct codes" if has_lower else "no epoch had a lower error"
-        gained_nothing = f": training bought nothing over its start, {reason}"
     logger.info(
         "kept epoch %d: held-out error %.5f (epoch 0: %.5f), %d distinct codes (epoch 0: %d), %d rollbacks%s",
         epoch_kept,
@@ -65,7 +60,7 @@ def log_outcome(history: Sequence[Mapping[str, Any]], epoch_kept: int, rollbacks
         kept["unique_codes"],
         first["unique_codes"],
         rollbacks,
-        gained_nothing,
+        "" if epoch_kept else ": training bought nothing over its start",
     )
 
 

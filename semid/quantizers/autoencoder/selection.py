@@ -1,8 +1,9 @@
 """Which epoch is kept, and when codes have collapsed: pure functions of the history of a training.
 
-The best epoch has the lowest error on held-out rows among those with no fewer distinct codes than epoch 0. Codes have
-collapsed in an epoch where the perplexity of a level falls far below its highest so far. Training then goes back to the
-best epoch; it ends when codes collapse again after `MAX_ROLLBACKS` times, or when no epoch was better for long.
+The best epoch has the lowest error on held-out rows, which foretells what retrieval finds by the codes; the number of
+distinct codes does not (docs/findings/tokenizers.md). Codes have collapsed in an epoch where the perplexity of a level
+falls far below its highest so far. Training then goes back to the best epoch; it ends when codes collapse again after
+`MAX_ROLLBACKS` times, or when no epoch was better for long.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,8 +35,7 @@ def select_best(history: Sequence[Mapping[str, Any]], floors: Sequence[float], p
     `floors` holds, level by level, the perplexity under which a level counts as collapsed. After `patience` epochs
     without a better one training ends; 0 means never.
     """
-    first = history[0]
-    selection = Selection(epoch_kept=0, highest=tuple(first["perplexity"]))
+    selection = Selection(epoch_kept=0, highest=tuple(history[0]["perplexity"]))
     for epoch in history[1:]:
         best = history[selection.epoch_kept]
         collapsed = collapsed_levels(epoch["perplexity"], selection.highest, floors)
@@ -44,7 +44,7 @@ def select_best(history: Sequence[Mapping[str, Any]], floors: Sequence[float], p
         elif collapsed:
             selection = replace(selection, collapsed=collapsed, rollbacks=selection.rollbacks + 1)
         else:
-            is_best = is_better(epoch, best, first)
+            is_best = epoch["held_out_error"] < best["held_out_error"]
             selection = replace(
                 selection,
                 epoch_kept=epoch["epoch"] if is_best else best["epoch"],
@@ -53,11 +53,6 @@ def select_best(history: Sequence[Mapping[str, Any]], floors: Sequence[float], p
                 highest=tuple(max(pair) for pair in zip(selection.highest, epoch["perplexity"], strict=True)),
             )
     return selection
-
-
-def is_better(epoch: Mapping[str, Any], best: Mapping[str, Any], first: Mapping[str, Any]) -> bool:
-    """Tell whether an epoch has a lower error than the best so far, and no fewer distinct codes than the first."""
-    return epoch["held_out_error"] < best["held_out_error"] and epoch["unique_codes"] >= first["unique_codes"]
 
 
 def collapsed_levels(perplexity: Sequence[float], highest: Sequence[float], floors: Sequence[float]) -> tuple[int, ...]:

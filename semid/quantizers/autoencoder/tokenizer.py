@@ -167,7 +167,7 @@ class VectorQuantizedAutoencoder(AutoencoderOptions, Tokenizer):
         return self
 
     def save_history(self, path: str | Path) -> None:
-        """Write `history_` as CSV: an epoch a row, epoch 0 first; docs/tokenizers.md explains the columns."""
+        """Write `history_` as CSV: an epoch a row, epoch 0 first; docs/reference/tokenizers.md explains the columns."""
         self._check_fitted()
         if not self.history_:
             raise InputError("no training history: a tokenizer has one where fit was called, not where it was read")

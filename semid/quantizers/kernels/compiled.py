@@ -1,7 +1,7 @@
 """Loops that numba compiles, for what torch does in several passes over memory; without numba torch does them.
 
 Both ways add and compare the same float32 values in the same order, so that the codes are the same, but for the choice
-of a beam among sums that are exactly equal.
+of a beam among sums that are exactly equal. :func:`products_of_pairs` alone adds in an order of its own.
 """
 
 import importlib
@@ -91,6 +91,16 @@ def smallest_sums(
     return sums, parents, codes
 
 
+def products_of_pairs(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return ⟨left[r], right[c]⟩ float32 [pairs] of the pairs that rows and columns, int64 [pairs] each, name.
+
+    left: float32 [n, d]; right: float32 [K, d]. Nothing is gathered. The order of the additions is the compiler's.
+    """
+    values = left.new_empty(len(rows))
+    _in_threads(_compiled("_products_of_pairs"), len(rows), (rows, columns, values), (left, right))
+    return values
+
+
 def _in_threads(loop: Callable[..., None], n: int, by_row: tuple[Tensor, ...], shared: tuple[Tensor, ...] = ()) -> None:
     """Call a loop for as many parts of n rows as torch has threads; `by_row` are cut, `shared` are given to each."""
     threads = torch.get_num_threads()
@@ -126,7 +136,7 @@ def _compiled(name: str) -> Any:
     """Compile a loop of this module, which takes a second, and is not kept on disk, where numba would pickle it."""
     from numba import njit
 
-    return njit(nogil=True)(_LOOPS[name])
+    return njit(nogil=True, fastmath=_ADDS_IN_ANY_ORDER if name in _SUMS else False)(_LOOPS[name])
 
 
 def _lowest(scores: np.ndarray, values: np.ndarray, columns: np.ndarray) -> None:
@@ -208,4 +218,17 @@ def _smallest_sums(
                         limit = sums[row, count - 1]
 
 
-_LOOPS = {loop.__name__: loop for loop in (_lowest, _subtract, _smallest_sums)}
+def _products_of_pairs(
+    rows: np.ndarray, columns: np.ndarray, values: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> None:
+    for pair in range(len(rows)):
+        row, column, total = rows[pair], columns[pair], np.float32(0)
+        for place in range(left.shape[1]):
+            total += left[row, place] * right[column, place]
+        values[pair] = total
+
+
+_LOOPS = {loop.__name__: loop for loop in (_lowest, _subtract, _smallest_sums, _products_of_pairs)}
+# loops whose sums may be added in any order, so that several values are added at once
+_SUMS = ("_products_of_pairs",)
+_ADDS_IN_ANY_ORDER = {"reassoc", "contract"}

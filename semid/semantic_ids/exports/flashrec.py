@@ -1,4 +1,4 @@
-"""The catalogue of flashrec (https://pypi.org/project/flashrec/): the IDs that it may generate."""
+"""The catalogue of flashrec: the IDs that it may generate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
