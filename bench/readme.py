@@ -58,7 +58,7 @@ def rows_of_run(results: Path) -> list[dict[str, str]]:
 def markdown_table(rows: Sequence[Row]) -> str:
     """Return the table of a page: what each row finds at equal candidates, and what its codes are."""
     whole = next(float(row["recall@10"]) for row in rows if row["candidates"] == "all")
-    head = ("codes", "bits", "candidates", "Recall@10 [95 %]", "of the whole catalogue's", "share an ID", "error")
+    head = ("codes", "bits", "candidates", "Recall@10", "95 % interval", "kept", "share an ID", "error")
     lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
     lines += [_line(_cells(row, whole)) for row in rows]
     users = max(int(row["users"]) for row in rows)
@@ -66,8 +66,8 @@ def markdown_table(rows: Sequence[Row]) -> str:
         [
             *lines,
             "",
-            f"Of {users:,} users the last purchase is to be found. `error` is the squared error of the decoded vectors "
-            "over their variance.",
+            f"Of {users:,} users the last purchase is to be found. `kept` is the share of the recall of the whole "
+            "catalogue, and `error` the squared error of the decoded vectors over their variance.",
         ]
     )
 
@@ -83,7 +83,7 @@ def _cells(row: Row, whole: float) -> Iterator[str]:
     yield f"{float(row['bits']):.0f}" if is_tokenizer else ""
     yield f"{float(row['avg_cand_size']):,.0f}"
     recall, low, high = (float(row[name]) for name in ("recall@10", *ENDS))
-    yield f"{recall:.4f} [{low:.4f}, {high:.4f}]"
+    yield from (f"{recall:.4f}", f"{low:.4f}–{high:.4f}")
     yield f"{recall / whole:.0%}".replace("%", " %")
     if is_tokenizer and not is_shuffled:
         yield f"{int(row['items_in_collisions']) / int(row['items']):.0%}".replace("%", " %")

@@ -96,9 +96,9 @@ def test_the_table_has_a_row_for_each_and_shares_of_the_whole_catalogue() -> Non
     found = {"avg_cand_size": "100", "recall@10": "0.1", "recall@10_low": "0.08", "recall@10_high": "0.12"}
     rows = [whole, row(candidates="probe", **codes) | found, row(candidates="random:probe", **codes) | found]
     lines = markdown_table(rows).splitlines()
-    assert lines[2] == "| the whole catalogue |  | 1,200 | 0.2000 [0.1500, 0.2500] | 100 % |  |  |"
-    assert lines[3] == "| `opq_4x256` | 32 | 100 | 0.1000 [0.0800, 0.1200] | 50 % | 25 % | 0.500 |"
-    assert lines[4] == "| `opq_4x256`, dealt at random | 32 | 100 | 0.1000 [0.0800, 0.1200] | 50 % |  |  |"
+    assert lines[2] == "| the whole catalogue |  | 1,200 | 0.2000 | 0.1500–0.2500 | 100 % |  |  |"
+    assert lines[3] == "| `opq_4x256` | 32 | 100 | 0.1000 | 0.0800–0.1200 | 50 % | 25 % | 0.500 |"
+    assert lines[4] == "| `opq_4x256`, dealt at random | 32 | 100 | 0.1000 | 0.0800–0.1200 | 50 % |  |  |"
 
 
 def test_results_that_have_no_such_table_are_refused(tmp_path: Path) -> None:
