@@ -77,7 +77,7 @@ def test_containers_without_an_image_are_refused(image: str | None, said: str, t
     assert not run.ok
     assert said in run.text
     assert "Traceback" not in run.text
-    page = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
+    page = Path(__file__).parents[2] / "docs/guides/troubleshooting.md"
     assert said in page.read_text(encoding="utf-8")
 
 
