@@ -4,6 +4,7 @@ Apptainer is no package of Debian: a command of its name runs the jobs here, and
 """
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def apptainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     command.write_text(APPTAINER)
     command.chmod(0o755)
     # `python` of the image is that of the tests
-    monkeypatch.setenv("PATH", os.pathsep.join([str(folder), os.environ["PATH"]]))
+    monkeypatch.setenv("PATH", os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]]))
     return folder / "calls"
 
 
