@@ -201,8 +201,8 @@ def test_every_data_file_of_the_package_counts_or_reaches_rules_as_parameters() 
         for name in ast.literal_eval(statement.value)
     }
     others = {file for file in package.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc", ".so")}
-    # planning reads the table of official files, and a rule gets its own file's line; a command writes the configuration
-    # of an example; type checkers look for py.typed
+    # planning reads the table of official files, and a rule gets its own file's line; a command writes the
+    # configuration of an example; type checkers look for py.typed
     without_jobs = {package / name for name in ("data/sources/amazon2023.tsv", "cli/movielens.yaml", "py.typed")}
     assert named == others - without_jobs != set()
 
