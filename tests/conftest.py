@@ -24,6 +24,7 @@ LONGEST = (
     "test_quality_bars",
     "test_crashes",
     "test_reruns",
+    "test_documented_commands",
     "test_workflow",
     "test_shards",
     "test_real_data",
