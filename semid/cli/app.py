@@ -179,14 +179,13 @@ def report(
         str, typer.Option("--map", help="How items are laid out on the map: auto, principal or umap.")
     ] = "auto",
     with_figures: Annotated[
-        bool, typer.Option("--figures", help="Also draw the figures, beside the page: figures/<name>.svg, .pdf, .csv.")
+        bool, typer.Option("--figures", help="Also draw the figures, beside the page: figures/NAME.svg, .pdf, .csv.")
     ] = False,
 ) -> None:
     """Make one page of a run: which tokenizer finds most, what differs, what it cost, and what is in the codes.
 
     The page opens in a browser and needs no network. It shows what there is: a run without an evaluation gives a page
-    of its codes. In the workflow the same are `results/report.html` and
-    `results/figures`, which `all` makes.
+    of its codes. The workflow makes `results/report.html` and `results/figures/` as part of `all`.
     """
     from semid.cli.report import write_page
 

@@ -2,11 +2,11 @@
 
 import zipfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from semid.cli.init import write_configuration
 from semid.cli.options import shown_log
-from semid.data.download import DownloadSettings, download_file
 from semid.data.sources.release import OfficialFile
 from semid.errors import InputError
 from semid.files import whole_file, write_text
@@ -80,6 +80,10 @@ def set_up_example(name: str, base_url: str | None, output: Path | None) -> None
     if output.exists():
         raise InputError(f"{output} is there: name another file by -o, or remove it")
     archive = DOWNLOADS / example.archive.path
+    if find_spec("requests") is None:
+        raise InputError("a download needs requests: pip install 'semid[workflow]'")
+    from semid.data.download import DownloadSettings, download_file
+
     with shown_log():
         download_file(
             example.archive, archive, DownloadSettings(base_url, RETRIES, TIMEOUT, mirror="the option `--base-url`")

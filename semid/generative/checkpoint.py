@@ -20,6 +20,7 @@ from semid.generative.files import Catalogue
 from semid.generative.settings import GeneratorSettings
 from semid.generative.training import Training
 from semid.jobs.digests import code_digest
+from semid.quantizers.kernels import compiled
 from semid.quantizers.tensors import check_tensors
 from semid.retrieval.ragged import Ragged
 
@@ -77,8 +78,14 @@ def training_key(
         "code": code_digest("semid.generative.fit"),
         "items or codes": digest_of_tensors({**items, "sizes": torch.tensor(sizes)}),
         "interactions": digest_of_tensors({**_tensors("train", sequences), **_tensors("valid", validation)}),
-        "device, threads or torch version": digest_of_options(
-            {"torch": torch.__version__, "device": device, "threads": torch.get_num_threads()}
+        "device, threads, torch version or numba": digest_of_options(
+            {
+                "torch": torch.__version__,
+                "device": device,
+                "threads": torch.get_num_threads(),
+                # epochs are measured by a search that it rounds in another order
+                "compiled loops": compiled.runs_on(torch.device(device)),
+            }
         ),
     }
 

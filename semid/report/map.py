@@ -1,5 +1,7 @@
 """The map of the items: where the embeddings of the shown items lie in two dimensions."""
 
+import importlib
+import logging
 from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
@@ -10,6 +12,8 @@ from semid.embeddings.store import Rows
 from semid.errors import InputError
 from semid.quantizers.kernels.principal_components import principal_directions, project
 
+logger = logging.getLogger(__name__)
+
 # The map has so many places in each direction.
 PLACES = 4000
 # How places are found: `auto` is `umap` where it is installed, else `principal`.
@@ -17,21 +21,34 @@ Layout = Literal["auto", "principal", "umap"]
 
 
 def has_umap() -> bool:
-    """Whether UMAP is installed; a folder of that name on the path, which Python takes for a package, is not it."""
+    """Whether UMAP is installed and can be imported, which says why not where it cannot.
+
+    A folder of that name on the path, which Python takes for a package, is not it.
+    """
     found = find_spec("umap")
-    return found is not None and found.origin is not None
+    if found is None or found.origin is None:
+        return False
+    try:
+        importlib.import_module("umap")
+    except Exception as error:  # whatever an installation that does not fit raises
+        logger.warning("umap cannot be imported, so that it makes no map: %s", error)
+        return False
+    return True
 
 
 def chosen_layout(layout: str) -> Literal["principal", "umap"]:
     """Return by what the map is made. Raises `InputError` for any other name, and for UMAP that is not installed."""
     if layout not in get_args(Layout):
         raise InputError(f"map: expected one of {', '.join(get_args(Layout))}, found '{layout}'")
-    is_installed = has_umap()
-    if layout == "umap" and not is_installed:
+    if layout == "principal":
+        return "principal"
+    if has_umap():
+        return "umap"
+    if layout == "umap":
         raise InputError(
             "map: umap needs a package that is not installed: pip install umap-learn, or set it to auto or principal"
         )
-    return "umap" if is_installed and layout != "principal" else "principal"
+    return "principal"
 
 
 def item_map(vectors: Any, shown: np.ndarray, layout: str = "principal") -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from loopback import serve
 
 from semid.cli import example as module
 from semid.cli.app import run_app
+from semid.errors import InputError
 from semid.planning import prepare_config, read_schema
 
 ROOT = Path(__file__).parents[2]
@@ -179,3 +180,11 @@ def test_the_real_files_are_unpacked_byte_for_byte(shared_data: Path, mirror, ad
         "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
         "movies.csv": "5a5f32dd9bb3797b8e728a1b98958789d2b13f294a69fdfbc5727f8a9611aa07",
     }
+
+
+def test_a_download_without_requests_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"a download needs requests: pip install 'semid\[workflow\]'"):
+        module.set_up_example("movielens", None, None)
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ import csv
 import gzip
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -439,6 +440,16 @@ def test_a_map_says_by_what_it_was_made_and_refuses_what_is_not_there(
     assert (chosen_layout("auto"), chosen_layout("principal")) == ("principal", "principal")
     monkeypatch.setattr("semid.report.map.has_umap", lambda: True)
     assert (chosen_layout("auto"), chosen_layout("principal"), chosen_layout("umap")) == ("umap", "principal", "umap")
+
+
+def test_umap_that_cannot_be_imported_is_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    (tmp_path / "umap.py").write_text("raise RuntimeError('numba needs another numpy')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "umap", raising=False)
+    assert chosen_layout("auto") == "principal"
+    assert "umap cannot be imported, so that it makes no map: numba needs another numpy" in caplog.text
+    with pytest.raises(InputError, match="map: umap needs a package that is not installed"):
+        chosen_layout("umap")
 
 
 def test_a_folder_called_umap_is_no_umap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
