@@ -4,9 +4,10 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from snake import TINY, Run, call_snakemake
@@ -49,6 +50,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data are not at {folder} (set SEMID_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Debian's browser, which no test downloads."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium here: apt-get install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: see requirements.txt")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -72,8 +72,8 @@ class CodeOrder(nn.Module):
         """
         if level == 0 or parallel:
             return (torch.bincount(self.codes[:, level], minlength=size) > 0)[None]
-        begun = self.begun[level + 1] + self.first_child[level]
-        start, stop = begun[self.first[level][targets]], begun[self.last[level][targets]]
+        begun = self.begun[level + 1]
+        start, stop = (self.first_child[level] + begun[ends[level][targets]] for ends in (self.first, self.last))
         place = start[:, None] + torch.arange(int((stop - start).max()), device=targets.device)
         codes = self.child_codes[place.clamp(max=len(self.child_codes) - 1)]
         exists = torch.zeros(len(targets), size, device=targets.device)

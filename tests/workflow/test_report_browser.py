@@ -1,7 +1,6 @@
 """The page of a run in a real browser: what is drawn, what can be reached, and what stays text."""
 
 import re
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
@@ -20,19 +19,6 @@ AXE = "axe-core@4.14.1"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 780}
 SCRIPT = "<script>alert(1)</script>"
 BIDI = "\u202egpj.exe"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Debian's browser, which no test downloads."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium here: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: see requirements.txt")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 """The site of the documentation: it is built without a warning, and opens in a browser without asking another host."""
 
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +28,6 @@ def site() -> Path:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     return ROOT / "site"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium here: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: see requirements.txt")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
