@@ -26,24 +26,6 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("n", "k"), [(1, 1), (5, 31), (7, 32), (64, 100), (40, 257)])
-def test_the_lowest_and_the_first_of_equal_ones(n: int, k: int, threads: int) -> None:
-    generator = torch.Generator().manual_seed(n * k)
-    for scores in (torch.randn(n, k, generator=generator), torch.randint(0, 3, (n, k), generator=generator).float()):
-        values, columns = compiled.lowest(scores)
-        np.testing.assert_array_equal(values, scores.numpy().min(axis=1))
-        np.testing.assert_array_equal(columns, scores.numpy().argmin(axis=1))
-
-
-def test_codewords_are_subtracted_as_torch_does(threads: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    rows, codebook = torch.randn(50, 13, generator=generator), torch.randn(9, 13, generator=generator)
-    codes = torch.randint(0, 9, (50,), generator=generator)
-    expected = rows - codebook[codes]
-    compiled.subtract_codewords(rows, codebook, codes)
-    assert torch.equal(rows, expected)
-
-
 def test_products_of_pairs_are_those_of_their_rows(threads: int) -> None:
     generator = torch.Generator().manual_seed(0)
     left, right = torch.randn(20, 70, generator=generator), torch.randn(9, 70, generator=generator)
@@ -98,13 +80,24 @@ def test_tokenizers_learn_and_write_the_same_without_numba(
 ) -> None:
     vectors = mixture(3000, 32)
     # from the first block on
-    monkeypatch.setattr(compiled, "_SCORES_BEFORE", -1)
+    monkeypatch.setattr(compiled, "_PRODUCTS_BEFORE", -1)
     with_numba = tokenizer.fit(vectors).encode(vectors)
     state = {name: tensor.clone() for name, tensor in tokenizer._state().items()}
     monkeypatch.setattr(compiled, "has_numba", lambda: False)
     np.testing.assert_array_equal(tokenizer.fit(vectors).encode(vectors), with_numba)
     for name, tensor in tokenizer._state().items():
         assert torch.equal(tensor, state[name]), name
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_sums_of_products_are_those_of_torch_to_the_last_bits_of_float64(is_shared: bool, threads: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.randn(20, 70, generator=generator), torch.randn(9, 70, generator=generator)
+    rows = torch.arange(20) if is_shared else torch.randint(20, (50,), generator=generator)
+    columns = torch.randint(9, (len(rows),), generator=generator)
+    found = compiled.sums_of_products(left, right, rows, columns)
+    expected = (left[rows] * right[columns]).sum(dim=1, dtype=torch.float64)
+    torch.testing.assert_close(found, expected, rtol=1e-14, atol=1e-14)
 
 
 def test_codebooks_without_tables_are_searched_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +174,6 @@ def test_the_default_dtype_of_torch_does_not_count() -> None:
     scores = torch.randn(4, 40)
     torch.set_default_dtype(torch.float64)
     try:
-        assert compiled.lowest(scores)[0].dtype == torch.float32
         sums = compiled.smallest_sums(
             scores[:, :1], scores[:, None], torch.zeros(4, 1, 0, dtype=torch.int64), scores[:1], 2
         )

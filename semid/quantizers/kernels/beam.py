@@ -8,11 +8,13 @@ from torch import Tensor
 from semid.quantizers.kernels import compiled
 from semid.quantizers.kernels.top_k import smallest_sums
 
-# the floats that the tables of codeword products may take
+# the floats that the tables of codeword products may take, from the first row on, and after so many rows
 _TABLES_AT_MOST = 1 << 24
+_TABLES_AT_MOST_LATER = 1 << 28
+_ROWS_BEFORE = 8192
 # the scores held at once, in floats: they are read three times and should stay in cache
 _SCORES_AT_ONCE = 1 << 18
-# the rows of a block, at least, where there are no tables: each block reads every codebook anew
+# the rows of a block, at least, where codebooks are large: each block reads every codebook anew
 _ROWS_AT_LEAST = 64
 
 
@@ -21,8 +23,8 @@ class BeamSearch:
 
     `beam` is the `max_beam_size` of faiss.ResidualQuantizer; see Babenko and Lempitsky, "Additive quantization" (2014).
     Since ⟨x − Σ c_j, c⟩ = ⟨x, c⟩ − Σ ⟨c_j, c⟩, each row is multiplied only once with the codebook [K, d] of each level,
-    whatever the beam, and tables of codeword products give the rest. Where the codebooks are too large for tables,
-    every residual is multiplied with them.
+    whatever the beam, and tables of codeword products give the rest. Tables of more than 64 MB are made once thousands
+    of rows were searched, and take 1 GB at most. Where there are none, every residual is multiplied with the codebooks.
     """
 
     def __init__(self, codebooks: Sequence[Tensor] | Tensor, beam: int) -> None:
@@ -31,23 +33,29 @@ class BeamSearch:
         sizes = [len(codebook) for codebook in codebooks]
         # the number of codewords of all levels before each level
         before = [sum(sizes[:level]) for level in range(len(sizes))]
-        self._rows_at_once = max(1, _SCORES_AT_ONCE // (beam * max(sizes)))
-        self._tables: list[Tensor] | None = None
-        if sum(rows * size for rows, size in zip(before, sizes, strict=True)) <= _TABLES_AT_MOST:
-            # the table of a level holds 2⟨c_j, c⟩ for the codewords c_j of all levels before it: [codewords before, K]
-            self._tables = [
-                2 * torch.cat([codebook[:0], *self._codebooks[:level]]) @ codebook.t()
-                for level, codebook in enumerate(self._codebooks)
-            ]
-            if compiled.runs_on(self._codebooks[0].device):
-                # compiled loops hold the sums of one partial code
-                self._rows_at_once = max(1, _SCORES_AT_ONCE // max(sizes)) * 2
-        else:
-            self._rows_at_once = max(_ROWS_AT_LEAST, self._rows_at_once)
         self._offsets = torch.tensor(before, device=self._codebooks[0].device)
+        self._rows_at_once = max(_ROWS_AT_LEAST, _SCORES_AT_ONCE // (beam * max(sizes)))
+        self._tables: list[Tensor] | None = None
+        self._searched, self._size_of_tables = 0, sum(rows * size for rows, size in zip(before, sizes, strict=True))
+        if self._size_of_tables <= _TABLES_AT_MOST:
+            self._make_tables()
+
+    def _make_tables(self) -> None:
+        """Make for each level the table of 2⟨c_j, c⟩ for the codewords c_j of all levels before it: [before, K]."""
+        self._tables = [
+            2 * torch.cat([codebook[:0], *self._codebooks[:level]]) @ codebook.t()
+            for level, codebook in enumerate(self._codebooks)
+        ]
+        sizes = [len(codebook) for codebook in self._codebooks]
+        if compiled.runs_on(self._codebooks[0].device):
+            # compiled loops hold the sums of one partial code
+            self._rows_at_once = max(_ROWS_AT_LEAST, _SCORES_AT_ONCE // max(sizes) * 2)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Return codes int64 [n, L] of rows [n, d]."""
+        if self._tables is None and self._searched >= _ROWS_BEFORE and self._size_of_tables <= _TABLES_AT_MOST_LATER:
+            self._make_tables()
+        self._searched += len(rows)
         return torch.cat([self._codes(part) for part in rows.split(self._rows_at_once)])
 
     def _codes(self, rows: Tensor) -> Tensor:

@@ -20,25 +20,26 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
-# compiling takes as long as torch takes for so many scores
-_SCORES_BEFORE = 1 << 30
+# compiling takes as long as torch takes for so many multiplications
+_PRODUCTS_BEFORE = 1 << 29
+_PARTS_A_THREAD = 4
 # columns that are looked through one by one where one of them is small enough
 _COLUMNS = 32
 
 
-class _Scores:
-    """How many scores were looked through in this process."""
+class _Products:
+    """How many multiplications of pairs were asked for in this process."""
 
-    done = 0
+    asked = 0
 
 
-def pays_off(device: torch.device, num_scores: int = 0) -> bool:
-    """Whether to look through scores on a device by a compiled loop: after a billion of them, which torch has done.
+def pays_off(device: torch.device, num_products: int) -> bool:
+    """Whether to multiply pairs on a device by a compiled loop: after half a billion of them, which torch has done.
 
-    Only what gives the same bits in both ways, equal scores included, may ask: what was done before is no input.
+    Only what gives the same in both ways may ask: what was done before is no input.
     """
-    _Scores.done += num_scores
-    return _Scores.done > _SCORES_BEFORE and runs_on(device)
+    _Products.asked += num_products
+    return _Products.asked > _PRODUCTS_BEFORE and runs_on(device)
 
 
 def runs_on(device: torch.device) -> bool:
@@ -60,19 +61,6 @@ def has_numba() -> bool:
         logger.warning("numba cannot be imported, so that torch does its work: %s", error)
         return False
     return not config.DISABLE_JIT
-
-
-def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the lowest of each row of scores float32 [n, K] and the first column that holds it, int64 [n]."""
-    n = len(scores)
-    values, columns = scores.new_empty(n), scores.new_empty(n, dtype=torch.int64)
-    _in_threads(_compiled("_lowest"), n, (scores, values, columns))
-    return values, columns
-
-
-def subtract_codewords(residuals: Tensor, codebook: Tensor, codes: Tensor) -> None:
-    """Subtract from each of the rows [n, d] the codeword, of a codebook [K, d], that its code, int64 [n], names."""
-    _in_threads(_compiled("_subtract"), len(residuals), (residuals, codes), (codebook,))
 
 
 def smallest_sums(
@@ -101,22 +89,54 @@ def products_of_pairs(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor
     return values
 
 
+def sums_of_products(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return ⟨left[r], right[c]⟩ float64 [pairs] of pairs as above, of products rounded to float32.
+
+    Sums of float64 hide the order of the additions from whoever rounds them to float32.
+    """
+    values = torch.empty(len(rows), dtype=torch.float64)
+    _in_threads(_compiled("_sums_of_products"), len(rows), (rows, columns, values), (left, right))
+    return values
+
+
+def nearest_by_bounds(
+    rows: Tensor, bounds: Tensor, minima: Tensor, rounding: Tensor, codebook: Tensor, norms: Tensor
+) -> tuple[Tensor, int]:
+    """Return the codes int64 [n] of the lowest scores norms[c] − 2⟨x, c⟩ of rows [n, d]; of equal scores the lowest.
+
+    `bounds` [n, K'] are lower bounds of the scores, of which a score may lie below by `rounding` [n], and `minima`
+    [n, groups] the least of each group of them. norms: float64 [K]. Sums are those of :func:`sums_of_products`. Also
+    returns how many scores were computed.
+    """
+    n = len(rows)
+    codes, pairs = (torch.empty(n, dtype=torch.int64) for _ in range(2))
+    _in_threads(_compiled("_nearest_by_bounds"), n, (rows, bounds, minima, rounding, codes, pairs), (codebook, norms))
+    return codes, int(pairs.sum())
+
+
 def _in_threads(loop: Callable[..., None], n: int, by_row: tuple[Tensor, ...], shared: tuple[Tensor, ...] = ()) -> None:
-    """Call a loop for as many parts of n rows as torch has threads; `by_row` are cut, `shared` are given to each."""
+    """Call a loop for parts of n rows in as many threads as torch has; `by_row` are cut, `shared` are given to each.
+
+    There are more parts than threads, because those of torch hold their cores for a while after they ended.
+    """
     threads = torch.get_num_threads()
     arrays, whole = [tensor.numpy() for tensor in by_row], [tensor.numpy() for tensor in shared]
-    cuts = [n * part // threads for part in range(threads + 1)]
-    parts = [[*(array[start:stop] for array in arrays), *whole] for start, stop in pairwise(cuts) if start < stop]
-    if len(parts) == 1:
-        loop(*parts[0])
-        return
-    pool, running = _pool(threads), []
-    for part in parts:
-        try:
-            running.append(pool.submit(loop, *part))
-        except RuntimeError:
-            # the interpreter shuts down, and starts no more threads
+    count = threads * (_PARTS_A_THREAD if threads > 1 else 1)
+    cuts = [n * part // count for part in range(count + 1)]
+    parts = iter([[*(array[start:stop] for array in arrays), *whole] for start, stop in pairwise(cuts) if start < stop])
+
+    def take_parts() -> None:
+        # the iterator of a list is advanced by one thread at a time
+        for part in parts:
             loop(*part)
+
+    running = []
+    for _ in range(min(threads, n) - 1):
+        try:
+            running.append(_pool(threads).submit(take_parts))
+        except RuntimeError:
+            break  # the interpreter shuts down, and starts no more threads
+    take_parts()
     for done in running:
         done.result()
 
@@ -136,31 +156,7 @@ def _compiled(name: str) -> Any:
     """Compile a loop of this module, which takes a second, and is not kept on disk, where numba would pickle it."""
     from numba import njit
 
-    return njit(nogil=True, fastmath=_ADDS_IN_ANY_ORDER if name in _SUMS else False)(_LOOPS[name])
-
-
-def _lowest(scores: np.ndarray, values: np.ndarray, columns: np.ndarray) -> None:
-    n, k = scores.shape
-    for row in range(n):
-        best, column = scores[row, 0], 0
-        for start in range(0, k, _COLUMNS):
-            stop = min(start + _COLUMNS, k)
-            lower = 0
-            for place in range(start, stop):
-                lower += scores[row, place] < best
-            if lower:
-                for place in range(start, stop):
-                    if scores[row, place] < best:
-                        best, column = scores[row, place], place
-        values[row], columns[row] = best, column
-
-
-def _subtract(residuals: np.ndarray, codes: np.ndarray, codebook: np.ndarray) -> None:
-    n, dim = residuals.shape
-    for row in range(n):
-        code = codes[row]
-        for place in range(dim):
-            residuals[row, place] -= codebook[code, place]
+    return njit(nogil=True, fastmath=_FASTMATH.get(name, False))(_LOOPS[name])
 
 
 def _smallest_sums(
@@ -228,7 +224,63 @@ def _products_of_pairs(
         values[pair] = total
 
 
-_LOOPS = {loop.__name__: loop for loop in (_lowest, _subtract, _smallest_sums, _products_of_pairs)}
+def _sums_of_products(
+    rows: np.ndarray, columns: np.ndarray, values: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> None:
+    for pair in range(len(rows)):
+        row, column, total = rows[pair], columns[pair], np.float64(0)
+        for place in range(left.shape[1]):
+            total += np.float64(left[row, place] * right[column, place])
+        values[pair] = total
+
+
+def _nearest_by_bounds(
+    rows: np.ndarray,
+    bounds: np.ndarray,
+    minima: np.ndarray,
+    rounding: np.ndarray,
+    codes: np.ndarray,
+    pairs: np.ndarray,
+    codebook: np.ndarray,
+    norms: np.ndarray,
+) -> None:
+    n, groups = minima.shape
+    size = bounds.shape[1] // groups
+    for place in range(n):
+        row, least = rows[place], minima[place]
+        group = 0
+        for other in range(1, groups):
+            if least[other] < least[group]:
+                group = other
+        code = group * size
+        for candidate in range(group * size, (group + 1) * size):
+            if bounds[place, candidate] < bounds[place, code]:
+                code = candidate
+        codeword, total = codebook[code], np.float64(0)
+        for column in range(len(row)):
+            total += np.float64(row[column] * codeword[column])
+        best = norms[code] - 2 * total
+        first, compared = code, 1
+        for group in range(groups):
+            if least[group] > best + rounding[place]:
+                continue
+            for candidate in range(group * size, (group + 1) * size):
+                if bounds[place, candidate] > best + rounding[place] or candidate == first:
+                    continue
+                codeword, total = codebook[candidate], np.float64(0)
+                for column in range(len(row)):
+                    total += np.float64(row[column] * codeword[column])
+                score = norms[candidate] - 2 * total
+                compared += 1
+                if score < best or (score == best and candidate < code):
+                    best, code = score, candidate
+        codes[place], pairs[place] = code, compared
+
+
+_LOOPS = {loop.__name__: loop for loop in (_smallest_sums, _products_of_pairs, _sums_of_products, _nearest_by_bounds)}
 # loops whose sums may be added in any order, so that several values are added at once
-_SUMS = ("_products_of_pairs",)
-_ADDS_IN_ANY_ORDER = {"reassoc", "contract"}
+_FASTMATH = {
+    "_products_of_pairs": {"reassoc", "contract"},
+    "_sums_of_products": {"reassoc"},
+    "_nearest_by_bounds": {"reassoc"},
+}

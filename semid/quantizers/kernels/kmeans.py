@@ -16,9 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from semid.errors import InputError
 from semid.progress import Progress
-from semid.quantizers.kernels.nearest import NearestCodeword
+from semid.quantizers.kernels.assignment import Assignment
 from semid.quantizers.kernels.residual import residual_walk
-from semid.quantizers.kernels.screening import QuantizedRows, quantize_rows
 from semid.quantizers.kernels.seeding import ROUNDING, seed_centroids
 from semid.statistics.sums import add_rows, empty_sums, exact_zeros, mean_rows
 
@@ -61,31 +60,31 @@ def kmeans(
     Rows that lie much farther from the origin than from each other should be given less their mean, since what float32
     leaves of their distances is rounding. The iterations stop early when an update lowers the error by less than
     `tolerance` of it. The same seed gives the same result whatever the block sizes and the number of threads, as far as
-    float32 products allow; on CUDA sums have no fixed order, so that two fits differ by rounding. The rows as int8 are
-    kept in a file in the folder `scratch`, or in memory where it is None. `progress` is called with 1 after each
+    float32 products allow; on CUDA sums have no fixed order, so that two fits differ by rounding. Many clusters are
+    compared as :mod:`semid.quantizers.kernels.assignment` says; at the end every row has its nearest. The rows as int8
+    are kept in a file in the folder `scratch`, or in memory where it is None. `progress` is called with 1 after each
     update. Raises `InputError` when there are fewer rows than clusters.
     """
     if not 1 <= k <= len(rows):
         raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
     generator = torch.Generator().manual_seed(seed)
     centroids = seed_centroids(rows, k, generator)
-    center = centroids.mean(dim=0)
+    assignment = Assignment(rows, centroids, row_block, codeword_block, scratch)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
-    quantized: QuantizedRows | None = None
     previous = float("inf")
     labels = torch.full((len(rows),), -1, device=rows.device)
     sums = empty_sums(k, rows.shape[1], len(rows), rows.device)
     started = printed = time.monotonic()
     for iteration in range(iterations + 1):
-        nearest = NearestCodeword(centroids, codeword_block, center)
-        if nearest.screens and quantized is None:
-            quantized = quantize_rows(rows, center, scratch)
-        before, labels = labels, _nearest_centroids(rows, nearest, quantized, row_block)
+        is_last = iteration == iterations
+        before, labels = labels, assignment(centroids, iteration, is_last)
         sums = _cluster_sums(rows, labels, before, sums, row_block)
         sizes, errors = _cluster_errors(norms, sums, centroids, labels)
         error = float(errors.sum()) / len(rows)
-        if iteration == iterations or previous - error <= tolerance * error:
+        is_better = previous - error > tolerance * error
+        if is_last or not (is_better or assignment.by_lists):
             break
+        assignment.by_lists = assignment.by_lists and is_better
         previous = error
         if time.monotonic() - printed >= SECONDS_BETWEEN_LINES:
             printed = time.monotonic()
@@ -93,7 +92,7 @@ def kmeans(
         used = sizes > 0
         centroids = torch.where(used[:, None], mean_rows(sums, sizes, rows.device), centroids)
         # a split in the last update would leave both halves off their mean
-        if iteration + 1 < iterations:
+        if iteration + 1 < iterations and assignment.sees_all(iteration + 1):
             _split_large_clusters(centroids, sizes, errors, ROUNDING * float(norms.mean()))
         if progress is not None:
             progress(1)
@@ -156,18 +155,6 @@ def residual_kmeans(
     for _ in residual_walk(rows, len(level_sizes), cluster, codebooks, row_block):
         pass
     return pad_sequence(codebooks, batch_first=True), pad_sequence(cluster_sizes, batch_first=True)
-
-
-def _nearest_centroids(
-    rows: Tensor, nearest: NearestCodeword, quantized: QuantizedRows | None, row_block: int
-) -> Tensor:
-    """Find the nearest centroid of each row, int64 [n]."""
-    labels = torch.empty(len(rows), dtype=torch.int64, device=rows.device)
-    for start in range(0, len(rows), row_block):
-        stop = min(start + row_block, len(rows))
-        part = quantized.part(start, stop) if quantized else None
-        labels[start:stop] = nearest.codes(rows[start:stop], part)
-    return labels
 
 
 def _log_progress(iteration: int, iterations: int, error: float, n: int, seconds: float) -> None:

@@ -3,8 +3,22 @@
 import torch
 from torch import Tensor
 
+from semid.quantizers.kernels.directions import ROWS_TRIED, LeadingDirections, can_have_directions, leading_directions
 from semid.quantizers.kernels.screening import QuantizedRows, ScreenedCodewords, can_screen
 from semid.quantizers.kernels.top_k import lowest
+
+# looking for directions costs as much as comparing some thousand rows
+_ROWS_BEFORE = 4096
+# what comparing along directions may cost, as a share of comparing whole
+_MOST, _MOST_BESIDE_INT8 = 0.7, 0.3
+
+
+def directions_for(codebook: Tensor, rows: Tensor) -> Tensor | None:
+    """Return directions [d, p] that pay for comparing rows [n, d] with codebooks like `codebook` [K, d], or None."""
+    if len(rows) <= _ROWS_BEFORE or not can_have_directions(codebook):
+        return None
+    # int8 products take a quarter of the time, where the processor has them
+    return leading_directions(codebook, rows, _MOST_BESIDE_INT8 if can_screen(codebook) else _MOST)
 
 
 class NearestCodeword:
@@ -13,13 +27,21 @@ class NearestCodeword:
     A score is ‖c‖² − 2⟨x, c⟩, the squared distance less ‖x‖². Among equal scores the lowest code wins, across blocks
     too. An instance serves many blocks of rows and reuses its buffers.
 
-    `codes` screens by int8 products where the processor has them (see :mod:`semid.quantizers.kernels.screening`); the
-    codes are the same but for ties of float32. Rows and codewords are rounded to int8 around `center` [d], which is the
-    mean of the codebook by default. A caller that gives a center can quantize its rows once and compare them with many
-    codebooks.
+    `codes` compares most codewords by bounds where that costs less: by products along a few `directions` [d, p] (see
+    :mod:`semid.quantizers.kernels.directions`), or by int8 products where the processor has them (see
+    :mod:`semid.quantizers.kernels.screening`); the codes are the same but for ties of float32. Without `directions` it
+    looks for some once it has served thousands of rows. Rows and codewords are rounded to int8 around `center` [d],
+    which is the mean of the codebook by default. A caller that gives a center can quantize its rows once and compare
+    them with many codebooks.
     """
 
-    def __init__(self, codebook: Tensor, codeword_block: int = 1024, center: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        codebook: Tensor,
+        codeword_block: int = 1024,
+        center: Tensor | None = None,
+        directions: Tensor | None = None,
+    ) -> None:
         self._codebook = codebook
         self._norms = codebook.square().sum(dim=1)
         self._columns = codebook.t()
@@ -27,7 +49,15 @@ class NearestCodeword:
             (start, min(start + codeword_block, len(codebook))) for start in range(0, len(codebook), codeword_block)
         ]
         self._buffer = codebook.new_empty(0)
+        self._leading: LeadingDirections | None = None
         self._screen: ScreenedCodewords | None = None
+        # the rows that are compared before directions are looked for; None where they were found or there are none
+        self._rows_before: int | None = None
+        if directions is not None:
+            self._leading = LeadingDirections(codebook, directions, self._compare_whole)
+            return  # rows that are quantized for nothing would take a quarter of their memory
+        if center is None and can_have_directions(codebook):
+            self._rows_before = _ROWS_BEFORE
         if can_screen(codebook, quantized_before=center is not None):
             self._screen = ScreenedCodewords(codebook, codebook.mean(dim=0) if center is None else center)
 
@@ -35,6 +65,11 @@ class NearestCodeword:
     def screens(self) -> bool:
         """Whether `codes` uses rows that were quantized before."""
         return self._screen is not None
+
+    @property
+    def directions(self) -> Tensor | None:
+        """The directions [d, p] that `codes` uses."""
+        return None if self._leading is None else self._leading.directions
 
     def scores(self, rows: Tensor, start: int, stop: int) -> Tensor:
         """Score rows [n, d] against codewords `start` to `stop`: [n, stop − start], which the next call overwrites."""
@@ -61,11 +96,33 @@ class NearestCodeword:
 
     def codes(self, rows: Tensor, quantized: QuantizedRows | None = None) -> Tensor:
         """Return codes int64 [n] of rows [n, d]; `quantized` are the same rows, quantized before around `center`."""
-        if self._screen is None:
-            return self(rows)[0]
-        codes = self._screen(rows, quantized)
-        if codes is None:
+        self._look_for_directions(rows)
+        if self._leading is not None:
+            codes = self._leading(rows)
+            if not self._leading.pays:
+                # the rows to come will lie close to too many codewords as well
+                self._leading = None
+            return codes
+        if self._screen is not None:
+            screened = self._screen(rows, quantized)
+            if screened is not None:
+                return screened
             # these rows lie close to too many codewords, and the rows to come will too
             self._screen = None
-            return self(rows)[0]
-        return codes
+        return self._compare_whole(rows)
+
+    def _compare_whole(self, rows: Tensor) -> Tensor:
+        return self(rows)[0]
+
+    def _look_for_directions(self, rows: Tensor) -> None:
+        """Count rows, and when there were enough look for directions."""
+        if self._rows_before is None:
+            return
+        self._rows_before -= len(rows)
+        if self._rows_before >= 0 or len(rows) < ROWS_TRIED:
+            return
+        self._rows_before = None
+        directions = leading_directions(self._codebook, rows, _MOST_BESIDE_INT8 if self.screens else _MOST)
+        if directions is not None:
+            self._leading = LeadingDirections(self._codebook, directions, self._compare_whole)
+            self._screen = None

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from semid.quantizers.kernels import compiled
 from semid.quantizers.kernels.nearest import NearestCodeword
 
 
@@ -38,9 +37,6 @@ def residual_walk(
         codebook = codebooks[level].detach()
         if codewords is None:
             residual = residual - codebook.index_select(0, codes)
-            continue
-        if compiled.pays_off(residual.device):
-            compiled.subtract_codewords(residual, codebook, codes)
             continue
         for part, part_codes in zip(residual.split(block), codes.split(block), strict=True):
             part.sub_(torch.index_select(codebook, 0, part_codes, out=codewords[: len(part)]))

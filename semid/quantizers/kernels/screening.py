@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from semid.quantizers.kernels.blocks import empty_tensor
-from semid.quantizers.kernels.top_k import GROUP, group_minima, members
+from semid.quantizers.kernels.candidates import PairScores, nearest_by_bounds
+from semid.quantizers.kernels.top_k import GROUP
 
 # float32 rounding of the bounds themselves, as a share of their terms
 _SLACK = 2e-6
-_PAIRS_AT_ONCE = 4096
 # the scores held at once, in two buffers of four bytes a score
 _SCORES_AT_ONCE = 1 << 20
 
@@ -103,9 +103,8 @@ class ScreenedCodewords:
     """Finds the nearest codeword of `codebook` [K, d] to each row by screening around `center` [d]."""
 
     def __init__(self, codebook: Tensor, center: Tensor) -> None:
-        self._codebook = codebook
-        self._norms = codebook.square().sum(dim=1)
         k, dim = codebook.shape
+        self._pair_scores = PairScores(codebook)
         padded = k + -k % GROUP
         quantized = quantize_rows(codebook, center)
         squared = (codebook - center).square().sum(dim=1)
@@ -119,12 +118,11 @@ class ScreenedCodewords:
         self._length[:k], self._error[:k] = squared.sqrt(), quantized.error * scale
         # float32 rounds products of codewords and rows as they are, before the center is subtracted
         self._center_length = float(center.norm())
-        self._longest = float(self._norms.max()) ** 0.5 + self._center_length
+        self._longest = float(codebook.square().sum(dim=1).max()) ** 0.5 + self._center_length
         self._products = torch.empty(0, dtype=torch.int32)
         self._bounds = torch.empty(0)
         self._quantizer = RowQuantizer(center)
         self._quantized = empty_rows(0, dim)
-        self._left, self._right = torch.empty(_PAIRS_AT_ONCE, dim), torch.empty(_PAIRS_AT_ONCE, dim)
 
     def __call__(self, rows: Tensor, quantized: QuantizedRows | None = None) -> Tensor | None:
         """Return codes int64 [n] of rows [n, d]; None when too many codewords lie between the bounds for it to pay.
@@ -158,45 +156,9 @@ class ScreenedCodewords:
         torch.addcmul(hidden, bounds, self._scale, out=bounds)
         torch.addr(bounds, quantized.inverse_scale, self._squared, beta=-1, alpha=0.5, out=bounds)
 
-        lowest = group_minima(bounds)
-        group = lowest.min(dim=1).indices
-        inside = members(bounds, torch.arange(n), group)
-        bound, position = inside.min(dim=1)
-        codes = group * GROUP + position
-        upper = bound + 2 * hidden[codes]
-        lengths = longest + quantized.inverse_scale * (self._center_length + 0.5 * self._longest)
-        upper += _SLACK * self._longest * lengths
+        # in all, a bound and what rounding hides on both sides of it
+        def upper_of(codes: Tensor, bound: Tensor) -> Tensor:
+            lengths = longest + quantized.inverse_scale * (self._center_length + 0.5 * self._longest)
+            return bound + 2 * hidden[codes] + _SLACK * self._longest * lengths
 
-        open_rows = ((inside <= upper[:, None]).sum(dim=1) > 1) | ((lowest <= upper[:, None]).sum(dim=1) > 1)
-        unsettled = open_rows.nonzero().flatten()
-        if len(unsettled) == 0:
-            return codes
-        upper = upper[unsettled]
-        row, group = (lowest[unsettled] <= upper[:, None]).nonzero(as_tuple=True)
-        if len(row) * GROUP > n * k // 2:
-            return None
-        near = members(bounds, unsettled[row], group) <= upper[row, None]
-        pair, position = near.nonzero(as_tuple=True)
-        row, candidate = row[pair], group[pair] * GROUP + position
-        if len(row) > n * k // 128:
-            return None
-        codes[unsettled] = self._nearest_of(rows, unsettled, row, candidate)
-        return codes
-
-    def _nearest_of(self, rows: Tensor, unsettled: Tensor, row: Tensor, candidate: Tensor) -> Tensor:
-        """Return the nearest candidate of each unsettled row by float32 scores.
-
-        candidate[i] is a candidate of the unsettled row number row[i].
-        """
-        scores = torch.empty(len(row))
-        for start in range(0, len(row), _PAIRS_AT_ONCE):
-            stop = min(start + _PAIRS_AT_ONCE, len(row))
-            left, right = self._left[: stop - start], self._right[: stop - start]
-            torch.index_select(rows, 0, unsettled[row[start:stop]], out=left)
-            torch.index_select(self._codebook, 0, candidate[start:stop], out=right)
-            torch.sum(left.mul_(right), dim=1, out=scores[start:stop])
-        scores = self._norms[candidate].sub_(scores, alpha=2)
-        best = torch.full((len(unsettled),), float("inf")).scatter_reduce_(0, row, scores, "amin")
-        winners = scores == best[row]
-        codes = torch.full((len(unsettled),), len(self._codebook))
-        return codes.scatter_reduce_(0, row[winners], candidate[winners], "amin")
+        return nearest_by_bounds(rows, bounds, upper_of, self._pair_scores, n * k // 128)

@@ -10,6 +10,8 @@ logger = logging.getLogger(__name__)
 # the candidates of a round of seeding, at least
 SEEDS_DRAWN = 32
 
+_ROWS_AT_ONCE = 4096
+
 # distances are differences of large numbers: below this share of ‖x‖² they are rounding
 ROUNDING = 1e-6
 
@@ -30,7 +32,7 @@ def seed_centroids(rows: Tensor, k: int, generator: torch.Generator) -> Tensor:
     norms = sample.square().sum(dim=1)
     first = torch.randint(size, (1,), generator=generator).to(rows.device)
     centroids = sample[first]
-    distances = _squared_distances(sample, norms, centroids)[0]
+    distances = _squared_distances(sample, norms, centroids)[:, 0]
     per_round = max(4, k // 128)
     while len(centroids) < k:
         weights = distances.cpu()
@@ -46,23 +48,29 @@ def seed_centroids(rows: Tensor, k: int, generator: torch.Generator) -> Tensor:
         wanted = min(per_round, left, len(candidates))
         if wanted == len(candidates):
             taken = list(range(wanted))
-            distances = torch.minimum(distances, to_candidates.amin(dim=0))
+            distances = torch.minimum(distances, to_candidates.amin(dim=1))
         else:
             taken = []
             for _ in range(wanted):
-                best = int(torch.minimum(to_candidates, distances).sum(dim=1).argmin())
+                best = int(torch.minimum(to_candidates, distances[:, None]).sum(dim=0).argmin())
                 if distances[drawn[best]] == 0:
                     break  # the candidates that are left equal one that was taken
-                distances = torch.minimum(distances, to_candidates[best])
+                distances = torch.minimum(distances, to_candidates[:, best])
                 taken.append(best)
         centroids = torch.cat([centroids, candidates[taken]])
     return centroids
 
 
 def _squared_distances(rows: Tensor, norms: Tensor, centroids: Tensor) -> Tensor:
-    """Return squared distances [m, n] of rows [n, d] to centroids [m, d]; those that are mere rounding are 0.
+    """Return squared distances [n, m] of rows [n, d] to centroids [m, d]; those that are mere rounding are 0.
 
     `norms` [n] are the squared lengths of the rows.
     """
-    distances = torch.addmm(norms, centroids, rows.t(), alpha=-2).add_(centroids.square().sum(dim=1)[:, None])
-    return distances.masked_fill_(distances <= ROUNDING * norms, 0)
+    distances = rows.new_empty(len(rows), len(centroids))
+    lengths, columns = centroids.square().sum(dim=1), centroids.t()
+    # products of a few columns with many rows are slow, unless the rows stay in cache
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        part, of_part = rows[start : start + _ROWS_AT_ONCE], norms[start : start + _ROWS_AT_ONCE, None]
+        found = torch.addmm(lengths, part, columns, alpha=-2, out=distances[start : start + _ROWS_AT_ONCE])
+        found.add_(of_part).masked_fill_(found <= ROUNDING * of_part, 0)
+    return distances

@@ -7,8 +7,6 @@ comes first, and columns are looked for only inside the groups that can hold the
 import torch
 from torch import Tensor
 
-from semid.quantizers.kernels import compiled
-
 GROUP = 32
 
 
@@ -25,8 +23,6 @@ def members(scores: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
 def lowest(scores: Tensor) -> tuple[Tensor, Tensor]:
     """Return the lowest of each row of scores [n, K] and the first column that holds it, as `min(dim=1)` does."""
     n, k = scores.shape
-    if compiled.pays_off(scores.device, n * k):
-        return compiled.lowest(scores)
     if k % GROUP or k == GROUP or scores.device.type != "cpu":
         values, columns = scores.min(dim=1)
         return values, columns
