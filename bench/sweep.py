@@ -13,8 +13,8 @@ SIZES = ("2x64", "3x16", "2x128", "2x256", "3x256", "3x512", "4x256")
 # tokenizers that answer a question when they are compared, the second with the first
 PAIRS = (
     *((f"rqkmeans_{size}", f"rqvae_{size}") for size in SIZES),
-    ("rqkmeans_4x256", "rqkmeans_4x256-pca32"),
-    ("rqkmeans_4x256-pca32", "rqvae_4x256"),
+    ("rqkmeans_4x256", "rqkmeans_4x256-pca96"),
+    ("rqkmeans_4x256-pca96", "rqvae_4x256"),
     ("rqvae_3x256", "rqvae_3x256-tiger"),
     ("rqvae_4x256", "rqvae_4x256-tiger"),
     ("vqvae_4096", "rqkmeans_2x64"),

@@ -222,7 +222,7 @@ class TokenizerName:
         return tuple(dict.fromkeys([*keys, self.with_seed(0)._native_name, self._native_name]))
 
     def starts_from(self, init: str) -> Self:
-        """The tokenizer that `init` (such as `rqkmeans-pca32`) names: the same size and seed, its own variant."""
+        """The tokenizer that `init` (such as `rqkmeans-pca96`) names: the same size and seed, its own variant."""
         method, _, variant = init.partition("-")
         return replace(self.native, method=method, variant=variant)
 

@@ -81,7 +81,7 @@ class RQKMeans(Tokenizer):
         """Learn the mean and the principal directions of rows [n, dim]."""
         dim = rows.shape[1]
         if self.pca_dim > dim:
-            raise InputError(f"pca_dim is {self.pca_dim}, more than the {dim} columns of the vectors")
+            raise InputError(f"pca_dim is {self.pca_dim}, but the vectors have {dim} columns: set it to {dim} at most")
         self._forget()
         if self.pca_dim:
             mean, directions = principal_directions(rows, self.pca_dim)

@@ -1,15 +1,15 @@
 """RQ-VAE: residual quantization inside an autoencoder (Lee et al., 2022), used for semantic IDs by TIGER.
 
 By default it begins as an RQ-KMeans along the principal directions and trains from there, as the family that GPR and
-MiniOneRec call RQ-KMeans+ does. `linear_start=False` with `hidden=(512, 256, 128)` and `keep="last"` is the network of
-TIGER (Rajput et al., 2023).
+MiniOneRec call RQ-KMeans+ does. `linear_start=False` with `codebook_dim=32`, `hidden=(512, 256, 128)` and `keep="last"`
+is the network of TIGER (Rajput et al., 2023).
 """
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from semid.checks import Pattern, doc, documented
-from semid.quantizers.autoencoder import CodebookDim, Patience, VectorQuantizedAutoencoder
+from semid.quantizers.autoencoder import CodebookDim, Epochs, Patience, VectorQuantizedAutoencoder
 
 
 @documented
@@ -17,8 +17,8 @@ from semid.quantizers.autoencoder import CodebookDim, Patience, VectorQuantizedA
 class RQVAE(VectorQuantizedAutoencoder):
     """An autoencoder whose latent vector is the sum of one codeword of each of `num_levels` levels.
 
-    By default it trains all `epochs`, because with codebooks as wide as the embeddings it may begin to gain only after
-    twenty.
+    By default its codebooks are 96 wide; docs/findings/tokenizers.md has the widths that were compared, and narrower
+    embeddings need a lower `codebook_dim`. It trains all `epochs`, because it may begin to gain only after twenty.
     """
 
     @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class RQVAE(VectorQuantizedAutoencoder):
         init: Annotated[
             str,
             Pattern(
-                r"^(kmeans|rqkmeans(-[a-z][a-z0-9_]*)?)$(?!\n)", "kmeans, rqkmeans or a variant such as rqkmeans-pca32"
+                r"^(kmeans|rqkmeans(-[a-z][a-z0-9_]*)?)$(?!\n)", "kmeans, rqkmeans or a variant such as rqkmeans-pca96"
             ),
             doc(
                 "The RQ-KMeans variant to start from, of the same size and seed, which is made first; or `kmeans`: "
                 "residual k-means in the training job. The start's width must be `codebook_dim`."
             ),
-        ] = "rqkmeans-pca32"
+        ] = "rqkmeans-pca96"
 
-    codebook_dim: CodebookDim = 32
+    codebook_dim: CodebookDim = 96
+    epochs: Epochs = 30
     patience: Patience = 0

@@ -22,7 +22,7 @@ from semid.settings.sections import ComputeSettings, DatasetSettings, FaissSetti
 
 Schema = dict[str, Any]
 
-TOKENIZER_KEYS = "expected a method (rqkmeans), a variant of it (rqkmeans-pca32) or a full name (rqkmeans_4x256-pca32)"
+TOKENIZER_KEYS = "expected a method (rqkmeans), a variant of it (rqkmeans-pca96) or a full name (rqkmeans_4x256-pca96)"
 GENERATOR_KEYS = "expected generator or sasrec, a variant of it (generator-small) or a full name (generator-small-s1)"
 DATASET_NAMES = (
     f"expected a name of letters, digits, _ . and -, at most {LONGEST_NAME}, that begins with a letter or digit, is "

@@ -41,7 +41,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         width = options.codebook_dim or dim
         if options.linear_start and width > dim:
-            raise InputError(f"codebook_dim is {width}, more than the {dim} columns of the vectors")
+            raise InputError(f"codebook_dim is {width}, but the vectors have {dim} columns: set it to {dim} at most")
         self.dim, self.width = dim, width
         self.by_gradient = options.codebook_update == "gradient"
         self.commitment_weight = options.commitment_weight

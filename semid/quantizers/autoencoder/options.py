@@ -14,9 +14,10 @@ CodebookDim = Annotated[
     Ge(0),
     doc(
         "The width of the codebooks; 0 is the width of the embeddings. There training lowers the error of `rqkmeans` "
-        "by 0 to 7 % on Beauty, depending on the seed; at a width of 32 it lowers it by 20 %."
+        "by 0 to 7 % on Beauty, depending on the seed; at a width of 96 it lowers it by 16 %, and at 32 by 20 %."
     ),
 ]
+Epochs = Annotated[int, Ge(0), doc("Passes over the training rows.")]
 Patience = Annotated[
     int,
     Ge(0),
@@ -85,7 +86,7 @@ class AutoencoderOptions:
             "full width a flat codebook of 1,024 collapsed)."
         ),
     ] = "straight_through"
-    epochs: Annotated[int, Ge(0), doc("Passes over the training rows.")] = 60
+    epochs: Epochs = 60
     batch_size: Annotated[int, Ge(1), doc("Rows a gradient step.")] = 1024
     learning_rate: Annotated[float, Gt(0), doc("Learning rate of Adam.")] = 1e-3
     keep: Annotated[
