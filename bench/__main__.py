@@ -54,6 +54,8 @@ class Sizes:
     k: int = 256
     kmeans: tuple[tuple[int, int], ...] = ((256, 25), (4096, 10), (8192, 10))  # clusters, iterations
     beams: tuple[int, ...] = (1, 4, 16)
+    large_rows: int = 50_000
+    large_codebooks: tuple[tuple[int, int, tuple[int, ...]], ...] = ((1, 32_768, (1,)), (3, 8192, (1, 4)))
     training_rows: int = 12_086
     epochs: int = 60
     opq_levels: tuple[int, ...] = (4, 8)
@@ -74,6 +76,8 @@ QUICK = Sizes(
     rows=3_000,
     kmeans=((64, 2),),
     beams=(1, 4),
+    large_rows=2_500,
+    large_codebooks=((2, 1024, (1, 4)),),
     training_rows=1_200,
     epochs=1,
     opq_levels=(4,),
@@ -112,7 +116,18 @@ class Bench:
         )
         np.save(case.codebooks, self._fit(tokenizer).codebooks_.numpy())
         results = encode.run(case, sizes.beams, sizes.repeats, sizes.patience)
-        return [row for at, found in results for row in rows_of("encode", sizes.rows, self.dim, at, found)]
+        rows = [row for at, found in results for row in rows_of("encode", sizes.rows, self.dim, at, found)]
+        some = self.folder / "some_rows.npy"
+        np.save(some, np.load(self.rows, mmap_mode="r")[: sizes.large_rows])
+        for levels, k, beams in sizes.large_codebooks:
+            fitted = RQKMeans(num_levels=levels, codebook_size=k, kmeans_iters=3).fit(np.load(self.rows))
+            fitted.save_pretrained(tokenizer)
+            np.save(case.codebooks, fitted.codebooks_.numpy())
+            large = replace(case, rows=str(some), k=k, levels=levels)
+            results = encode.run(large, beams, sizes.repeats, sizes.patience)
+            n = min(sizes.large_rows, sizes.rows)
+            rows += [row for at, found in results for row in rows_of("encode", n, self.dim, at, found)]
+        return rows
 
     def kmeans(self) -> list[Row]:
         rows = []

@@ -63,6 +63,29 @@ def faiss_residual_quantizer(case: Case, lookup_tables: int) -> Run:
     return lambda rows, seed: {"codes": encode(rows)}
 
 
+def faiss_flat(case: Case) -> Run:
+    """Exact search of each level's codewords, which are subtracted in between, in blocks."""
+    import faiss
+
+    codebooks = np.load(case.codebooks)
+    indexes = []
+    for codebook in codebooks:
+        indexes.append(faiss.IndexFlatL2(codebook.shape[1]))
+        indexes[-1].add(codebook)
+
+    def run(rows: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+        codes = np.empty((len(rows), case.levels), np.int64)
+        for start in range(0, len(rows), ROWS):
+            left = rows[start : start + ROWS].copy()
+            for level, index in enumerate(indexes):
+                found = index.search(left, 1)[1][:, 0]
+                codes[start : start + ROWS, level] = found
+                left -= codebooks[level][found]
+        return {"codes": codes}
+
+    return run
+
+
 def vector_quantize_pytorch(case: Case) -> Run:
     import torch
     from vector_quantize_pytorch import ResidualVQ
@@ -126,6 +149,8 @@ FAISS = [
         f"use_beam_LUT={lookup_tables}{', OPENBLAS_CORETYPE' if process == 'faiss-coretype' else ''}",
         process,
         {"lookup_tables": lookup_tables},
+        2048 if lookup_tables else None,
+        "tables of all pairs of codewords: gigabytes at this k",
     )
     for process in ("faiss", "faiss-coretype")
     for lookup_tables in (0, 1)
@@ -135,6 +160,7 @@ SEMID = Method("semid", "semid", semid)
 WITH_BEAMS = [PRODUCTS, SEMID, *FAISS]
 METHODS = [
     *WITH_BEAMS,
+    Method("faiss flat search", "faiss-cpu", faiss_flat, "IndexFlatL2 level by level", "faiss"),
     # its beam is left out: beam 4 takes a minute or more for 100,000 rows
     Method(
         "vector-quantize-pytorch", "vector-quantize-pytorch", vector_quantize_pytorch, process="vector-quantize-pytorch"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import encode, machine, processes
+from bench import device, encode, machine, processes
 from bench.__main__ import Sizes
 from bench.data import grow, mixture, vectors_for
 from bench.methods import Case, Method
@@ -238,3 +238,15 @@ def test_too_few_vectors_of_ones_own_are_refused(tmp_path: Path):
     np.save(tmp_path / "own.npy", np.zeros((3, 2), dtype=np.float32))
     with pytest.raises(InputError, match="has 3 rows, 4 are measured"):
         vectors_for(tmp_path / "own.npy", 4)
+
+
+def test_a_device_is_compared_with_the_cpu_by_what_it_finds():
+    rows = device.measure(mixture(600, 96), "cpu", repeats=1, epochs=1, k=64)
+    assert len(rows) == 4
+    assert all(set(row) == set(device.COLUMNS) and row["seconds"] > 0 for row in rows)
+    assert [row["agreement"] for row in rows[:2]] == ["1.00000 of the codes"] * 2
+    errors = [str(row["agreement"]).removeprefix("error ").split(" beside ") for row in rows[2:]]
+    assert all(float(found) == float(expected) > 0 for found, expected in errors)
+    page = device.page_of(rows, ["a machine"])
+    assert page.startswith("- a machine\n")
+    assert page.count("\n| ") == 6
