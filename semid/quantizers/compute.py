@@ -20,8 +20,9 @@ from semid.quantizers.kernels.blocks import empty_tensor
 class Compute:
     """Where to compute, and in which blocks: this changes speed, memory, and the rounding of float32.
 
-    Two parts choose their own blocks: a beam compares fewer rows with all codewords of a level, and OPQ trains on 2,048
-    rows at a time, because rounding adds up over the updates of its rotation. Raises `InputError` for an option out of
+    Three parts choose their own blocks: a beam, and a search of a large codebook along its leading directions, compare
+    fewer rows with all codewords of a level, and OPQ trains on 2,048 rows at a time, because rounding adds up over the
+    updates of its rotation. Raises `InputError` for an option out of
     its range, and for a device that this machine does not have.
     """
 

@@ -149,3 +149,15 @@ def test_k_means_is_the_same_with_and_without_directions(monkeypatch: pytest.Mon
     plain = kmeans(rows, 1024, iterations=4, tolerance=0)
     assert along.error == pytest.approx(plain.error, rel=1e-3)
     assert (along.labels == plain.labels).float().mean() > 0.98
+
+
+def test_k_means_by_lists_fills_empty_clusters(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(assignment, "_LISTS_FROM", 1100)
+    # seeds that are all but equal leave most clusters empty
+    rows = falling(6000, 96, 7)
+    monkeypatch.setattr(
+        "semid.quantizers.kernels.kmeans.seed_centroids",
+        lambda rows, k, _: rows[:k] * (torch.arange(k) < 1000)[:, None] + rows[:1] * (torch.arange(k) >= 1000)[:, None],
+    )
+    found = kmeans(rows, 1100, iterations=4, tolerance=0)
+    assert int((found.sizes == 0).sum()) < 10

@@ -34,17 +34,19 @@ class Assignment:
         self._center = seeds.mean(dim=0)
         self._directions, self._are_of_seeds = directions_for(seeds, rows), True
         self._quantized: QuantizedRows | None = None
-        self._near = torch.empty(0, _NEAR, dtype=torch.int64)
+        self._near, self._uses = torch.empty(0, _NEAR, dtype=torch.int64), _UPDATES_BY_LISTS
         self.by_lists = len(seeds) >= _LISTS_FROM and self._directions is not None
 
-    def sees_all(self, iteration: int) -> bool:
-        """Whether the assignment of an iteration considers all centroids, if only to list them."""
-        return not self.by_lists or iteration % _UPDATES_BY_LISTS == 0
+    def list_anew(self) -> None:
+        """Make lists anew in the next assignment, because a centroid has moved far."""
+        self._uses = _UPDATES_BY_LISTS
 
     def __call__(self, centroids: Tensor, iteration: int, is_last: bool) -> Tensor:
         """Return the number int64 [n] of the centroid of each row: of all the nearest, in the last iteration."""
         if self.by_lists and not is_last and self._directions is not None:
-            if self.sees_all(iteration):
+            self._uses += 1
+            if self._uses > _UPDATES_BY_LISTS:
+                self._uses = 1
                 # a quarter of all directions does to name centroids
                 leading = LeadingDirections(centroids, self._directions[:, : centroids.shape[1] // 4])
                 self._near = torch.cat([leading.near(part, _NEAR) for part in self._rows.split(self._row_block)])

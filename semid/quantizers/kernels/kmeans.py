@@ -92,8 +92,9 @@ def kmeans(
         used = sizes > 0
         centroids = torch.where(used[:, None], mean_rows(sums, sizes, rows.device), centroids)
         # a split in the last update would leave both halves off their mean
-        if iteration + 1 < iterations and assignment.sees_all(iteration + 1):
-            _split_large_clusters(centroids, sizes, errors, ROUNDING * float(norms.mean()))
+        rounding = ROUNDING * float(norms.mean())
+        if iteration + 1 < iterations and _split_large_clusters(centroids, sizes, errors, rounding):
+            assignment.list_anew()
         if progress is not None:
             progress(1)
     unused = int((sizes == 0).sum())
@@ -207,14 +208,15 @@ def _mean_error(rows: Tensor, centroids: Tensor, labels: Tensor, row_block: int)
     return total / len(rows)
 
 
-def _split_large_clusters(centroids: Tensor, sizes: Tensor, errors: Tensor, rounding: float) -> None:
+def _split_large_clusters(centroids: Tensor, sizes: Tensor, errors: Tensor, rounding: float) -> bool:
     """Move each empty centroid beside that of a large cluster, in place, so that the next assignment splits it.
 
     Both are scaled by 1 ± 1/1024 in alternating dimensions, as faiss does. A cluster of equal rows is not split.
+    Returns whether a centroid was moved.
     """
     empty = (sizes == 0).nonzero().flatten().tolist()
     if not empty:
-        return
+        return False
     sizes = sizes.cpu().clone()
     sizes[errors.cpu() <= rounding * sizes] = 0
     sign = torch.ones(centroids.shape[1], device=centroids.device)
@@ -222,8 +224,9 @@ def _split_large_clusters(centroids: Tensor, sizes: Tensor, errors: Tensor, roun
     for cluster in empty:
         large = int(sizes.argmax())
         if sizes[large] < 2:
-            return
+            return cluster != empty[0]
         centroids[cluster] = centroids[large] * (1 + sign / 1024)
         centroids[large] *= 1 - sign / 1024
         sizes[cluster] = sizes[large] // 2
         sizes[large] -= sizes[cluster]
+    return True

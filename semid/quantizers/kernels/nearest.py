@@ -22,7 +22,7 @@ def directions_for(codebook: Tensor, rows: Tensor) -> Tensor | None:
 
 
 class NearestCodeword:
-    """Finds the codeword of `codebook` [K, d] that is nearest to each row, with at most `codeword_block` scores a row.
+    """Finds the codeword of `codebook` [K, d] that is nearest to each row, with `codeword_block` scores a row at once.
 
     A score is ‖c‖² − 2⟨x, c⟩, the squared distance less ‖x‖². Among equal scores the lowest code wins, across blocks
     too. An instance serves many blocks of rows and reuses its buffers.
@@ -30,9 +30,10 @@ class NearestCodeword:
     `codes` compares most codewords by bounds where that costs less: by products along a few `directions` [d, p] (see
     :mod:`semid.quantizers.kernels.directions`), or by int8 products where the processor has them (see
     :mod:`semid.quantizers.kernels.screening`); the codes are the same but for ties of float32. Without `directions` it
-    looks for some once it has served thousands of rows. Rows and codewords are rounded to int8 around `center` [d],
-    which is the mean of the codebook by default. A caller that gives a center can quantize its rows once and compare
-    them with many codebooks.
+    looks for some once it has served thousands of rows, and then holds a bound for every codeword of 128 rows.
+
+    Rows and codewords are rounded to int8 around `center` [d], which is the mean of the codebook by default. A caller
+    that gives a center can quantize its rows once and compare them with many codebooks.
     """
 
     def __init__(
