@@ -51,7 +51,7 @@ def test_every_option_of_every_method_is_in_the_schema_and_on_the_page() -> None
 
 def test_a_default_stands_once_and_changes_have_none() -> None:
     schema = config_schema()
-    assert schema["$defs"]["rqvae"]["properties"]["epochs"]["default"] == 60
+    assert schema["$defs"]["rqvae"]["properties"]["epochs"]["default"] == 30
     assert all("default" not in option for option in schema["$defs"]["rqvae_changes"]["properties"].values())
     assert json.loads(json.dumps(schema)) == schema
 
