@@ -161,3 +161,9 @@ def test_k_means_by_lists_fills_empty_clusters(monkeypatch: pytest.MonkeyPatch):
     )
     found = kmeans(rows, 1100, iterations=4, tolerance=0)
     assert int((found.sizes == 0).sum()) < 10
+
+
+@pytest.mark.parametrize("value", [1e20, float("inf"), float("nan")])
+def test_codes_of_rows_that_are_no_numbers_lie_in_the_codebook(value: float, way: str):
+    codes = leading(normal(1025, 64), orthonormal(64, 16))(torch.full((3, 64), value))
+    assert 0 <= int(codes.min()) <= int(codes.max()) < 1025

@@ -1,7 +1,8 @@
 """Loops that numba compiles, for what torch does in several passes over memory; without numba torch does them.
 
 Both ways add and compare the same float32 values in the same order, so that the codes are the same, but for the choice
-of a beam among sums that are exactly equal. :func:`products_of_pairs` alone adds in an order of its own.
+of a beam among sums that are exactly equal. Products of pairs are added in an order of the compiler's: where codes hang
+on them, in float64.
 """
 
 import importlib
@@ -253,7 +254,7 @@ def _nearest_by_bounds(
             if least[other] < least[group]:
                 group = other
         code = group * size
-        for candidate in range(group * size, (group + 1) * size):
+        for candidate in range(group * size, min((group + 1) * size, len(norms))):
             if bounds[place, candidate] < bounds[place, code]:
                 code = candidate
         codeword, total = codebook[code], np.float64(0)
@@ -264,7 +265,7 @@ def _nearest_by_bounds(
         for group in range(groups):
             if least[group] > best + rounding[place]:
                 continue
-            for candidate in range(group * size, (group + 1) * size):
+            for candidate in range(group * size, min((group + 1) * size, len(norms))):
                 if bounds[place, candidate] > best + rounding[place] or candidate == first:
                     continue
                 codeword, total = codebook[candidate], np.float64(0)

@@ -124,9 +124,7 @@ class LeadingDirections:
         most_pairs = bounds.numel() // 32
         if compiled.pays_off(rows.device, 4 * rows.numel()):
             codes, pairs = self._pair_scores.compiled(rows, bounds, rounding)
-            # what they cost is spent
-            self._refused += pairs > most_pairs
-            return codes
+            return codes if pairs <= most_pairs else None
 
         def upper_of(codes: Tensor, bound: Tensor) -> Tensor:
             return (self._pair_scores(rows, codes) + rounding).float()
@@ -165,7 +163,8 @@ def leading_directions(codebook: Tensor, rows: Tensor, at_most: float) -> Tensor
         hidden = torch.outer(left_of_rows.clamp(min=0).sqrt(), left_of_codes.clamp(min=0).sqrt())
         candidates = float((bounds - 2 * hidden <= best).sum()) / len(rows)
         cost = (width + 1) * (k + dim) + _PAIR_COST * dim * (1 + candidates)
-        if cost < least:
+        # products that are no numbers leave no candidates, and tell nothing
+        if cost < least and candidates > 0.5:
             cheapest, least = width, cost
         before = width
     return None if cheapest is None else directions[:, :cheapest].contiguous()
