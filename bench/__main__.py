@@ -105,28 +105,18 @@ class Bench:
     dim: int
 
     def encode(self) -> list[Row]:
-        sizes, tokenizer = self.sizes, self.folder / "tokenizer"
-        case = Case(
-            str(self.rows),
-            self.threads,
-            sizes.k,
-            LEVELS,
-            tokenizer=str(tokenizer),
-            codebooks=str(self.folder / "codebooks.npy"),
-        )
-        np.save(case.codebooks, self._fit(tokenizer).codebooks_.numpy())
-        results = encode.run(case, sizes.beams, sizes.repeats, sizes.patience)
-        rows = [row for at, found in results for row in rows_of("encode", sizes.rows, self.dim, at, found)]
-        some = self.folder / "some_rows.npy"
+        sizes, tokenizer, some = self.sizes, self.folder / "tokenizer", self.folder / "some_rows.npy"
         np.save(some, np.load(self.rows, mmap_mode="r")[: sizes.large_rows])
-        for levels, k, beams in sizes.large_codebooks:
-            fitted = RQKMeans(num_levels=levels, codebook_size=k, kmeans_iters=3).fit(np.load(self.rows))
-            fitted.save_pretrained(tokenizer)
-            np.save(case.codebooks, fitted.codebooks_.numpy())
-            large = replace(case, rows=str(some), k=k, levels=levels)
-            results = encode.run(large, beams, sizes.repeats, sizes.patience)
-            n = min(sizes.large_rows, sizes.rows)
-            rows += [row for at, found in results for row in rows_of("encode", n, self.dim, at, found)]
+        cases = [(self.rows, LEVELS, sizes.k, sizes.beams, 10)]
+        cases += [(some, levels, k, beams, 3) for levels, k, beams in sizes.large_codebooks]
+        rows = []
+        for path, levels, k, beams, iterations in cases:
+            codebooks = self.folder / "codebooks.npy"
+            np.save(codebooks, self._fit(tokenizer, levels, k, iterations).codebooks_.numpy())
+            case = Case(str(path), self.threads, k, levels, tokenizer=str(tokenizer), codebooks=str(codebooks))
+            n = len(np.load(path, mmap_mode="r"))
+            for at, found in encode.run(case, beams, sizes.repeats, sizes.patience):
+                rows += rows_of("encode", n, self.dim, at, found)
         return rows
 
     def kmeans(self) -> list[Row]:
@@ -173,7 +163,7 @@ class Bench:
 
     def memory(self) -> list[Row]:
         sizes, tokenizer, vectors = self.sizes, self.folder / "tokenizer_for_memory", self.folder / "half_floats.npy"
-        self._fit(tokenizer)
+        self._fit(tokenizer, LEVELS, sizes.k, 10)
         memory.write_half_floats(vectors, np.load(self.rows), max(sizes.encoded_rows, sizes.clustered_rows))
         clustering = {"n": sizes.clustered_rows, "k": sizes.clusters, "iterations": 2}
         fitting = {"num_levels": 2, "codebook_size": sizes.k, "kmeans_iters": 2}
@@ -199,8 +189,8 @@ class Bench:
         vectors.unlink()
         return [{**fixed, **what, **size, **found, "repeats": 1, "failed": ""} for what, size, found in measured]
 
-    def _fit(self, folder: Path) -> RQKMeans:
-        tokenizer = RQKMeans(num_levels=LEVELS, codebook_size=self.sizes.k, kmeans_iters=10).fit(np.load(self.rows))
+    def _fit(self, folder: Path, levels: int, k: int, iterations: int) -> RQKMeans:
+        tokenizer = RQKMeans(num_levels=levels, codebook_size=k, kmeans_iters=iterations).fit(np.load(self.rows))
         tokenizer.save_pretrained(folder)
         return tokenizer
 

@@ -5,12 +5,10 @@ wrong answer is none: the share of equal codes, or both errors. `pytest -m gpu` 
 """
 
 import argparse
-import csv
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ import torch
 
 from bench import machine
 from bench.data import vectors_for
+from bench.report import Row, as_csv
 from semid.device import resolve_device
 from semid.errors import InputError
 from semid.files import write_text
@@ -80,20 +79,20 @@ def tasks(vectors: np.ndarray, epochs: int, k: int) -> dict[str, Callable[[str],
     }
 
 
-def measure(vectors: np.ndarray, device: str, repeats: int, epochs: int, k: int) -> list[dict[str, object]]:
+def measure(vectors: np.ndarray, device: str, repeats: int, epochs: int, k: int) -> list[Row]:
     """A row a task."""
-    rows: list[dict[str, object]] = []
+    rows = []
     for name, task in tasks(vectors, epochs, k).items():
         there, found = timed(task(device), device, repeats)
         here, expected = timed(task("cpu"), "cpu", repeats)
-        row = dict.fromkeys(COLUMNS) | {"task": name, "rows": len(vectors), "device": device, "repeats": repeats}
-        row |= {"seconds": round(there, 4), "seconds_cpu": round(here, 4), "cpu_over_device": round(here / there, 2)}
-        rows.append(row | {"agreement": agreement(found, expected)})
+        what = {"task": name, "rows": len(vectors), "device": device, "repeats": repeats}
+        times = {"seconds": round(there, 4), "seconds_cpu": round(here, 4), "cpu_over_device": round(here / there, 2)}
+        rows.append({**what, **times, "agreement": agreement(found, expected)})
         print(f"{name}: {there:.3f} s on {device}, {here:.3f} s on the CPU, {rows[-1]['agreement']}", file=sys.stderr)
     return rows
 
 
-def page_of(rows: Sequence[dict[str, object]], described: Sequence[str]) -> str:
+def page_of(rows: Sequence[Row], described: Sequence[str]) -> str:
     """The rows as Markdown, under what they were measured on."""
     lines = [*(f"- {line}" for line in described), "", f"| {' | '.join(COLUMNS)} |", "| --- " * len(COLUMNS) + "|"]
     return "\n".join([*lines, *(f"| {' | '.join(str(row[name]) for name in COLUMNS)} |" for row in rows)]) + "\n"
@@ -121,11 +120,8 @@ def main() -> None:
     if device.startswith("cuda"):
         described.append(torch.cuda.get_device_name(device))
     rows = measure(vectors, device, arguments.repeats, arguments.epochs, arguments.codebook_size)
-    page, table = page_of(rows, described), StringIO()
-    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(arguments.out / "device.csv", table.getvalue())
+    page = page_of(rows, described)
+    write_text(arguments.out / "device.csv", as_csv(rows, COLUMNS))
     write_text(arguments.out / "device.md", page)
     print(page)
 

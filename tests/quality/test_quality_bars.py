@@ -170,21 +170,21 @@ def split_off_a_tenth(vectors: np.ndarray, seed: int) -> tuple[np.ndarray, np.nd
 
 
 @pytest.mark.parametrize(
-    ("pca_dim", "seed", "epochs", "gain"),
-    [(32, 0, 10, 0.05), (32, 1, 10, 0.05), (32, 2, 10, 0.05), (0, 1, 30, 0.01)],
+    ("pca_dim", "seed", "epochs", "gain", "shared"),
+    [(32, 0, 10, 0.05, 0), (32, 1, 10, 0.05, 0), (32, 2, 10, 0.05, 0), (0, 1, 30, 0.01, 0.001)],
 )
 def test_rqvae_reconstructs_unseen_items_better_without_losing_unique_codes(
-    beauty: np.ndarray, pca_dim: int, seed: int, epochs: int, gain: float
+    beauty: np.ndarray, pca_dim: int, seed: int, epochs: int, gain: float, shared: float
 ):
     """After 60 epochs 13 % at 32 directions; at full width little, and with some seeds nothing.
 
-    An item in a thousand may share its code with another, since the epoch is chosen by its error alone.
+    There an item in a thousand may come to share its code, since the epoch is chosen by its error alone.
     """
     fitted, unseen = split_off_a_tenth(beauty, seed)
     start = RQKMeans(**SIZE, pca_dim=pca_dim, seed=seed).fit(fitted)
     tokenizer = trained_from(start, fitted, epochs)
     assert figures(tokenizer, unseen).error <= (1 - gain) * figures(start, unseen).error
-    assert figures(tokenizer, beauty).unique >= figures(start, beauty).unique - 0.001
+    assert figures(tokenizer, beauty).unique >= figures(start, beauty).unique - shared
 
 
 # VQ-VAE

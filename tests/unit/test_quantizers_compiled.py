@@ -89,17 +89,6 @@ def test_tokenizers_learn_and_write_the_same_without_numba(
         assert torch.equal(tensor, state[name]), name
 
 
-@pytest.mark.parametrize("is_shared", [True, False])
-def test_sums_of_products_are_those_of_torch_to_the_last_bits_of_float64(is_shared: bool, threads: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    left, right = torch.randn(20, 70, generator=generator), torch.randn(9, 70, generator=generator)
-    rows = torch.arange(20) if is_shared else torch.randint(20, (50,), generator=generator)
-    columns = torch.randint(9, (len(rows),), generator=generator)
-    found = compiled.sums_of_products(left, right, rows, columns)
-    expected = (left[rows] * right[columns]).sum(dim=1, dtype=torch.float64)
-    torch.testing.assert_close(found, expected, rtol=1e-14, atol=1e-14)
-
-
 def test_codebooks_without_tables_are_searched_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(0)
     codebooks = [torch.randn(70, 24, generator=generator) for _ in range(3)]

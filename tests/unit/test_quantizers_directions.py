@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_quantizers_screening import KINDS, made, normal
+from test_quantizers_screening import KINDS, assert_no_codeword_is_nearer, made, normal
 from torch import Tensor
 
 from semid.quantizers.kernels import assignment, compiled, nearest
+from semid.quantizers.kernels.candidates import PairScores
 from semid.quantizers.kernels.directions import LeadingDirections, leading_directions
 from semid.quantizers.kernels.kmeans import kmeans
 from semid.quantizers.kernels.nearest import NearestCodeword
@@ -51,12 +52,17 @@ def test_no_codeword_is_nearer_than_the_one_found(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(compiled, "_PRODUCTS_BEFORE", products_before)
         codes = leading(codebook, orthonormal(dim, max(1, int(share * dim)), seed))(rows)
-    assert codes.dtype == torch.int64
-    assert 0 <= int(codes.min()) <= int(codes.max()) < k
-    distances = (rows.double()[:, None] - codebook.double()).square().sum(dim=2)
-    found = distances.gather(1, codes[:, None])[:, 0]
-    rounding = 1e-6 * (rows.double().square().sum(dim=1) + codebook.double().square().sum(dim=1).max())
-    assert (found <= distances.amin(dim=1) + rounding).all()
+    assert_no_codeword_is_nearer(rows, codebook, codes)
+
+
+@pytest.mark.parametrize("index", [None, torch.arange(50) ** 2 % 20])
+def test_scores_of_pairs_are_sums_of_float64(index: Tensor | None):
+    rows, codebook = normal(20 if index is not None else 50, 70), normal(9, 70, seed=1)
+    codes = torch.arange(50) ** 3 % 9
+    found = PairScores(codebook)(rows, codes, index)
+    products = (rows if index is None else rows[index]) * codebook[codes]
+    expected = codebook.square().sum(dim=1, dtype=torch.float64)[codes] - 2 * products.sum(dim=1, dtype=torch.float64)
+    torch.testing.assert_close(found, expected, rtol=1e-14, atol=1e-14)
 
 
 def test_rows_that_are_codewords_get_their_own_code_and_the_lowest_of_equal_ones(way: str):
@@ -115,7 +121,7 @@ def test_near_codes_hold_the_nearest_of_most_rows():
     codebook, rows = falling(2048, 96, 3), falling(1000, 96, 4)
     directions = leading_directions(codebook, rows, 0.7)
     assert directions is not None
-    near = LeadingDirections(codebook, directions).near(rows, 8)
+    near = leading(codebook, directions).near(rows, 8)
     assert near.shape == (1000, 8)
     assert all(len(set(codes)) == 8 for codes in near.tolist())
     closest = torch.cdist(rows, codebook).argmin(dim=1)

@@ -42,6 +42,16 @@ def made(kind: str, n: int, dim: int, seed: int) -> Tensor:
 KINDS = ["normal", "sparse", "outlier dimension", "scales", "far from the origin", "repeated"]
 
 
+def assert_no_codeword_is_nearer(rows: Tensor, codebook: Tensor, codes: Tensor) -> None:
+    assert codes.dtype == torch.int64
+    assert 0 <= int(codes.min()) <= int(codes.max()) < len(codebook)
+    distances = (rows.double()[:, None] - codebook.double()).square().sum(dim=2)
+    found = distances.gather(1, codes[:, None])[:, 0]
+    # whatever the center or the directions
+    rounding = 1e-6 * (rows.double().square().sum(dim=1) + codebook.double().square().sum(dim=1).max())
+    assert (found <= distances.amin(dim=1) + rounding).all()
+
+
 @needs_int8
 @settings(deadline=None, max_examples=60)
 @given(
@@ -58,13 +68,7 @@ def test_no_codeword_is_nearer_than_the_one_found(rows_kind, codes_kind, n, k, d
     codes = ScreenedCodewords(codebook, codebook.mean(dim=0) + shift)(rows)
     if codes is None:  # refused: too many codewords lie between the bounds
         return
-    assert codes.dtype == torch.int64
-    assert 0 <= int(codes.min()) <= int(codes.max()) < k
-    distances = (rows.double()[:, None] - codebook.double()).square().sum(dim=2)
-    found = distances.gather(1, codes[:, None])[:, 0]
-    # whatever the center
-    rounding = 1e-6 * (rows.double().square().sum(dim=1) + codebook.double().square().sum(dim=1).max())
-    assert (found <= distances.amin(dim=1) + rounding).all()
+    assert_no_codeword_is_nearer(rows, codebook, codes)
 
 
 def test_a_torch_that_cannot_tell_the_processor_compares_in_float32(monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semid.quantizers.kernels.directions import LeadingDirections
 from semid.quantizers.kernels.nearest import NearestCodeword, directions_for
 from semid.quantizers.kernels.screening import QuantizedRows, quantize_rows
 
@@ -48,8 +47,9 @@ class Assignment:
             if self._uses > _UPDATES_BY_LISTS:
                 self._uses = 1
                 # a quarter of all directions does to name centroids
-                leading = LeadingDirections(centroids, self._directions[:, : centroids.shape[1] // 4])
-                self._near = torch.cat([leading.near(part, _NEAR) for part in self._rows.split(self._row_block)])
+                some = self._directions[:, : centroids.shape[1] // 4]
+                nearest = NearestCodeword(centroids, directions=some)
+                self._near = torch.cat([nearest.near(part, _NEAR) for part in self._rows.split(self._row_block)])
             return self._nearest_of_lists(centroids)
         if self._are_of_seeds and iteration:
             # rows lie much nearer to means than to the rows that are seeds

@@ -29,10 +29,6 @@ class PairScores:
 
         rows: float32 [n, d]; codes and `index`: int64 [pairs].
         """
-        if compiled.pays_off(rows.device, len(codes) * rows.shape[1]):
-            index = torch.arange(len(codes)) if index is None else index
-            products = compiled.sums_of_products(rows.contiguous(), self._codebook, index, codes)
-            return self._norms[codes].sub_(products, alpha=2)
         scores = self._norms[codes]
         for start in range(0, len(codes), _PAIRS_AT_ONCE):
             stop = min(start + _PAIRS_AT_ONCE, len(codes))
@@ -44,7 +40,7 @@ class PairScores:
             scores[start:stop] -= 2 * right.mul_(left).sum(dim=1, dtype=torch.float64)
         return scores
 
-    def compiled(self, rows: Tensor, bounds: Tensor, rounding: Tensor) -> tuple[Tensor, int]:
+    def nearest_in_one_loop(self, rows: Tensor, bounds: Tensor, rounding: Tensor) -> tuple[Tensor, int]:
         """Return the codes int64 [n] of the lowest scores of rows [n, d], and how many scores it took.
 
         `bounds` [n, K'] are lower bounds of the scores, less `rounding` [n], in groups of 32 that infinity pads.

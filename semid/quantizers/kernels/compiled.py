@@ -90,24 +90,14 @@ def products_of_pairs(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor
     return values
 
 
-def sums_of_products(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return ⟨left[r], right[c]⟩ float64 [pairs] of pairs as above, of products rounded to float32.
-
-    Sums of float64 hide the order of the additions from whoever rounds them to float32.
-    """
-    values = torch.empty(len(rows), dtype=torch.float64)
-    _in_threads(_compiled("_sums_of_products"), len(rows), (rows, columns, values), (left, right))
-    return values
-
-
 def nearest_by_bounds(
     rows: Tensor, bounds: Tensor, minima: Tensor, rounding: Tensor, codebook: Tensor, norms: Tensor
 ) -> tuple[Tensor, int]:
     """Return the codes int64 [n] of the lowest scores norms[c] − 2⟨x, c⟩ of rows [n, d]; of equal scores the lowest.
 
     `bounds` [n, K'] are lower bounds of the scores, of which a score may lie below by `rounding` [n], and `minima`
-    [n, groups] the least of each group of them. norms: float64 [K]. Sums are those of :func:`sums_of_products`. Also
-    returns how many scores were computed.
+    [n, groups] the least of each group of them. norms: float64 [K]. Products of float32 are added in float64, which
+    hides the order of the additions. Also returns how many scores were computed.
     """
     n = len(rows)
     codes, pairs = (torch.empty(n, dtype=torch.int64) for _ in range(2))
@@ -225,16 +215,6 @@ def _products_of_pairs(
         values[pair] = total
 
 
-def _sums_of_products(
-    rows: np.ndarray, columns: np.ndarray, values: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> None:
-    for pair in range(len(rows)):
-        row, column, total = rows[pair], columns[pair], np.float64(0)
-        for place in range(left.shape[1]):
-            total += np.float64(left[row, place] * right[column, place])
-        values[pair] = total
-
-
 def _nearest_by_bounds(
     rows: np.ndarray,
     bounds: np.ndarray,
@@ -278,10 +258,6 @@ def _nearest_by_bounds(
         codes[place], pairs[place] = code, compared
 
 
-_LOOPS = {loop.__name__: loop for loop in (_smallest_sums, _products_of_pairs, _sums_of_products, _nearest_by_bounds)}
+_LOOPS = {loop.__name__: loop for loop in (_smallest_sums, _products_of_pairs, _nearest_by_bounds)}
 # loops whose sums may be added in any order, so that several values are added at once
-_FASTMATH = {
-    "_products_of_pairs": {"reassoc", "contract"},
-    "_sums_of_products": {"reassoc"},
-    "_nearest_by_bounds": {"reassoc"},
-}
+_FASTMATH = {"_products_of_pairs": {"reassoc", "contract"}, "_nearest_by_bounds": {"reassoc"}}

@@ -27,6 +27,8 @@ _ROUNDS = 3
 _SHARES = (1 / 8, 1 / 6, 1 / 4, 1 / 3, 5 / 12, 1 / 2)
 ROWS_TRIED = 256
 _PAIR_COST = 60
+# the codewords that a row is compared with, of the order of
+_PAIRS_A_ROW = 12
 # float32 rounding of a product, as a share of the lengths of its factors
 _SLACK = 1e-5
 # what the directions leave of the product with a near codeword, as a share of the most that it can be
@@ -39,12 +41,10 @@ _ROWS_AT_LEAST = 128
 class LeadingDirections:
     """Finds the nearest codeword of `codebook` [K, d] to each row along orthonormal `directions` [d, p].
 
-    `compare_whole` gives the codes of rows that lie close to too many codewords; :meth:`near` needs none.
+    `compare_whole` gives the codes of rows that lie close to too many codewords.
     """
 
-    def __init__(
-        self, codebook: Tensor, directions: Tensor, compare_whole: Callable[[Tensor], Tensor] | None = None
-    ) -> None:
+    def __init__(self, codebook: Tensor, directions: Tensor, compare_whole: Callable[[Tensor], Tensor]) -> None:
         k, width = len(codebook), directions.shape[1]
         self.directions = directions
         self._compare_whole = compare_whole
@@ -79,7 +79,6 @@ class LeadingDirections:
             codes = self._codes(rows[start:stop], self._bounds_of(inside[start:stop]), rounding[start:stop])
             self._blocks += 1
             if codes is None:
-                assert self._compare_whole is not None
                 self._refused += 1
                 codes = self._compare_whole(rows[start:stop])
             found[start:stop] = codes
@@ -122,8 +121,8 @@ class LeadingDirections:
 
     def _codes(self, rows: Tensor, bounds: Tensor, rounding: Tensor) -> Tensor | None:
         most_pairs = bounds.numel() // 32
-        if compiled.pays_off(rows.device, 4 * rows.numel()):
-            codes, pairs = self._pair_scores.compiled(rows, bounds, rounding)
+        if compiled.pays_off(rows.device, _PAIRS_A_ROW * rows.numel()):
+            codes, pairs = self._pair_scores.nearest_in_one_loop(rows, bounds, rounding)
             return codes if pairs <= most_pairs else None
 
         def upper_of(codes: Tensor, bound: Tensor) -> Tensor:

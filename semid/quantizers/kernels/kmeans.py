@@ -71,7 +71,7 @@ def kmeans(
     centroids = seed_centroids(rows, k, generator)
     assignment = Assignment(rows, centroids, row_block, codeword_block, scratch)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
-    previous = float("inf")
+    rounding, previous = ROUNDING * float(norms.mean()), float("inf")
     labels = torch.full((len(rows),), -1, device=rows.device)
     sums = empty_sums(k, rows.shape[1], len(rows), rows.device)
     started = printed = time.monotonic()
@@ -92,7 +92,6 @@ def kmeans(
         used = sizes > 0
         centroids = torch.where(used[:, None], mean_rows(sums, sizes, rows.device), centroids)
         # a split in the last update would leave both halves off their mean
-        rounding = ROUNDING * float(norms.mean())
         if iteration + 1 < iterations and _split_large_clusters(centroids, sizes, errors, rounding):
             assignment.list_anew()
         if progress is not None:

@@ -112,6 +112,11 @@ class NearestCodeword:
             self._screen = None
         return self._compare_whole(rows)
 
+    def near(self, rows: Tensor, count: int) -> Tensor:
+        """Return `count` codes that lie near each of the rows [n, d], int64 [n, count], by the `directions` given."""
+        assert self._leading is not None
+        return self._leading.near(rows, count)
+
     def _compare_whole(self, rows: Tensor) -> Tensor:
         return self(rows)[0]
 

@@ -156,8 +156,8 @@ class ScreenedCodewords:
         torch.addcmul(hidden, bounds, self._scale, out=bounds)
         torch.addr(bounds, quantized.inverse_scale, self._squared, beta=-1, alpha=0.5, out=bounds)
 
-        # in all, a bound and what rounding hides on both sides of it
         def upper_of(codes: Tensor, bound: Tensor) -> Tensor:
+            # a score lies above its bound by twice what rounding hides, at most
             lengths = longest + quantized.inverse_scale * (self._center_length + 0.5 * self._longest)
             return bound + 2 * hidden[codes] + _SLACK * self._longest * lengths
 
