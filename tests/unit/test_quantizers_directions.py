@@ -28,6 +28,11 @@ def falling(n: int, dim: int, seed: int) -> Tensor:
     return normal(n, dim, seed=seed) * torch.logspace(0, -2.5, dim) @ orthonormal(dim, dim)
 
 
+def beside(codebook: Tensor, n: int, seed: int) -> Tensor:
+    """Rows that lie near codewords, as embeddings lie near their clusters."""
+    return codebook[torch.arange(n) * 7 % len(codebook)] + 0.3 * falling(n, codebook.shape[1], seed)
+
+
 @pytest.fixture(params=["torch", "compiled"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(compiled, "_PRODUCTS_BEFORE", -1 if request.param == "compiled" else 1 << 60)
@@ -74,7 +79,8 @@ def test_rows_that_are_codewords_get_their_own_code_and_the_lowest_of_equal_ones
 
 
 def test_codes_do_not_depend_on_how_rows_are_split_nor_on_the_loop(way: str):
-    rows, codebook = falling(700, 96, 1), falling(1024, 96, 2)
+    codebook = falling(1024, 256, 2)
+    rows = beside(codebook, 700, 1)
     directions = leading_directions(codebook, rows, 0.7)
     assert directions is not None
     search = leading(codebook, directions)
@@ -96,17 +102,21 @@ def test_codewords_too_close_to_tell_apart_are_compared_whole(way: str):
 
 
 def test_directions_are_orthonormal_and_chosen_where_they_pay():
-    codebook, rows = falling(2048, 96, 3), falling(600, 96, 4)
+    codebook = falling(2048, 256, 3)
+    rows = beside(codebook, 600, 4)
     found = leading_directions(codebook, rows, 0.7)
     assert found is not None
     torch.testing.assert_close(found.t() @ found, torch.eye(found.shape[1]), atol=1e-6, rtol=0)
-    assert found.shape[1] < 48
+    assert found.shape[1] < 128
     # nothing is along few directions
-    assert leading_directions(normal(2048, 96), normal(600, 96, seed=1), 0.7) is None
+    assert leading_directions(normal(2048, 256), normal(600, 256, seed=1), 0.7) is None
 
 
-def test_codes_are_looked_for_along_directions_after_thousands_of_rows():
-    codebook, rows = falling(2048, 96, 3), falling(9000, 96, 4)
+def test_codes_are_looked_for_along_directions_after_many_scores(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nearest, "_SCORES_BEFORE", 4096 * 2048)
+    monkeypatch.setattr(nearest, "can_screen", lambda *_, **__: False)
+    codebook = falling(2048, 256, 3)
+    rows = beside(codebook, 9000, 4)
     search = NearestCodeword(codebook)
     expected = torch.cat([search(part)[0] for part in rows.split(1024)])
     found, used = [], []
@@ -118,7 +128,8 @@ def test_codes_are_looked_for_along_directions_after_thousands_of_rows():
 
 
 def test_near_codes_hold_the_nearest_of_most_rows():
-    codebook, rows = falling(2048, 96, 3), falling(1000, 96, 4)
+    codebook = falling(2048, 256, 3)
+    rows = beside(codebook, 1000, 4)
     directions = leading_directions(codebook, rows, 0.7)
     assert directions is not None
     near = leading(codebook, directions).near(rows, 8)
@@ -129,7 +140,7 @@ def test_near_codes_hold_the_nearest_of_most_rows():
 
 
 def test_k_means_by_lists_ends_as_k_means_does_and_labels_every_row_with_its_nearest(monkeypatch: pytest.MonkeyPatch):
-    rows = falling(12_000, 96, 6)
+    rows = falling(12_000, 256, 6)
     plain = kmeans(rows, 1100, iterations=12)
     monkeypatch.setattr(assignment, "_LISTS_FROM", 1100)
     listed = []
@@ -149,8 +160,15 @@ def test_k_means_by_lists_ends_as_k_means_does_and_labels_every_row_with_its_nea
 
 
 def test_k_means_is_the_same_with_and_without_directions(monkeypatch: pytest.MonkeyPatch):
-    rows = falling(6000, 96, 5)
+    rows = beside(falling(1500, 256, 5), 6000, 6)
+    monkeypatch.setattr(nearest, "_SCORES_BEFORE", 0)
+    used = []
+    original = nearest.LeadingDirections.__call__
+    monkeypatch.setattr(
+        nearest.LeadingDirections, "__call__", lambda self, rows: used.append(len(rows)) or original(self, rows)
+    )
     along = kmeans(rows, 1024, iterations=4, tolerance=0)
+    assert used or nearest.can_screen(rows[:1024], quantized_before=True)
     monkeypatch.setattr(nearest, "can_have_directions", lambda _: False)
     plain = kmeans(rows, 1024, iterations=4, tolerance=0)
     assert along.error == pytest.approx(plain.error, rel=1e-3)
@@ -160,7 +178,7 @@ def test_k_means_is_the_same_with_and_without_directions(monkeypatch: pytest.Mon
 def test_k_means_by_lists_fills_empty_clusters(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(assignment, "_LISTS_FROM", 1100)
     # seeds that are all but equal leave most clusters empty
-    rows = falling(6000, 96, 7)
+    rows = falling(6000, 256, 7)
     monkeypatch.setattr(
         "semid.quantizers.kernels.kmeans.seed_centroids",
         lambda rows, k, _: rows[:k] * (torch.arange(k) < 1000)[:, None] + rows[:1] * (torch.arange(k) >= 1000)[:, None],

@@ -10,14 +10,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from semid.quantizers.kernels.directions import ROWS_TRIED, can_have_directions, longest_directions
 from semid.quantizers.kernels.nearest import NearestCodeword, directions_for
-from semid.quantizers.kernels.screening import QuantizedRows, quantize_rows
+from semid.quantizers.kernels.screening import QuantizedRows, can_screen, quantize_rows
 
 # from so many clusters on there are lists, of so many centroids, which are made anew after so many updates
 _LISTS_FROM = 4096
 _NEAR = 8
 _UPDATES_BY_LISTS = 5
 _ROWS_AT_ONCE = 256
+# the share of rows whose nearest seed must be listed
+_LISTED_AT_LEAST = 0.9
+
+
+def _directions_of_lists(rows: Tensor, seeds: Tensor) -> Tensor | None:
+    """Return the directions by which to list centroids; None where these are few, or lists miss the nearest."""
+    if len(seeds) < _LISTS_FROM or not can_have_directions(seeds):
+        return None
+    # a quarter of all directions does to name centroids
+    nearest = NearestCodeword(seeds, directions=longest_directions(seeds, seeds.shape[1] // 4))
+    tried = rows[:: max(1, len(rows) // ROWS_TRIED)]
+    is_listed = (nearest.near(tried, _NEAR) == nearest(tried)[0][:, None]).any(dim=1)
+    return nearest.directions if float(is_listed.float().mean()) >= _LISTED_AT_LEAST else None
 
 
 class Assignment:
@@ -31,29 +45,30 @@ class Assignment:
     ) -> None:
         self._rows, self._row_block, self._codeword_block, self._scratch = rows, row_block, codeword_block, scratch
         self._center = seeds.mean(dim=0)
-        self._directions, self._are_of_seeds = directions_for(seeds, rows), True
         self._quantized: QuantizedRows | None = None
+        # rows lie much nearer to means than to the rows that are seeds: directions that pay are looked for twice
+        self._directions: Tensor | None = None
+        self._looks = 2
         self._near, self._uses = torch.empty(0, _NEAR, dtype=torch.int64), _UPDATES_BY_LISTS
-        self.by_lists = len(seeds) >= _LISTS_FROM and self._directions is not None
+        self._directions_of_lists = _directions_of_lists(rows, seeds)
+        self.by_lists = self._directions_of_lists is not None
 
     def list_anew(self) -> None:
         """Make lists anew in the next assignment, because a centroid has moved far."""
         self._uses = _UPDATES_BY_LISTS
 
-    def __call__(self, centroids: Tensor, iteration: int, is_last: bool) -> Tensor:
+    def __call__(self, centroids: Tensor, is_last: bool) -> Tensor:
         """Return the number int64 [n] of the centroid of each row: of all the nearest, in the last iteration."""
-        if self.by_lists and not is_last and self._directions is not None:
+        if self.by_lists and not is_last:
             self._uses += 1
             if self._uses > _UPDATES_BY_LISTS:
                 self._uses = 1
-                # a quarter of all directions does to name centroids
-                some = self._directions[:, : centroids.shape[1] // 4]
-                nearest = NearestCodeword(centroids, directions=some)
+                nearest = NearestCodeword(centroids, directions=self._directions_of_lists)
                 self._near = torch.cat([nearest.near(part, _NEAR) for part in self._rows.split(self._row_block)])
             return self._nearest_of_lists(centroids)
-        if self._are_of_seeds and iteration:
-            # rows lie much nearer to means than to the rows that are seeds
-            self._directions, self._are_of_seeds = directions_for(centroids, self._rows), False
+        # products of int8 take less than those along directions, where the processor has them
+        if self._looks and not can_screen(centroids, quantized_before=True):
+            self._directions, self._looks = directions_for(centroids, self._rows), self._looks - 1
         nearest = NearestCodeword(centroids, self._codeword_block, self._center, self._directions)
         if nearest.screens and self._quantized is None:
             self._quantized = quantize_rows(self._rows, self._center, self._scratch)

@@ -29,6 +29,7 @@ class PairScores:
 
         rows: float32 [n, d]; codes and `index`: int64 [pairs].
         """
+        compiled.count_products(len(codes) * rows.shape[1])
         scores = self._norms[codes]
         for start in range(0, len(codes), _PAIRS_AT_ONCE):
             stop = min(start + _PAIRS_AT_ONCE, len(codes))

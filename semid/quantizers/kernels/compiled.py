@@ -22,25 +22,29 @@ from torch import Tensor
 logger = logging.getLogger(__name__)
 
 # compiling takes as long as torch takes for so many multiplications
-_PRODUCTS_BEFORE = 1 << 29
+_PRODUCTS_BEFORE = 1 << 27
 _PARTS_A_THREAD = 4
 # columns that are looked through one by one where one of them is small enough
 _COLUMNS = 32
 
 
 class _Products:
-    """How many multiplications of pairs were asked for in this process."""
+    """How many multiplications of pairs torch has done in this process."""
 
-    asked = 0
+    done = 0
 
 
-def pays_off(device: torch.device, num_products: int) -> bool:
-    """Whether to multiply pairs on a device by a compiled loop: after half a billion of them, which torch has done.
+def count_products(num_products: int) -> None:
+    """Count multiplications of pairs that torch does."""
+    _Products.done += num_products
+
+
+def pays_off(device: torch.device) -> bool:
+    """Whether to multiply pairs on a device by a compiled loop: after a hundred million of them, which torch has done.
 
     Only what gives the same in both ways may ask: what was done before is no input.
     """
-    _Products.asked += num_products
-    return _Products.asked > _PRODUCTS_BEFORE and runs_on(device)
+    return _Products.done > _PRODUCTS_BEFORE and runs_on(device)
 
 
 def runs_on(device: torch.device) -> bool:

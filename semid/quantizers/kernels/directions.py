@@ -18,17 +18,16 @@ from semid.quantizers.kernels.top_k import GROUP, group_minima, members
 
 # codebooks of fewer codewords cost less to compare whole than the candidates of their rows do
 _CODEWORDS_AT_LEAST = 1024
-_DIM_AT_LEAST = 64
+_DIM_AT_LEAST = 128
 # codewords that directions are taken from, and rounds of the iteration that finds them
 _CODEWORDS_AT_MOST = 8192
 _ROUNDS = 3
-# the shares of the width that are tried, rows that they are tried on, and what a number of a pair costs beside a
-# multiplication: 20 by a compiled loop and 200 by torch, but both shall choose the same
+# the shares of the width that are tried, and rows that they are tried on
 _SHARES = (1 / 8, 1 / 6, 1 / 4, 1 / 3, 5 / 12, 1 / 2)
 ROWS_TRIED = 256
-_PAIR_COST = 60
-# the codewords that a row is compared with, of the order of
-_PAIRS_A_ROW = 12
+# beside a multiplication in a whole product, what one costs in a narrow product, what the passes over a bound cost, and
+# what a number of a pair does: 50 by a compiled loop and 200 by torch, but both shall choose the same
+_NARROW_COST, _PASS_COST, _PAIR_COST = 1.75, 32, 60
 # float32 rounding of a product, as a share of the lengths of its factors
 _SLACK = 1e-5
 # what the directions leave of the product with a near codeword, as a share of the most that it can be
@@ -121,7 +120,7 @@ class LeadingDirections:
 
     def _codes(self, rows: Tensor, bounds: Tensor, rounding: Tensor) -> Tensor | None:
         most_pairs = bounds.numel() // 32
-        if compiled.pays_off(rows.device, _PAIRS_A_ROW * rows.numel()):
+        if compiled.pays_off(rows.device):
             codes, pairs = self._pair_scores.nearest_in_one_loop(rows, bounds, rounding)
             return codes if pairs <= most_pairs else None
 
@@ -146,7 +145,7 @@ def leading_directions(codebook: Tensor, rows: Tensor, at_most: float) -> Tensor
     the cost of comparing the row with all codewords.
     """
     (k, dim), rows = codebook.shape, rows[:: max(1, len(rows) // ROWS_TRIED)]
-    directions = _most_of(codebook, dim // 2)
+    directions = longest_directions(codebook, dim // 2)
     of_rows, of_codes = rows @ directions, codebook @ directions
     left_of_rows, left_of_codes = rows.square().sum(dim=1), codebook.square().sum(dim=1)
     bounds = left_of_codes.expand(len(rows), k).clone()
@@ -161,7 +160,8 @@ def leading_directions(codebook: Tensor, rows: Tensor, at_most: float) -> Tensor
         left_of_codes = left_of_codes - of_codes[:, now].square().sum(dim=1)
         hidden = torch.outer(left_of_rows.clamp(min=0).sqrt(), left_of_codes.clamp(min=0).sqrt())
         candidates = float((bounds - 2 * hidden <= best).sum()) / len(rows)
-        cost = (width + 1) * (k + dim) + _PAIR_COST * dim * (1 + candidates)
+        products = _NARROW_COST * (width + 1) * k + width * dim
+        cost = products + _PASS_COST * k + _PAIR_COST * dim * (1 + candidates)
         # products that are no numbers leave no candidates, and tell nothing
         if cost < least and candidates > 0.5:
             cheapest, least = width, cost
@@ -169,7 +169,7 @@ def leading_directions(codebook: Tensor, rows: Tensor, at_most: float) -> Tensor
     return None if cheapest is None else directions[:, :cheapest].contiguous()
 
 
-def _most_of(codebook: Tensor, count: int) -> Tensor:
+def longest_directions(codebook: Tensor, count: int) -> Tensor:
     """Return orthonormal directions [d, count] along which codewords [K, d] are longest, the longest first.
 
     This is subspace iteration from seeded random directions (Halko, Martinsson and Tropp, 2011).

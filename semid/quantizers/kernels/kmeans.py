@@ -77,7 +77,7 @@ def kmeans(
     started = printed = time.monotonic()
     for iteration in range(iterations + 1):
         is_last = iteration == iterations
-        before, labels = labels, assignment(centroids, iteration, is_last)
+        before, labels = labels, assignment(centroids, is_last)
         sums = _cluster_sums(rows, labels, before, sums, row_block)
         sizes, errors = _cluster_errors(norms, sums, centroids, labels)
         error = float(errors.sum()) / len(rows)

@@ -7,18 +7,17 @@ from semid.quantizers.kernels.directions import ROWS_TRIED, LeadingDirections, c
 from semid.quantizers.kernels.screening import QuantizedRows, ScreenedCodewords, can_screen
 from semid.quantizers.kernels.top_k import lowest
 
-# looking for directions costs as much as comparing some thousand rows
-_ROWS_BEFORE = 4096
+# looking for directions, and compiling what goes with them, takes as long as so many scores
+_SCORES_BEFORE = 1 << 28
 # what comparing along directions may cost, as a share of comparing whole
-_MOST, _MOST_BESIDE_INT8 = 0.7, 0.3
+_MOST = 0.7
 
 
 def directions_for(codebook: Tensor, rows: Tensor) -> Tensor | None:
     """Return directions [d, p] that pay for comparing rows [n, d] with codebooks like `codebook` [K, d], or None."""
-    if len(rows) <= _ROWS_BEFORE or not can_have_directions(codebook):
+    if len(rows) * len(codebook) <= _SCORES_BEFORE or not can_have_directions(codebook):
         return None
-    # int8 products take a quarter of the time, where the processor has them
-    return leading_directions(codebook, rows, _MOST_BESIDE_INT8 if can_screen(codebook) else _MOST)
+    return leading_directions(codebook, rows, _MOST)
 
 
 class NearestCodeword:
@@ -27,10 +26,10 @@ class NearestCodeword:
     A score is ‖c‖² − 2⟨x, c⟩, the squared distance less ‖x‖². Among equal scores the lowest code wins, across blocks
     too. An instance serves many blocks of rows and reuses its buffers.
 
-    `codes` compares most codewords by bounds where that costs less: by products along a few `directions` [d, p] (see
-    :mod:`semid.quantizers.kernels.directions`), or by int8 products where the processor has them (see
-    :mod:`semid.quantizers.kernels.screening`); the codes are the same but for ties of float32. Without `directions` it
-    looks for some once it has served thousands of rows, and then holds a bound for every codeword of 128 rows.
+    `codes` compares most codewords by bounds where that costs less: by int8 products where the processor has them (see
+    :mod:`semid.quantizers.kernels.screening`), or by products along a few `directions` [d, p] (see
+    :mod:`semid.quantizers.kernels.directions`); the codes are the same but for ties of float32. Without `directions` it
+    looks for some once it has computed millions of scores, and then holds a bound for every codeword of 128 rows.
 
     Rows and codewords are rounded to int8 around `center` [d], which is the mean of the codebook by default. A caller
     that gives a center can quantize its rows once and compare them with many codebooks.
@@ -57,10 +56,10 @@ class NearestCodeword:
         if directions is not None:
             self._leading = LeadingDirections(codebook, directions, self._compare_whole)
             return  # rows that are quantized for nothing would take a quarter of their memory
-        if center is None and can_have_directions(codebook):
-            self._rows_before = _ROWS_BEFORE
         if can_screen(codebook, quantized_before=center is not None):
             self._screen = ScreenedCodewords(codebook, codebook.mean(dim=0) if center is None else center)
+        elif center is None and can_have_directions(codebook):
+            self._rows_before = _SCORES_BEFORE // len(codebook)
 
     @property
     def screens(self) -> bool:
@@ -128,7 +127,6 @@ class NearestCodeword:
         if self._rows_before >= 0 or len(rows) < ROWS_TRIED:
             return
         self._rows_before = None
-        directions = leading_directions(self._codebook, rows, _MOST_BESIDE_INT8 if self.screens else _MOST)
+        directions = leading_directions(self._codebook, rows, _MOST)
         if directions is not None:
             self._leading = LeadingDirections(self._codebook, directions, self._compare_whole)
-            self._screen = None
