@@ -1,7 +1,8 @@
-"""Tokenizers on a device beside the CPU: `python -m bench.device`, which writes results/bench/device.csv and device.md.
+"""Tokenizers and a generator on a device beside the CPU: `python -m bench.device` writes device.csv and device.md.
 
-Each task runs on both, once before to warm up; medians over repeats count. What both find is compared, because a fast
-wrong answer is none: the share of equal codes, or both errors. `pytest -m gpu` has the tests.
+The generator is measured on the files of a finished run, which `--results` names. Each task runs on both, once before
+to warm up; medians over repeats count. What both find is compared, because a fast wrong answer is none: the share of
+equal codes, both errors, or the distance of vectors. `pytest -m gpu` has the tests.
 """
 
 import argparse
@@ -16,18 +17,23 @@ import torch
 
 from bench import machine
 from bench.data import vectors_for
+from bench.generator import Inputs, train_epochs
 from bench.report import Row, as_csv
 from semid.device import resolve_device
 from semid.errors import InputError
 from semid.files import write_text
+from semid.generative.evaluation import user_states
+from semid.generative.settings import GeneratorSettings
 from semid.quantizers import VQVAE, Compute, RQKMeans
 from semid.quantizers.autoencoder.tokenizer import VectorQuantizedAutoencoder
 from semid.quantizers.kernels.kmeans import kmeans
 from semid.quantizers.rqvae import RQVAE
 
-COLUMNS = ("task", "rows", "device", "seconds", "seconds_cpu", "cpu_over_device", "agreement", "repeats")
-# what a task found: codes, or an error alone
+COLUMNS = ("task", "rows", "device", "seconds", "seconds_cpu", "cpu_over_device", "device_mb", "agreement", "repeats")
+# what a task found: codes or vectors, or an error alone
 Found = np.ndarray | float
+# from a device to a run on it
+Task = Callable[[str], Callable[[], Found]]
 
 
 def timed(run: Callable[[], Found], device: str, repeats: int) -> tuple[float, Found]:
@@ -47,12 +53,14 @@ def timed(run: Callable[[], Found], device: str, repeats: int) -> tuple[float, F
 def agreement(found: Found, expected: Found) -> str:
     """How near what the device found is to what the CPU found."""
     if isinstance(found, np.ndarray) and isinstance(expected, np.ndarray):
+        if np.issubdtype(found.dtype, np.floating):
+            return f"{np.linalg.norm(found - expected) / np.linalg.norm(expected):.1e} of the length apart"
         return f"{(found == expected).all(axis=1).mean():.5f} of the codes"
     return f"error {float(found):.5f} beside {float(expected):.5f}"
 
 
-def tasks(vectors: np.ndarray, epochs: int, k: int) -> dict[str, Callable[[str], Callable[[], Found]]]:
-    """What is measured, by its name: from a device to a run on it. Tokenizers that encode were fitted on the CPU."""
+def tasks(vectors: np.ndarray, epochs: int, k: int) -> dict[str, Task]:
+    """What is measured of tokenizers, by its name. Those that encode were fitted on the CPU."""
     residual = RQKMeans(num_levels=4, codebook_size=256, kmeans_iters=5).fit(vectors)
     flat = VQVAE(codebook_size=k, kmeans_iters=3, epochs=0).fit(vectors)
     rows = torch.from_numpy(vectors)
@@ -79,13 +87,31 @@ def tasks(vectors: np.ndarray, epochs: int, k: int) -> dict[str, Callable[[str],
     }
 
 
-def measure(vectors: np.ndarray, device: str, repeats: int, epochs: int, k: int) -> list[Row]:
-    """A row a task."""
+def tasks_of_generator(inputs: Inputs) -> dict[str, Task]:
+    """What is measured of a generator of the default options: an epoch of training, and the states of users."""
+    settings, queries = GeneratorSettings(), inputs.queries()
+
+    def train(device: str) -> Callable[[], Found]:
+        return lambda: float(train_epochs(inputs, settings, 1, device=device).history[0]["item_loss"])
+
+    def states(device: str) -> Callable[[], Found]:
+        model = inputs.generator(settings).to(device)
+        return lambda: user_states(model, queries).cpu().numpy()
+
+    return {"train, generator, an epoch": train, "states of users, generator": states}
+
+
+def measure(named: dict[str, Task], n: int, device: str, repeats: int) -> list[Row]:
+    """A row a task, each over so many rows: vectors, or users."""
     rows = []
-    for name, task in tasks(vectors, epochs, k).items():
+    for name, task in named.items():
+        counts_memory = device.startswith("cuda")
+        if counts_memory:
+            torch.cuda.reset_peak_memory_stats(device)
         there, found = timed(task(device), device, repeats)
+        held = round(torch.cuda.max_memory_allocated(device) / 1e6) if counts_memory else ""
         here, expected = timed(task("cpu"), "cpu", repeats)
-        what = {"task": name, "rows": len(vectors), "device": device, "repeats": repeats}
+        what = {"task": name, "rows": n, "device": device, "device_mb": held, "repeats": repeats}
         times = {"seconds": round(there, 4), "seconds_cpu": round(here, 4), "cpu_over_device": round(here / there, 2)}
         rows.append({**what, **times, "agreement": agreement(found, expected)})
         print(f"{name}: {there:.3f} s on {device}, {here:.3f} s on the CPU, {rows[-1]['agreement']}", file=sys.stderr)
@@ -107,6 +133,13 @@ def main() -> None:
     parser.add_argument("--codebook-size", type=int, default=4096, help="of the flat codebook and of k-means")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--dataset", type=Path, default=Path("data/beauty"), help="splits that a generator learns from")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results/beauty"),
+        help="its embeddings/ and the codes in rqkmeans_4x256/codes/; without them no generator is measured",
+    )
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     arguments = parser.parse_args()
     try:
@@ -119,7 +152,15 @@ def main() -> None:
     described = [*machine.describe(torch.get_num_threads()), what]
     if device.startswith("cuda"):
         described.append(torch.cuda.get_device_name(device))
-    rows = measure(vectors, device, arguments.repeats, arguments.epochs, arguments.codebook_size)
+    named = tasks(vectors, arguments.epochs, arguments.codebook_size)
+    rows = measure(named, len(vectors), device, arguments.repeats)
+    codes = arguments.results / "rqkmeans_4x256" / "codes"
+    if codes.is_dir():
+        inputs = Inputs.read(arguments.dataset, codes, arguments.results / "embeddings" / "manifest.json")
+        described.append(f"{len(inputs.queries()):,} users of {arguments.dataset}, codes of {codes}")
+        rows += measure(tasks_of_generator(inputs), len(inputs.queries()), device, arguments.repeats)
+    else:
+        print(f"{codes} is no folder: no generator is measured", file=sys.stderr)
     page = page_of(rows, described)
     write_text(arguments.out / "device.csv", as_csv(rows, COLUMNS))
     write_text(arguments.out / "device.md", page)

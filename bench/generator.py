@@ -102,14 +102,16 @@ def train_epochs(
     epochs: int,
     between: Callable[[Training], None] = lambda training: None,
     users: int | None = None,
+    device: str = "cpu",
 ) -> Training:
-    """Train a new generator for so many epochs, measuring nothing; `between` is called after each.
+    """Train a new generator for so many epochs on a device, measuring nothing; `between` is called after each.
 
     Of all users who have sequences, or of the first so many.
     """
     offsets = inputs.sequences.offsets[: None if users is None else users + 1]
     sequences = Ragged(inputs.sequences.values[: offsets[-1]], offsets)
-    training = begin_training(inputs.generator(replace(settings, epochs=epochs, measure_every=epochs)))
+    model = inputs.generator(replace(settings, epochs=epochs, measure_every=epochs))
+    training = begin_training(model.to(device))
     train(training, sequences, lambda model: {"ndcg@10": 0.0}, between)
     return training
 

@@ -241,7 +241,7 @@ def test_too_few_vectors_of_ones_own_are_refused(tmp_path: Path):
 
 
 def test_a_device_is_compared_with_the_cpu_by_what_it_finds():
-    rows = device.measure(mixture(600, 96), "cpu", repeats=1, epochs=1, k=64)
+    rows = device.measure(device.tasks(mixture(600, 96), epochs=1, k=64), 600, "cpu", repeats=1)
     assert len(rows) == 4
     assert all(set(row) == set(device.COLUMNS) and row["seconds"] > 0 for row in rows)
     assert [row["agreement"] for row in rows[:2]] == ["1.00000 of the codes"] * 2
