@@ -43,8 +43,8 @@ NO_ARRAY = (
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` on success, remove it on failure.
 
-    Temporary files that a killed process left of the same `path` are removed first. A full disk raises an `OSError`
-    that names `path`.
+    Its bytes are on the disk before the rename, so that a loss of power leaves no name without them. Temporary files
+    that a killed process left of the same `path` are removed first. A full disk raises an `OSError` that names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +58,19 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield temporary
             # a library may have put a file of its own there
             temporary.chmod(mode)
+            sync(temporary)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk; raises the `OSError` of a disk that could not take them."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _new_file_beside(path: Path) -> tuple[int, Path]:

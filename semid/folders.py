@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from semid.files import sync
+
 
 @contextmanager
 def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Yield a new folder beside `path` that gets this name when the block ends, and is removed when the block fails.
 
-    An empty folder of the name gives way, and with `replace` one that holds files too, as soon as the new one is whole.
-    Raises `OSError` where something else has the name.
+    The bytes of its files are on the disk before that. An empty folder of the name gives way, and with `replace` one
+    that holds files too, as soon as the new one is whole. Raises `OSError` where something else has the name.
     """
     # where the name is a link, the folder behind it is replaced
     path = Path(path).resolve()
@@ -21,6 +23,9 @@ def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     try:
         folder.chmod(0o755)
         yield folder
+        for file in folder.rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                sync(file)
         if replace and path.is_dir():
             _exchange(folder, path)
         else:

@@ -183,6 +183,7 @@ class _Partial:
 
     def move_to(self, path: Path) -> None:
         self._file.flush()
+        os.fsync(self._file.fileno())
         self.path.replace(path)
 
     def restart(self) -> None:

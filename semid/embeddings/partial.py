@@ -13,7 +13,7 @@ import numpy as np
 
 from semid.embeddings.store import create_array
 from semid.errors import InputError
-from semid.files import lock, open_partial, write_json
+from semid.files import lock, open_partial, sync, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ def resumable_part(path: str | Path, rows: int, dim: int, dtype: str, key: dict[
                 vectors = create_array(partial, rows, dim, dtype)
             yield PartialPart(vectors, done, record, key)
             vectors.flush()
+            sync(partial)
             os.replace(partial, path)
             record.unlink(missing_ok=True)
         finally:

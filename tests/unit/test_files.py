@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semid.embeddings.partial import resumable_part
 from semid.errors import InputError
 from semid.files import column_list, open_partial, sha256_of, whole_file, write_array, write_json, write_text
+from semid.folders import whole_folder
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
@@ -85,6 +87,42 @@ def test_a_link_of_a_temporary_name_is_neither_followed_nor_removed(tmp_path: Pa
     write_text(tmp_path / "file.txt", "x")
     assert (tmp_path / "precious.txt").read_text() == "precious"
     assert link.is_symlink()
+
+
+@pytest.fixture
+def synced_at_rename(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of every file that is renamed from here on, or that a renamed folder holds: whether its bytes were synced."""
+    synced: set[int] = set()
+    found: list[bool] = []
+    fsync, replace, rename = os.fsync, os.replace, Path.rename
+
+    def synced_now(handle: int) -> None:
+        synced.add(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def seen(path: str | Path) -> None:
+        files = [path] if Path(path).is_file() else [file for file in Path(path).rglob("*") if file.is_file()]
+        found.extend(os.stat(file).st_ino in synced for file in files)
+
+    monkeypatch.setattr(os, "fsync", synced_now)
+    monkeypatch.setattr(os, "replace", lambda old, new: (seen(old), replace(old, new)))
+    monkeypatch.setattr(Path, "rename", lambda old, new: (seen(old), rename(old, new))[1])
+    return found
+
+
+def test_bytes_are_on_the_disk_before_a_file_gets_its_name(tmp_path: Path, synced_at_rename: list[bool]):
+    with whole_file(tmp_path / "out") as path:
+        # as a library does that puts a file of its own there
+        path.unlink()
+        path.write_text("whole")
+    with whole_folder(tmp_path / "folder") as folder:
+        (folder / "below").mkdir()
+        (folder / "below" / "file").write_text("whole")
+        (folder / "other").write_text("whole")
+    with resumable_part(tmp_path / "part.npy", 3, 2, "float32", {}) as part:
+        part.vectors[:] = 1
+    assert len(synced_at_rename) >= 4
+    assert all(synced_at_rename)
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "second name", "folder", "pipe"])
