@@ -624,7 +624,7 @@ def test_a_level_with_fewer_codes_leaves_those_before_it_as_they_are():
     assert torch.equal(tapered.codebooks_[0], fitted("rqkmeans").codebooks_[0])
     residual = VECTORS - tapered.codebooks_[0].numpy()[tapered.encode(VECTORS)[:, 0]]
     means = [residual[tapered.encode(VECTORS)[:, 1] == code].mean(axis=0) for code in range(8)]
-    np.testing.assert_allclose(tapered.codebooks_[1, :8], np.stack(means), atol=0.02)
+    np.testing.assert_allclose(tapered.codebooks_[1, :8], np.stack(means), atol=0.04)
 
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "config.schema.json").read_text())["$defs"]
@@ -882,7 +882,7 @@ NOT_DEFAULT = {
             "seed": 3,
             "metadata": {"dataset": "x", "space": [1]},
         },
-        **{"pca_dim": 5, "kmeans_iters": 3, "kmeans_tolerance": 0.5, "beam": 2},
+        **{"pca_dim": 5, "kmeans_iters": 3, "kmeans_tolerance": 0.5, "seed_scale": 0.7, "beam": 2},
     },
     RQVAE: {
         **{

@@ -77,11 +77,23 @@ def rqkmeans(beauty: np.ndarray, seed: int) -> RQKMeans:
 
 
 def test_rqkmeans_reaches_its_error_with_unique_codes_and_an_even_first_level(rqkmeans: RQKMeans, beauty: np.ndarray):
-    """The seeds 3 to 9 have errors of 0.269 to 0.281 and a perplexity of at least 221."""
     found = figures(rqkmeans, beauty)
-    assert found.error <= 0.290
-    assert found.unique >= 0.94
+    assert found.error <= 0.270
+    assert found.unique >= 0.945
     assert found.perplexity >= 200
+
+
+def test_later_levels_of_rqkmeans_use_their_codes_evenly_at_a_lower_error(
+    rqkmeans: RQKMeans, beauty: np.ndarray, seed: int
+):
+    """Beginning with whole residuals, level 4 has a perplexity of 23 and over 100 codes of one item."""
+    of_rows = RQKMeans(**SIZE, seed=seed, seed_scale=1.0).fit(beauty)
+    assert figures(rqkmeans, beauty).error <= (1 - 0.03) * figures(of_rows, beauty).error
+    for level, codes in enumerate(rqkmeans.encode(beauty).T[1:]):
+        sizes = np.bincount(codes, minlength=256)
+        shares = sizes[sizes > 0] / len(codes)
+        assert np.exp(-(shares * np.log(shares)).sum()) >= 140, level
+        assert (sizes == 1).sum() <= 16, level
 
 
 def test_a_beam_lowers_the_error_of_rqkmeans_and_a_wider_one_more(rqkmeans: RQKMeans, beauty: np.ndarray):
@@ -91,7 +103,7 @@ def test_a_beam_lowers_the_error_of_rqkmeans_and_a_wider_one_more(rqkmeans: RQKM
         searched.beam = beam
         errors.append(figures(searched, beauty).error)
     greedy, four, sixteen = errors
-    assert four <= (1 - 0.007) * greedy
+    assert four <= (1 - 0.005) * greedy
     assert sixteen < four
 
 
@@ -154,11 +166,11 @@ def test_rqvae_is_ahead_of_the_network_of_tiger_and_never_collapses(rqvae: RQVAE
 
 @pytest.mark.parametrize("seed", [0], indirect=True, ids="seed {}".format)
 def test_rqvae_as_wide_as_the_embeddings_reconstructs_better_than_rqkmeans(rqkmeans: RQKMeans, beauty: np.ndarray):
-    """Seed 0: 6 to 7 % by rounding. Seed 1 gains 5 %; seed 2 keeps epoch 0, as held-out items gain nothing there."""
+    """Seed 0 gains 5 %, seed 1 8 %. An item in a thousand may come to share its code: error alone chooses the epoch."""
     tokenizer = trained_from(rqkmeans, beauty, epochs=60)
     before, after = figures(rqkmeans, beauty), figures(tokenizer, beauty)
     assert after.error <= (1 - 0.04) * before.error
-    assert after.unique >= before.unique
+    assert after.unique >= before.unique - 0.001
     assert_training_gained(tokenizer)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from semid.quantizers.kernels import kmeans as module
-from semid.quantizers.kernels.kmeans import kmeans
+from semid.quantizers.kernels.kmeans import SEED_SCALE, kmeans, residual_kmeans
 from semid.quantizers.kernels.nearest import NearestCodeword
 from semid.quantizers.kernels.principal_components import principal_directions, project
 from semid.quantizers.kernels.seeding import seed_centroids
@@ -214,3 +214,28 @@ def test_the_log_counts_iterations_up_to_their_limit(monkeypatch: pytest.MonkeyP
     kmeans(mixture(), 12, iterations=3, tolerance=0)
     lines = [record.getMessage() for record in caplog.records]
     assert [line.partition(" iterations")[0] for line in lines] == [f"k-means: {n} of at most 3" for n in (1, 2, 3)]
+
+
+def residual_codebooks(rows: Tensor, seed_scale: float) -> tuple[Tensor, Tensor]:
+    options = {"iterations": 25, "seed": 0, "row_block": 512, "codeword_block": 64, "scratch": None}
+    return residual_kmeans(rows.clone(), [32] * 3, seed_scale=seed_scale, **options)
+
+
+def test_later_levels_that_begin_near_the_origin_leave_no_outlier_alone():
+    generator = torch.Generator().manual_seed(0)
+    # almost orthogonal residuals of unequal lengths, as those of text embeddings are
+    lengths = 1 + 2 * torch.rand(2_000, 1, generator=generator)
+    rows = lengths * torch.randn(2_000, 128, generator=generator) * (1 + torch.arange(128) / 8).rsqrt()
+    errors, sizes = {}, {}
+    for seed_scale in (1.0, SEED_SCALE):
+        codebooks, sizes[seed_scale] = residual_codebooks(rows, seed_scale)
+        left = rows.clone()
+        for codebook in codebooks:
+            left -= codebook[NearestCodeword(codebook).codes(left)]
+        errors[seed_scale] = float(left.square().sum())
+        if seed_scale == 1:
+            first = codebooks[0]
+    assert torch.equal(codebooks[0], first)  # the first level begins with rows
+    assert (sizes[1.0][2] == 1).sum() > 4
+    assert (sizes[SEED_SCALE][1:] > 1).all()
+    assert errors[SEED_SCALE] < errors[1.0]

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # the time between two lines of the log that say how far a fit is
 SECONDS_BETWEEN_LINES = 10.0
+# Residuals that are centroids of later levels begin at this share of their length (see `residual_kmeans`).
+SEED_SCALE = 0.35
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def kmeans(
     iterations: int = 25,
     tolerance: float = 1e-4,
     seed: int = 0,
+    seed_scale: float = 1.0,
     row_block: int = 2048,
     codeword_block: int = 1024,
     scratch: str | Path | None = None,
@@ -62,13 +65,14 @@ def kmeans(
     `tolerance` of it. The same seed gives the same result whatever the block sizes and the number of threads, as far as
     float32 products allow; on CUDA sums have no fixed order, so that two fits differ by rounding. Many clusters are
     compared as :mod:`semid.quantizers.kernels.assignment` says; at the end every row has its nearest. The rows as int8
-    are kept in a file in the folder `scratch`, or in memory where it is None. `progress` is called with 1 after each
-    update. Raises `InputError` when there are fewer rows than clusters.
+    are kept in a file in the folder `scratch`, or in memory where it is None. The first centroids are rows times
+    `seed_scale`. `progress` is called with 1 after each update. Raises `InputError` when there are fewer rows than
+    clusters.
     """
     if not 1 <= k <= len(rows):
         raise InputError(f"cannot make {k} clusters of {len(rows)} rows: the codebook size must not exceed the rows")
     generator = torch.Generator().manual_seed(seed)
-    centroids = seed_centroids(rows, k, generator)
+    centroids = seed_centroids(rows, k, generator) * seed_scale
     assignment = Assignment(rows, centroids, row_block, codeword_block, scratch)
     norms = torch.cat([block.square().sum(dim=1) for block in rows.split(row_block)])
     rounding, previous = ROUNDING * float(norms.mean()), float("inf")
@@ -109,6 +113,7 @@ def residual_kmeans(
     iterations: int,
     tolerance: float = 1e-4,
     seed: int,
+    seed_scale: float = SEED_SCALE,
     row_block: int,
     codeword_block: int,
     scratch: str | Path | None,
@@ -119,6 +124,11 @@ def residual_kmeans(
     Returns codebooks [L, K, d] and cluster sizes [L, K]. `level_sizes` holds the number of clusters of each of the L
     levels, of which K is the largest; beyond the clusters of a level both results are zero. `rows` are overwritten.
     `verbose` shows the progress of every level. The other arguments are those of :func:`kmeans`.
+
+    Residuals of many dimensions are almost orthogonal, so that a centroid at one of them is farther from every other
+    than the origin is, and serves that row alone. So from the second level on the first centroids are residuals
+    shortened to `seed_scale` of their length: a row x prefers such a centroid s to the origin from ⟨x, s⟩ > ‖s‖² / 2
+    on, which more rows reach the shorter s is.
     """
     codebooks: list[Tensor] = []
     cluster_sizes = []
@@ -133,6 +143,7 @@ def residual_kmeans(
                 iterations=iterations,
                 tolerance=tolerance,
                 seed=seed * 1_000 + level,
+                seed_scale=seed_scale if level else 1.0,
                 row_block=row_block,
                 codeword_block=codeword_block,
                 scratch=scratch,
