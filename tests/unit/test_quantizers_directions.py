@@ -1,5 +1,7 @@
 """Bounds along a few directions give the codes of exact distances."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -139,7 +141,9 @@ def test_near_codes_hold_the_nearest_of_most_rows():
     assert (near == closest[:, None]).any(dim=1).float().mean() > 0.95
 
 
-def test_k_means_by_lists_ends_as_k_means_does_and_labels_every_row_with_its_nearest(monkeypatch: pytest.MonkeyPatch):
+def test_k_means_by_lists_ends_as_k_means_does_and_labels_every_row_with_its_nearest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     rows = falling(12_000, 256, 6)
     plain = kmeans(rows, 1100, iterations=12)
     monkeypatch.setattr(assignment, "_LISTS_FROM", 1100)
@@ -151,6 +155,8 @@ def test_k_means_by_lists_ends_as_k_means_does_and_labels_every_row_with_its_nea
         lambda self, centroids: listed.append(len(centroids)) or original(self, centroids),
     )
     by_lists = kmeans(rows, 1100, iterations=12)
+    # the lists lie where the caller wants what is as long as the rows
+    assert torch.equal(kmeans(rows, 1100, iterations=12, scratch=tmp_path).labels, by_lists.labels)
     assert listed
     assert by_lists.error == pytest.approx(plain.error, rel=0.01)
     distances = torch.cdist(rows.double(), by_lists.centroids.double())

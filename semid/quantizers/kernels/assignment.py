@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from semid.quantizers.kernels.blocks import empty_tensor
 from semid.quantizers.kernels.directions import ROWS_TRIED, can_have_directions, longest_directions
 from semid.quantizers.kernels.nearest import NearestCodeword, directions_for
 from semid.quantizers.kernels.screening import QuantizedRows, can_screen, quantize_rows
@@ -49,9 +50,10 @@ class Assignment:
         # rows lie much nearer to means than to the rows that are seeds: directions that pay are looked for twice
         self._directions: Tensor | None = None
         self._looks = 2
-        self._near, self._uses = torch.empty(0, _NEAR, dtype=torch.int64), _UPDATES_BY_LISTS
         self._directions_of_lists = _directions_of_lists(rows, seeds)
         self.by_lists = self._directions_of_lists is not None
+        listed = len(rows) if self.by_lists else 0
+        self._near, self._uses = empty_tensor(listed, _NEAR, torch.int32, scratch), _UPDATES_BY_LISTS
 
     def list_anew(self) -> None:
         """Make lists anew in the next assignment, because a centroid has moved far."""
@@ -64,7 +66,10 @@ class Assignment:
             if self._uses > _UPDATES_BY_LISTS:
                 self._uses = 1
                 nearest = NearestCodeword(centroids, directions=self._directions_of_lists)
-                self._near = torch.cat([nearest.near(part, _NEAR) for part in self._rows.split(self._row_block)])
+                for part, near in zip(
+                    self._rows.split(self._row_block), self._near.split(self._row_block), strict=True
+                ):
+                    near.copy_(nearest.near(part, _NEAR))
             return self._nearest_of_lists(centroids)
         # products of int8 take less than those along directions, where the processor has them
         if self._looks and not can_screen(centroids, quantized_before=True):
@@ -84,7 +89,7 @@ class Assignment:
         norms = centroids.square().sum(dim=1)
         labels = torch.empty(len(self._rows), dtype=torch.int64)
         for start in range(0, len(self._rows), _ROWS_AT_ONCE):
-            rows, near = (tensor[start : start + _ROWS_AT_ONCE] for tensor in (self._rows, self._near))
+            rows, near = self._rows[start : start + _ROWS_AT_ONCE], self._near[start : start + _ROWS_AT_ONCE].long()
             centroids_near = centroids.index_select(0, near.flatten()).view(*near.shape, -1)
             scores = norms[near].sub_(torch.bmm(centroids_near, rows[:, :, None])[:, :, 0], alpha=2)
             labels[start : start + len(rows)] = near.gather(1, scores.argmin(dim=1, keepdim=True))[:, 0]
