@@ -87,9 +87,9 @@ def tasks(vectors: np.ndarray, epochs: int, k: int) -> dict[str, Task]:
     }
 
 
-def tasks_of_generator(inputs: Inputs) -> dict[str, Task]:
-    """What is measured of a generator of the default options: an epoch of training, and the states of users."""
-    settings, queries = GeneratorSettings(), inputs.queries()
+def tasks_of_generator(inputs: Inputs, settings: GeneratorSettings) -> dict[str, Task]:
+    """What is measured of a generator: an epoch of training, and the states of users."""
+    queries = inputs.queries()
 
     def train(device: str) -> Callable[[], Found]:
         return lambda: float(train_epochs(inputs, settings, 1, device=device).history[0]["item_loss"])
@@ -142,9 +142,14 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     arguments = parser.parse_args()
+    codes = arguments.results / "rqkmeans_4x256" / "codes"
+    inputs = None
     try:
         device = str(resolve_device(arguments.device))
-    except InputError as error:
+        if codes.is_dir():
+            inputs = Inputs.read(arguments.dataset, codes, arguments.results / "embeddings" / "manifest.json")
+            users = len(inputs.queries())
+    except (InputError, OSError) as error:
         sys.exit(f"bench: {error}")
     if arguments.device == "auto" and device == "cpu":
         sys.exit("bench: torch finds neither a CUDA nor an MPS device here, so that there is nothing to measure")
@@ -154,11 +159,9 @@ def main() -> None:
         described.append(torch.cuda.get_device_name(device))
     named = tasks(vectors, arguments.epochs, arguments.codebook_size)
     rows = measure(named, len(vectors), device, arguments.repeats)
-    codes = arguments.results / "rqkmeans_4x256" / "codes"
-    if codes.is_dir():
-        inputs = Inputs.read(arguments.dataset, codes, arguments.results / "embeddings" / "manifest.json")
-        described.append(f"{len(inputs.queries()):,} users of {arguments.dataset}, codes of {codes}")
-        rows += measure(tasks_of_generator(inputs), len(inputs.queries()), device, arguments.repeats)
+    if inputs is not None:
+        described.append(f"{users:,} users of {arguments.dataset}, codes of {codes}")
+        rows += measure(tasks_of_generator(inputs, GeneratorSettings()), users, device, arguments.repeats)
     else:
         print(f"{codes} is no folder: no generator is measured", file=sys.stderr)
     page = page_of(rows, described)

@@ -65,7 +65,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Wait until the bytes of a file are on the disk; raises the `OSError` of a disk that could not take them."""
+    """Wait until a file, or the names in a folder, are on the disk; raises the `OSError` of a disk that fails."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -23,9 +23,9 @@ def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     try:
         folder.chmod(0o755)
         yield folder
-        for file in folder.rglob("*"):
-            if file.is_file() and not file.is_symlink():
-                sync(file)
+        for place in (*folder.rglob("*"), folder):
+            if not place.is_symlink() and (place.is_file() or place.is_dir()):
+                sync(place)
         if replace and path.is_dir():
             _exchange(folder, path)
         else:

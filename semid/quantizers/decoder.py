@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -50,6 +50,9 @@ class Decoder(Estimator):
     What is learnt ends in an underscore: `codebooks_` [L, K, d], and `cluster_sizes_` [L, K], which counts the training
     rows of each code. K is the largest size; beyond the size of a level both are zero, and no code names those rows.
     """
+
+    # what arguments were that files of earlier versions do not name
+    absent_arguments: ClassVar[dict[str, Any]] = {}
 
     num_levels: Annotated[int, Ge(1), doc("How many codes a semantic ID has.")] = 4
     codebook_size: CodebookSize = 256
@@ -198,7 +201,7 @@ class Decoder(Estimator):
         try:
             description = describe()
             kind = _class_named(description["class"])
-            decoder = kind(**description["arguments"], metadata=description["metadata"])
+            decoder = kind(**kind.absent_arguments | description["arguments"], metadata=description["metadata"])
             fitted = checked_summary(description["fitted"])
             # copies, because tensors of a file are aligned by its offsets, where kernels may sum in another order
             state = {name: tensor.clone() for name, tensor in load_file(model).items()}

@@ -32,7 +32,8 @@ class RQVAE(VectorQuantizedAutoencoder):
             ),
             doc(
                 "The RQ-KMeans variant to start from, of the same size and seed, which is made first; or `kmeans`: "
-                "residual k-means in the training job. The start's width must be `codebook_dim`."
+                "residual k-means in the training job, which begins as `seed_scale: 0.35` of `rqkmeans` does. The "
+                "start's width must be `codebook_dim`."
             ),
         ] = "rqkmeans-pca96"
 

@@ -930,10 +930,12 @@ def test_folders_written_before_sizes_differed_and_models_had_headers_are_read(t
     tokenizer.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["arguments"].pop("codebook_sizes") is None
+    assert config["arguments"].pop("seed_scale") != 1
     (tmp_path / "config.json").write_text(json.dumps(config))
     save_file(tokenizer._state(), tmp_path / "model.safetensors")
     loaded = Tokenizer.from_pretrained(tmp_path)
     np.testing.assert_array_equal(loaded.encode(VECTORS), tokenizer.encode(VECTORS))
+    assert loaded.seed_scale == 1  # what it was before it could be chosen
     model = RQKMeans.from_model(tmp_path / "model.safetensors")
     assert (loaded.beam, model.beam) == (4, 1)
     assert torch.equal(model.codebooks_, tokenizer.codebooks_)

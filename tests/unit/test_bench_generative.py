@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench import device
 from bench.generative import as_csv, as_markdown, holds, read_rows, rows_of, run_parts
 from bench.generator import Inputs, Searches, kept, microseconds, train_epochs, train_for
 from bench.generator_work import multiply_adds, operations, profile_of_training, work_of_training
@@ -51,6 +52,15 @@ def inputs_of(users: int = USERS) -> Inputs:
         split=np.tile(np.array([0] * LENGTH + [1, 2], np.int8), users),
     )
     return inputs
+
+
+def test_a_generator_is_compared_by_its_loss_and_the_states_of_users() -> None:
+    rows = device.measure(device.tasks_of_generator(inputs_of(), SMALL), USERS, "cpu", repeats=1)
+    losses, states = (str(row["agreement"]) for row in rows)
+    found, expected = losses.removeprefix("error ").split(" beside ")
+    assert float(found) == float(expected) > 0
+    assert states == "0.0e+00 of the length apart"
+    assert all(row["rows"] == USERS and row["device_mb"] == "" for row in rows)
 
 
 def sequences_of(*lists: list[int]) -> Ragged:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semid.data.download import _Partial
 from semid.embeddings.partial import resumable_part
 from semid.errors import InputError
 from semid.files import column_list, open_partial, sha256_of, whole_file, write_array, write_json, write_text
@@ -119,9 +120,14 @@ def test_bytes_are_on_the_disk_before_a_file_gets_its_name(tmp_path: Path, synce
         (folder / "below").mkdir()
         (folder / "below" / "file").write_text("whole")
         (folder / "other").write_text("whole")
+    with whole_folder(tmp_path / "folder", replace=True) as folder:
+        (folder / "new").write_text("whole")
+    with _Partial(tmp_path / "download.partial", 5) as download:
+        download.append(b"whole")
+        download.move_to(tmp_path / "download")
     with resumable_part(tmp_path / "part.npy", 3, 2, "float32", {}) as part:
         part.vectors[:] = 1
-    assert len(synced_at_rename) >= 4
+    assert len(synced_at_rename) >= 6
     assert all(synced_at_rename)
 
 

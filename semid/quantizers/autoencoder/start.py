@@ -11,7 +11,7 @@ from semid.quantizers.autoencoder.model import Autoencoder
 from semid.quantizers.autoencoder.options import AutoencoderOptions
 from semid.quantizers.compute import Compute, latent_rows
 from semid.quantizers.decoder import Decoder
-from semid.quantizers.kernels.kmeans import residual_kmeans
+from semid.quantizers.kernels.kmeans import SEED_SCALE, residual_kmeans
 from semid.quantizers.kernels.principal_components import distant_mean, principal_directions
 from semid.statistics.sums import add_rows, empty_sums, mean_rows
 
@@ -73,6 +73,7 @@ def start_from_rows(
         [len(codebook) for codebook in model.codebooks],
         iterations=options.kmeans_iters,
         seed=seed,
+        seed_scale=SEED_SCALE,
         row_block=compute.batch_size,
         codeword_block=compute.codeword_block,
         scratch=compute.scratch,

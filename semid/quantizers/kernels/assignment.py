@@ -71,7 +71,7 @@ class Assignment:
                 ):
                     near.copy_(nearest.near(part, _NEAR))
             return self._nearest_of_lists(centroids)
-        # products of int8 take less than those along directions, where the processor has them
+        # where the processor has products of int8, these come first: which of the two is faster is not known
         if self._looks and not can_screen(centroids, quantized_before=True):
             self._directions, self._looks = directions_for(centroids, self._rows), self._looks - 1
         nearest = NearestCodeword(centroids, self._codeword_block, self._center, self._directions)

@@ -3,8 +3,8 @@
 Take orthonormal directions V [d, p]. Then ⟨x, c⟩ = ⟨Vᵀx, Vᵀc⟩ + ⟨x″, c″⟩, where x″ and c″ are what the directions
 leave, and the last term is at most ‖x″‖‖c″‖ (Cauchy and Schwarz). With these lengths as one more column, a product of
 width p + 1 gives a lower bound of every score, and the score of the codeword of the lowest bound is an upper bound.
-Embeddings and their residuals vary most along a quarter to a half of their directions. There a row is left with a
-handful of codewords, so that the nearest is found for a fraction of the products of width d, and no codeword is lost.
+Embeddings vary most along a quarter to a half of their directions. There a row is left with a handful of codewords, so
+that the nearest is found for a fraction of the products of width d, and no codeword is lost.
 """
 
 from collections.abc import Callable

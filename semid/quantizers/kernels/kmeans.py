@@ -113,7 +113,7 @@ def residual_kmeans(
     iterations: int,
     tolerance: float = 1e-4,
     seed: int,
-    seed_scale: float = SEED_SCALE,
+    seed_scale: float,
     row_block: int,
     codeword_block: int,
     scratch: str | Path | None,
