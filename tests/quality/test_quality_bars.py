@@ -86,14 +86,14 @@ def test_rqkmeans_reaches_its_error_with_unique_codes_and_an_even_first_level(rq
 def test_later_levels_of_rqkmeans_use_their_codes_evenly_at_a_lower_error(
     rqkmeans: RQKMeans, beauty: np.ndarray, seed: int
 ):
-    """Beginning with whole residuals, on these vectors, level 4 has a perplexity of 23 and 120 codes of one item."""
+    """Beginning with whole residuals, level 4 has a perplexity of 21 to 45 and about a hundred codes of one item."""
     of_rows = RQKMeans(**SIZE, seed=seed, seed_scale=1.0).fit(beauty)
-    assert figures(rqkmeans, beauty).error <= (1 - 0.03) * figures(of_rows, beauty).error
+    assert figures(rqkmeans, beauty).error <= (1 - 0.02) * figures(of_rows, beauty).error
     for level, codes in enumerate(rqkmeans.encode(beauty).T[1:]):
         sizes = np.bincount(codes, minlength=256)
         shares = sizes[sizes > 0] / len(codes)
-        assert np.exp(-(shares * np.log(shares)).sum()) >= 140, level
-        assert (sizes == 1).sum() <= 16, level
+        assert np.exp(-(shares * np.log(shares)).sum()) >= 125, level
+        assert (sizes == 1).sum() <= 8, level
 
 
 def test_a_beam_lowers_the_error_of_rqkmeans_and_a_wider_one_more(rqkmeans: RQKMeans, beauty: np.ndarray):
