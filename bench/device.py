@@ -19,9 +19,9 @@ from bench import machine
 from bench.data import vectors_for
 from bench.generator import Inputs, train_epochs
 from bench.report import Row, as_csv
+from bench.tables import write_tables
 from semid.device import resolve_device
 from semid.errors import InputError
-from semid.files import write_text
 from semid.generative.evaluation import user_states
 from semid.generative.settings import GeneratorSettings
 from semid.quantizers import VQVAE, Compute, RQKMeans
@@ -164,10 +164,7 @@ def main() -> None:
         rows += measure(tasks_of_generator(inputs, GeneratorSettings()), users, device, arguments.repeats)
     else:
         print(f"{codes} is no folder: no generator is measured", file=sys.stderr)
-    page = page_of(rows, described)
-    write_text(arguments.out / "device.csv", as_csv(rows, COLUMNS))
-    write_text(arguments.out / "device.md", page)
-    print(page)
+    write_tables(arguments.out, "device", as_csv(rows, COLUMNS), page_of(rows, described))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import torch
 from bench import machine
 from bench.data import vectors_for
 from bench.report import Row, as_csv
+from bench.tables import write_tables
 from semid.device import resolve_device
 from semid.errors import InputError
-from semid.files import write_text
 from semid.quantizers import VQVAE, Compute
 
 COLUMNS = ("rows", "codebook_size", "options", "epoch", "held_out_error", "seconds")
@@ -77,10 +77,7 @@ def main() -> None:
         sys.exit(f"bench: {error}")
     described = [*machine.describe(torch.get_num_threads()), what]
     described.append(torch.cuda.get_device_name(device) if device.startswith("cuda") else device)
-    page = page_of(rows, described)
-    write_text(arguments.out / "flat.csv", as_csv(rows, COLUMNS))
-    write_text(arguments.out / "flat.md", page)
-    print(page)
+    write_tables(arguments.out, "flat", as_csv(rows, COLUMNS), page_of(rows, described))
 
 
 if __name__ == "__main__":

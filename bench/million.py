@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 import torch
 
 from bench import machine, memory
+from bench.tables import write_tables
 from semid.data.preprocessing.write import ITEMS_SCHEMA, ROWS_A_BATCH, SPLIT_SCHEMA
 from semid.embeddings.store import EmbeddingStore, block_rows, new_part, write_manifest
 from semid.evaluation.files import BenchmarkOptions
-from semid.files import write_array, write_text
+from semid.files import write_array
 from semid.interactions import SPLITS
 from semid.quantizers import RQKMeans
 from semid.retrieval import InvertedIndex, faiss_index
@@ -299,10 +300,7 @@ def main() -> None:
             make_data(folder, arguments.items, arguments.threads)
         rows = measured(folder, arguments.items, arguments.users, arguments.threads, arguments.job or [""])
     described.append(f"{arguments.items:,} items of {DIM} values, {arguments.users:,} users")
-    page = as_markdown(described, rows)
-    write_text(arguments.out / "million.csv", as_csv(rows))
-    write_text(arguments.out / "million.md", page)
-    print(page)
+    write_tables(arguments.out, "million", as_csv(rows), as_markdown(described, rows))
 
 
 if __name__ == "__main__":

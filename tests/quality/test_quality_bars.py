@@ -90,10 +90,9 @@ def test_later_levels_of_rqkmeans_use_their_codes_evenly_at_a_lower_error(
     of_rows = RQKMeans(**SIZE, seed=seed, seed_scale=1.0).fit(beauty)
     assert figures(rqkmeans, beauty).error <= (1 - 0.02) * figures(of_rows, beauty).error
     for level, codes in enumerate(rqkmeans.encode(beauty).T[1:]):
-        sizes = np.bincount(codes, minlength=256)
-        shares = sizes[sizes > 0] / len(codes)
-        assert np.exp(-(shares * np.log(shares)).sum()) >= 125, level
-        assert (sizes == 1).sum() <= 8, level
+        perplexity, _ = usage(codes[:, None], 256)
+        assert perplexity >= 125, level
+        assert (np.bincount(codes) == 1).sum() <= 8, level
 
 
 def test_a_beam_lowers_the_error_of_rqkmeans_and_a_wider_one_more(rqkmeans: RQKMeans, beauty: np.ndarray):
