@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from semid.generative.dropout import Dropout
-from semid.generative.items import level_starts
+from semid.generative.items import START_SCALE, level_starts
 from semid.generative.settings import GeneratorSettings
 from semid.quantizers.kernels import compiled
 
@@ -37,7 +37,7 @@ class CodeHeads(nn.Module):
     τ_l ⟨q − Σ_{j<l} O_j[c_j], O_l[k]⟩ + b_l[k] to it, where q is a projection of the state at unit length, O_l are the
     codewords, and the last layer of the perceptron begins at zero. Then the logits of a code add up to
     τ (⟨q, x̂⟩ − ‖x̂‖² / 2) of its decoded vector x̂. With `parallel`, which codes of sub-spaces have, no level reads
-    another.
+    another. `tied` are the vectors of codes that histories are read by, which then are the codewords.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class CodeHeads(nn.Module):
         settings: GeneratorSettings,
         start: CodeSpaceStart | None = None,
         parallel: bool = False,
+        tied: nn.Parameter | None = None,
     ) -> None:
         super().__init__()
         dim, width = settings.dim, settings.head_width
@@ -61,6 +62,8 @@ class CodeHeads(nn.Module):
             if level and not parallel
         )
         self.searches = start is not None
+        # in a tuple, because a module's own parameters are saved with it, and these are the items'
+        self.tied = None if tied is None else (tied,)
         if start is not None:
             for parameter in self.output.parameters():
                 nn.init.zeros_(parameter)
@@ -68,7 +71,8 @@ class CodeHeads(nn.Module):
             with torch.no_grad():
                 self.query.weight.copy_(torch.eye(dim))
                 self.query.bias.zero_()
-            self.codewords = nn.Parameter(start.codewords.clone())
+            if tied is None:
+                self.codewords = nn.Parameter(start.codewords.clone())
             self.bias = nn.Parameter(-start.codewords.square().sum(dim=1) / 2 / TEMPERATURE)
             self.log_scale = nn.Parameter(torch.full((len(sizes),), math.log(1 / TEMPERATURE)))
 
@@ -131,11 +135,14 @@ class CodeHeads(nn.Module):
             entries = self.entries(prefix)
             hidden = hidden + nn.functional.embedding_bag(entries, self.prefixes[level - 1], mode="sum")
             if query is not None:
-                query = query - nn.functional.embedding_bag(entries, self.codewords, mode="sum")
+                query = query - nn.functional.embedding_bag(entries, self._all_codewords(), mode="sum")
         return nn.functional.gelu(hidden), query
 
     def _part(self, level: int) -> slice:
         return slice(self.starts[level], self.starts[level] + self.sizes[level])
 
+    def _all_codewords(self) -> Tensor:
+        return self.codewords if self.tied is None else self.tied[0] / START_SCALE
+
     def _scaled_codewords(self, level: int) -> Tensor:
-        return self.codewords[self._part(level)] * self.log_scale[level].exp()
+        return self._all_codewords()[self._part(level)] * self.log_scale[level].exp()

@@ -20,8 +20,8 @@ SCORES_AT_ONCE = 1 << 25
 class Generator(nn.Module):
     """Predicts the next item of a history, by its codes and by its vector.
 
-    `parallel` says that the levels of codes are of sub-spaces, of which none reads another. `start`, the codewords of
-    the tokenizer, lets the code heads begin as a search.
+    `parallel` says that the levels of codes are of sub-spaces, of which none reads another unless `decoding` says so.
+    `start`, the codewords of the tokenizer, lets the code heads begin as a search.
     """
 
     codes: Tensor
@@ -39,7 +39,11 @@ class Generator(nn.Module):
         self.items = ItemVectors(catalogue, settings, None if start is None else start.codewords)
         self.transformer = Transformer(settings)
         self.register_buffer("codes", catalogue.codes, persistent=False)
-        self.heads = CodeHeads(catalogue.sizes, settings, start, parallel) if settings.code_weight else None
+        self.heads = None
+        if settings.code_weight:
+            parallel = parallel if settings.decoding == "auto" else settings.decoding == "parallel"
+            tied = self.items.code_vectors if settings.tied_output else None
+            self.heads = CodeHeads(catalogue.sizes, settings, start, parallel, tied)
 
     @cached_property
     def order(self) -> CodeOrder:
@@ -162,9 +166,12 @@ class Generator(nn.Module):
         """Return a softmax loss over the targets of the step and uniform negatives, corrected for how they are drawn.
 
         From the logit of each candidate the logarithm of its expected count among those drawn is subtracted, at most 0
-        (Bengio and Senécal, 2008). Candidates count once, so that none of them is a target by accident.
+        (Bengio and Senécal, 2008), unless the correction is left out. Candidates count once, so that none of them is a
+        target by accident.
         """
         candidates, places = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
-        expected = log_shares[candidates].exp() * len(targets) + len(drawn) / len(log_shares)
-        logits = self.items.scores(users, looked_up(candidates)) - expected.log().clamp(max=0)
+        logits = self.items.scores(users, looked_up(candidates))
+        if self.settings.sampling_correction:
+            expected = log_shares[candidates].exp() * len(targets) + len(drawn) / len(log_shares)
+            logits = logits - expected.log().clamp(max=0)
         return nn.functional.cross_entropy(logits, places[: len(targets)])

@@ -10,8 +10,8 @@ from semid.errors import InputError
 
 # Options that say something of codes alone: a model that knows none has no use for them.
 OF_CODES = (
-    *("code_heads", "head_width", "code_weight", "item_weight", "code_loss", "teaching", "label_smoothing"),
-    *("beam", "beam_limit"),
+    *("code_heads", "head_width", "decoding", "tied_output"),
+    *("code_weight", "item_weight", "code_loss", "teaching", "label_smoothing", "beam", "beam_limit"),
 )
 # What the vectors of items may be made of without codes.
 WITHOUT_CODES = ("free", "free-content")
@@ -43,6 +43,20 @@ class GeneratorSettings:
         ),
     ] = "search"
     head_width: Annotated[int, Ge(1), doc("Width of the hidden layer of a code head.")] = 256
+    decoding: Annotated[
+        Literal["auto", "autoregressive", "parallel"],
+        doc(
+            "Whether the head of a level reads the codes before it (`autoregressive`) or the state alone (`parallel`). "
+            "`auto` is parallel for codes of sub-spaces, such as those of `opq`, and autoregressive for all others."
+        ),
+    ] = "auto"
+    tied_output: Annotated[
+        bool,
+        doc(
+            "Heads that begin as a `search` compare with the vectors of codes that histories are read by, instead of "
+            "learning codewords of their own."
+        ),
+    ] = False
     code_weight: Annotated[float, Ge(0), doc("Weight of the loss of the code heads; 0 leaves them out.")] = 1.0
     item_weight: Annotated[float, Ge(0), doc("Weight of the loss of the item head; 0 leaves it out.")] = 1.0
     code_loss: Annotated[
@@ -64,6 +78,13 @@ class GeneratorSettings:
     ] = 0.25
     label_smoothing: Annotated[float, Ge(0), Lt(1), doc("Of the code heads.")] = 0.1
     negatives: Annotated[int, Ge(1), doc("Items drawn uniformly for a step of the item head.")] = 1024
+    sampling_correction: Annotated[
+        bool,
+        doc(
+            "Whether the item head's loss subtracts from the score of each item the logarithm of how often a step has "
+            "it. Without that, items that are often a target are pushed down as negatives of other users."
+        ),
+    ] = True
     batch_positions: Annotated[int, Ge(1), doc("Positions of histories that a step learns from.")] = 512
     epochs: Annotated[int, Ge(1), doc("Most passes over the training interactions.")] = 16
     patience: Annotated[
@@ -101,6 +122,11 @@ class GeneratorSettings:
             )
         if not self.code_weight and not self.item_weight:
             raise InputError("generator: code_weight and item_weight are both 0, so that nothing would be learnt")
+        if self.tied_output and not (self.uses_codes and self.code_weight and self.code_heads == "search"):
+            raise InputError(
+                "generator: tied_output is for code heads that begin as a search, and for items with codes: it needs "
+                "code_heads: search, a code_weight above 0, and items that know codes"
+            )
         if self.code_weight and not self.uses_codes:
             raise InputError(f"generator: items {self.items} know no codes, so that code_weight must be 0")
 

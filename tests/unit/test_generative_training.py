@@ -8,6 +8,7 @@ import torch
 
 from semid.errors import InputError
 from semid.generative import training as training_module
+from semid.generative.heads import CodeSpaceStart
 from semid.generative.items import CatalogueOfItems
 from semid.generative.model import Generator
 from semid.generative.sequences import (
@@ -35,12 +36,12 @@ def random_sequences(seed: int, users: int = 25) -> Ragged:
     return sequences_of(*(random.integers(0, ITEMS, random.integers(2, 9)) for _ in range(users)))
 
 
-def model_of(**options: object) -> Generator:
+def model_of(parallel: bool = False, start: CodeSpaceStart | None = None, **options: object) -> Generator:
     settings = GeneratorSettings(**{**SMALL, "code_heads": "random", **options})
     random = np.random.default_rng(0)
     codes = torch.from_numpy(random.integers(0, 3, (ITEMS, 2)))
     torch.manual_seed(settings.seed)
-    return Generator(CatalogueOfItems(ITEMS, codes, (3, 3)), settings)
+    return Generator(CatalogueOfItems(ITEMS, codes, (3, 3)), settings, start, parallel)
 
 
 def test_sequences_are_the_training_items_of_users_with_two_or_more() -> None:
@@ -102,6 +103,49 @@ def test_the_item_loss_with_all_items_drawn_is_the_full_softmax() -> None:
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor([2, 3, 5]))
     assert count == 3
     torch.testing.assert_close(loss, expected)
+
+
+def test_without_the_correction_the_item_loss_compares_scores_as_they_are() -> None:
+    sequences, order = torch.tensor([[1, 2, 3], [4, 5, -1]]), sequences_of([1, 2, 3], [4, 5])
+    shares = log_shares(order, ITEMS)
+    losses = []
+    for corrected in (True, False):
+        model = model_of(negatives=4, items="free", code_weight=0, sampling_correction=corrected).eval()
+        torch.manual_seed(3)
+        losses.append(model.losses(sequences, shares, None)[0])
+    torch.manual_seed(3)
+    candidates = torch.unique(torch.cat([torch.tensor([2, 3, 5]), torch.randint(ITEMS, (4,))]))
+    users = model.states(sequences[:, :-1])[sequences[:, 1:] >= 0]
+    logits = model.items.scores(users, model.items(candidates))
+    places = torch.searchsorted(candidates, torch.tensor([2, 3, 5]))
+    torch.testing.assert_close(losses[1], torch.nn.functional.cross_entropy(logits, places))
+    assert not torch.isclose(*losses)
+
+
+@pytest.mark.parametrize("sub_spaces", [False, True])
+def test_decoding_says_whether_a_level_reads_those_before(sub_spaces: bool) -> None:
+    read = {}
+    for decoding in ("auto", "autoregressive", "parallel"):
+        model = model_of(decoding=decoding, parallel=sub_spaces).eval()
+        first, second = (model.heads.logits(torch.ones(1, 8), torch.tensor([[code]])) for code in (0, 1))
+        read[decoding] = not torch.equal(first, second)
+    assert read == {"auto": not sub_spaces, "autoregressive": True, "parallel": False}
+
+
+def test_tied_heads_search_by_the_vectors_of_codes_that_histories_are_read_by() -> None:
+    start = CodeSpaceStart(torch.randn(6, 8, generator=torch.Generator().manual_seed(5)))
+    tied, own = (model_of(code_heads="search", tied_output=tied, start=start).eval() for tied in (True, False))
+    users, prefix = torch.randn(4, 8, generator=torch.Generator().manual_seed(6)), torch.tensor([[0], [1], [2], [0]])
+    torch.testing.assert_close(tied.heads.logits(users, prefix), own.heads.logits(users, prefix))
+    assert "heads.codewords" in own.state_dict()
+    assert "heads.codewords" not in tied.state_dict()
+    before = tied.heads.logits(users, prefix)
+    with torch.no_grad():
+        tied.items.code_vectors.mul_(2)
+    assert not torch.equal(before, tied.heads.logits(users, prefix))
+    for other in ({"code_heads": "random"}, {"items": "free", "code_weight": 0}, {"code_weight": 0}):
+        with pytest.raises(InputError, match="tied_output is for code heads that begin as a search"):
+            GeneratorSettings(**{**SMALL, "tied_output": True, **other})
 
 
 def plain_code_losses(model: Generator, sequences: torch.Tensor, taught: bool) -> torch.Tensor:
