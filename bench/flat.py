@@ -6,11 +6,13 @@ Held-out error of the k-means that a VQ-VAE begins as, and of each epoch after i
 import argparse
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
+from torch import Tensor
 
 from bench import machine
 from bench.data import vectors_for
@@ -19,9 +21,39 @@ from bench.tables import write_tables
 from semid.device import resolve_device
 from semid.errors import InputError
 from semid.quantizers import VQVAE, Compute
+from semid.quantizers.autoencoder.model import Assignment, Autoencoder
 
 COLUMNS = ("rows", "codebook_size", "options", "epoch", "held_out_error", "seconds")
-OPTIONS: tuple[Mapping[str, Any], ...] = ({}, {"learning_rate": 1e-4}, {"codebook_dim": 96})
+# in the place of an option: the weight of a term that is tried here and is none of the product
+ORTHOGONALITY = "orthogonality"
+OPTIONS: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"learning_rate": 1e-4},
+    {"codebook_dim": 96},
+    *({"codebook_update": "gradient", "learning_rate": 1e-4, ORTHOGONALITY: weight} for weight in (0, 0.1, 10)),
+)
+
+
+def with_orthogonality(weight: float) -> Callable[..., tuple[Tensor, list[Assignment]]]:
+    """Return :meth:`Autoencoder.loss` with one term more: `weight` times the mean squared cosine of two codewords.
+
+    The source is the orthogonal regularization of Shin et al., "Translation-equivariant Image Quantizer for
+    Bi-directional Image-Text Generation", 2021. Codebooks that follow moving averages do not feel it.
+    """
+    plain = Autoencoder.loss
+
+    def loss(self: Autoencoder, rows: Tensor, codeword_block: int) -> tuple[Tensor, list[Assignment]]:
+        terms, assignments = plain(self, rows, codeword_block)
+        for codebook in self.codebooks:
+            units = torch.nn.functional.normalize(codebook, dim=1)
+            cosines = units @ units.t() - torch.eye(len(units), device=units.device)
+            added = torch.zeros_like(terms)
+            # with the terms of the codebooks
+            added[2] = weight * cosines.square().mean()
+            terms = terms + added
+        return terms, assignments
+
+    return loss
 
 
 def errors_of(
@@ -34,10 +66,12 @@ def errors_of(
         for size in sizes:
             for options in OPTIONS:
                 started = time.perf_counter()
-                tokenizer = VQVAE(codebook_size=size, epochs=epochs, patience=epochs, max_train=n, **options)
-                tokenizer.fit(vectors[:n], Compute(device))
+                of_product = {name: value for name, value in options.items() if name != ORTHOGONALITY}
+                tokenizer = VQVAE(codebook_size=size, epochs=epochs, patience=epochs, max_train=n, **of_product)
+                with patch.object(Autoencoder, "loss", with_orthogonality(options.get(ORTHOGONALITY, 0))):
+                    tokenizer.fit(vectors[:n], Compute(device))
                 seconds = round(time.perf_counter() - started, 1)
-                said = ", ".join(f"{name} {value:g}" for name, value in options.items()) or "default"
+                said = ", ".join(f"{name} {value}" for name, value in options.items()) or "default"
                 of_training = {"rows": n, "codebook_size": size, "options": said, "seconds": seconds}
                 errors = [round(float(epoch["held_out_error"]), 5) for epoch in tokenizer.history_]
                 found += [

@@ -1,6 +1,6 @@
 """RQ-VAE: residual quantization inside an autoencoder (Lee et al., 2022), used for semantic IDs by TIGER.
 
-By default it begins as an RQ-KMeans along the principal directions and trains from there, as the family that GPR and
+By default it begins as an RQ-KMeans and trains from there, as the family that GPR and
 MiniOneRec call RQ-KMeans+ does. `linear_start=False` with `codebook_dim=32`, `hidden=(512, 256, 128)` and `keep="last"`
 is the network of TIGER (Rajput et al., 2023).
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from semid.checks import Pattern, doc, documented
-from semid.quantizers.autoencoder import CodebookDim, Epochs, Patience, VectorQuantizedAutoencoder
+from semid.quantizers.autoencoder import Epochs, Patience, VectorQuantizedAutoencoder
 
 
 @documented
@@ -17,8 +17,8 @@ from semid.quantizers.autoencoder import CodebookDim, Epochs, Patience, VectorQu
 class RQVAE(VectorQuantizedAutoencoder):
     """An autoencoder whose latent vector is the sum of one codeword of each of `num_levels` levels.
 
-    By default its codebooks are 96 wide; docs/findings/tokenizers.md has the widths that were compared, and narrower
-    embeddings need a lower `codebook_dim`. It trains all `epochs`, because it may begin to gain only after twenty.
+    By default its codebooks are as wide as the embeddings: docs/findings/tokenizers.md has the widths that were
+    compared. It trains all `epochs`, because it may begin to gain only after twenty.
     """
 
     @dataclass(frozen=True)
@@ -35,8 +35,7 @@ class RQVAE(VectorQuantizedAutoencoder):
                 "residual k-means in the training job, which begins as `seed_scale: 0.35` of `rqkmeans` does. The "
                 "start's width must be `codebook_dim`."
             ),
-        ] = "rqkmeans-pca96"
+        ] = "rqkmeans"
 
-    codebook_dim: CodebookDim = 96
     epochs: Epochs = 30
     patience: Patience = 0

@@ -197,16 +197,16 @@ def test_codebook_sizes_fit_the_name_before_anything_runs() -> None:
 def test_a_start_of_other_sizes_is_refused_before_anything_runs() -> None:
     tapered = {"rqvae-tapered": {"codebook_sizes": [64, 32]}}
     _, tokenizers = planned(tokenizers={**VARIANTS, **tapered})
-    with pytest.raises(InputError, match=r"starts from 'rqkmeans_2x64-pca96', which has those of its name"):
+    with pytest.raises(InputError, match=r"starts from 'rqkmeans_2x64', which has those of its name"):
         tokenizers.start_files("sample", "rqvae_2x64-tapered")
-    _, tokenizers = planned(tokenizers={"rqkmeans-pca96": {"codebook_sizes": [64, 32]}, **tapered})
+    _, tokenizers = planned(tokenizers={"rqkmeans": {"codebook_sizes": [64, 32]}, **tapered})
     assert tokenizers.start_files("sample", "rqvae_2x64-tapered")
 
 
 def test_a_start_has_the_same_size_and_seed_and_is_its_model_alone() -> None:
     _, tokenizers = planned()
     assert tokenizers.start_files("sample", "rqvae_3x8-s1") == {
-        "start": "results/sample/rqkmeans_3x8-pca96-s1/model.safetensors"
+        "start": "results/sample/rqkmeans_3x8-s1/model.safetensors"
     }
     assert tokenizers.start_files("sample", "rqvae_3x8-tiger") == {}
 
@@ -221,21 +221,21 @@ def frozen_tokenizer(folder: Path) -> Path:
 
 def test_what_is_loaded_is_a_source_whose_digest_counts(tmp_path: Path) -> None:
     folder = frozen_tokenizer(tmp_path / "frozen")
-    load = {"rqkmeans_3x8-pca96": str(folder)}
+    load = {"rqkmeans_3x8": str(folder)}
     _, tokenizers = planned(datasets={"sample": {"source": "sample", "load": load}})
     model = {"start": f"{folder}/model.safetensors", "start_config": f"{folder}/config.json"}
     assert tokenizers.training_files("sample", "rqvae_3x8") == model
     before = tokenizers.training_digests("sample", "rqvae_3x8")
-    assert before == tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8-pca96")
+    assert before == tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8")
     assert before["config"] == hashlib.sha256(b"config.json").hexdigest()
     (folder / "config.json").write_text("other, and longer")
-    after = tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8-pca96")
+    after = tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8")
     assert before["model"] == after["model"]
     assert before["config"] != after["config"]
-    assert tokenizers.earlier.loaded_digests("sample", "rqkmeans_3x8") == {}
+    assert tokenizers.earlier.loaded_digests("sample", "rqkmeans_2x8") == {}
     (folder / "config.json").unlink()
     with pytest.raises(InputError, match=r"where there is no config\.json: a run makes nothing that it loads"):
-        tokenizers.model_files("sample", "rqkmeans_3x8-pca96")
+        tokenizers.model_files("sample", "rqkmeans_3x8")
 
 
 def test_no_rule_makes_a_file_of_a_tokenizer_that_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
