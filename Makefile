@@ -3,8 +3,8 @@
 # make test-system  the other checks: on a Slurm that it installs, on full disks, each script in an environment of its own
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; 20 minutes
 # make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
-# make sweep  compare methods and sizes with three seeds on the data that config/sweep.yaml names
-#             (docs/findings/tokenizers.md)
+# make sweep  tokenizers on three catalogues, and generators on their IDs, in the parts of config/sweep/, each at most an hour on
+#             two cores; what is finished stays when it is stopped (docs/findings.md)
 # make generative  train generators on the IDs of eight tokenizers, and SASRec, on the data that config/generative.yaml names
 #             (docs/guides/generator.md); what is finished stays when it is stopped
 # make docs   set up .venv-docs, and build the documentation as a site: site/index.html
@@ -39,7 +39,7 @@ scale: .venv/bench
 	$(BIN)/python -m bench.scale
 
 sweep: .venv/installed
-	$(BIN)/snakemake --cores all --configfile config/sweep.yaml
+	$(BIN)/python -m bench.sweep
 
 generative: .venv/installed
 	$(BIN)/snakemake --cores all --configfile config/generative.yaml -- results/generative_eval.csv

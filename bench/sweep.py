@@ -1,139 +1,112 @@
-"""The tables of docs/findings/tokenizers.md, from what config/sweep.yaml wrote: `python -m bench.sweep`.
+"""Run the matrix of config/sweep.yaml part by part: `python -m bench.sweep`, or some of its parts with `--part`.
 
-Figures are means over the seeds of a tokenizer. `±` is half the distance between the lowest and the highest seed, and
-empty for one seed.
+A part is a file of config/sweep/, laid over config/sweep.yaml, and is named as its file is, with or without the number.
+What is finished stays: a part that was stopped goes on, and one that is complete does nothing. `python -m
+bench.findings` then gathers the results and writes docs/findings.md.
 """
 
 import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import duckdb
+import yaml
 
-SIZES = ("2x64", "3x16", "2x128", "2x256", "3x256", "3x512", "4x256")
-# tokenizers that answer a question when they are compared, the second with the first
-PAIRS = (
-    *((f"rqkmeans_{size}", f"rqvae_{size}") for size in SIZES),
-    ("rqkmeans_4x256", "rqkmeans_4x256-pca96"),
-    ("rqkmeans_4x256-pca96", "rqvae_4x256"),
-    ("rqvae_3x256", "rqvae_3x256-tiger"),
-    ("rqvae_4x256", "rqvae_4x256-tiger"),
-    ("vqvae_4096", "rqkmeans_2x64"),
-    ("vqvae_4096", "rqkmeans_3x16"),
-    ("vqvae_4096", "rqkmeans_3x256"),
-    ("vqvae_4096", "rqkmeans_4x256"),
-    ("vqvae_4096", "vqvae_1024"),
-    ("vqvae_4096", "vqvae_8192"),
-    ("rqkmeans_2x64", "rqkmeans_2x256"),
-    ("rqkmeans_2x256", "rqkmeans_3x256"),
-    ("rqkmeans_3x256", "rqkmeans_4x256"),
-)
+from semid.errors import InputError
+from semid.naming import TokenizerName
 
-VIEWS = """
-CREATE MACRO without_seed(tokenizer) AS regexp_replace(tokenizer, '-s[0-9]+$', '');
-CREATE MACRO digits(figure) AS format('{{:.4f}}', figure);
-CREATE MACRO spread(figure) AS CASE WHEN count(figure) > 1 THEN (max(figure) - min(figure)) / 2 END;
-CREATE VIEW cards AS SELECT *, without_seed(tokenizer) AS name FROM read_csv('{folder}/tokenizers.csv');
-CREATE VIEW evaluations AS SELECT *, without_seed(tokenizer) AS name FROM read_csv('{folder}/offline_eval.csv');
-CREATE VIEW costs AS SELECT * FROM read_csv('{folder}/pareto.csv');
-CREATE VIEW slices AS SELECT *, without_seed(tokenizer) AS name FROM read_csv('{folder}/slices.csv');
-CREATE VIEW proxies AS
-    SELECT * FROM read_csv('{folder}/proxies.csv', types = {{'spearman': 'double', 'p': 'double'}});
-CREATE VIEW compared AS SELECT * FROM read_csv('{folder}/comparisons.csv') WHERE metric = 'recall@10';
-CREATE VIEW pairs AS
-    SELECT candidates, budget, tokenizer_b AS a, tokenizer_a AS b, difference, low, high, p_holm FROM compared
-    UNION ALL
-    SELECT candidates, budget, tokenizer_a, tokenizer_b, -difference, -high, -low, p_holm FROM compared;
-"""
+ROOT = Path(__file__).parents[1]
+MATRIX = ROOT / "config" / "sweep.yaml"
+# parts whose generators have one option changed begin so; they are of this dataset
+ABLATIONS, ABLATED = "ablations", "beauty"
 
-BUDGETS = (10, 50, 100, 500)
-AT_BUDGETS = ", ".join(
-    f"""digits(avg("recall@10") FILTER (candidates = 'probe' AND budget = {n})) AS "{n}" """ for n in BUDGETS
-)
-DIFFERENCES = "SELECT b AS first, a AS second, " + ", ".join(
-    f"""format('{{:+.4f}} [{{:+.4f}}, {{:+.4f}}]',
-        any_value(difference) FILTER (budget = {n}), any_value(low) FILTER (budget = {n}),
-        any_value(high) FILTER (budget = {n})) AS "{n} candidates",
-        format('{{:.3f}}', any_value(p_holm) FILTER (budget = {n})) AS "p of {n}" """
-    for n in (10, 100, 500)
-)
-PAIR_VALUES = ", ".join(f"('{a}', '{b}', {place})" for place, (a, b) in enumerate(PAIRS))
-SLICES = ("all", "head", "middle", "tail", "cold", "short_history", "long_history", "untied")
-BY_SLICE = ", ".join(f"""digits(avg("recall@10") FILTER (slice = '{name}')) AS "{name}" """ for name in SLICES)
-PEER_BUDGETS = ", ".join(f"""digits(avg("recall@10") FILTER (budget = {n})) AS "of {n}" """ for n in BUDGETS)
 
-TABLES = {
-    "Recall at equal candidates": f"""
-        SELECT name AS tokenizer, format('{{:g}}', any_value(bits)::double) AS bits,
-               format('{{:.3f}}', any_value(unique_share)) AS "unique codes",
-               format('{{:.0f}} %', any_value(sharing)) AS "items that share a code",
-               format('{{:.3f}}', any_value(error)) AS error, {AT_BUDGETS}, count(DISTINCT seed) AS seeds,
-               digits(spread(CASE WHEN candidates = 'probe' AND budget = 100 THEN "recall@10" END)) AS "± of 100"
-        FROM evaluations
-        JOIN (SELECT name, avg(unique_codes) AS unique_share, 100 * avg(items_in_collisions / items) AS sharing,
-                     avg(relative_error) AS error FROM cards GROUP BY name) USING (name)
-        GROUP BY name ORDER BY any_value(bits), name""",
-    "The same for the peers": f"""
-        SELECT candidates AS peer, format('{{:.0f}}', any_value(bits)::double) AS bits, {PEER_BUDGETS}
-        FROM costs WHERE tokenizer = 'peers' GROUP BY candidates ORDER BY candidates""",
-    "Without tokenizers": """
-        SELECT candidates AS control, digits("recall@10") AS "recall@10",
-               format('[{:.4f}, {:.4f}]', "recall@10_low", "recall@10_high") AS "95 %"
-        FROM evaluations WHERE tokenizer = 'controls'""",
-    "Which differences are real": f"""
-        {DIFFERENCES}
-        FROM pairs JOIN (VALUES {PAIR_VALUES}) AS asked(a, b, place) USING (a, b)
-        WHERE candidates = 'probe' GROUP BY a, b, place ORDER BY place""",
-    "Pairs that differ (p < 0.05)": """
-        SELECT candidates, budget, count(*) AS pairs, sum((p_holm < 0.05)::int) AS differ
-        FROM compared GROUP BY candidates, budget ORDER BY candidates, budget""",
-    "Pairs that do not, at 100 candidates": """
-        SELECT tokenizer_a AS first, tokenizer_b AS second,
-               format('{:+.4f} [{:+.4f}, {:+.4f}]', difference, low, high) AS difference, format('{:.3f}', p_holm) AS p
-        FROM compared WHERE candidates = 'probe' AND budget = 100 AND p_holm >= 0.05
-        ORDER BY mean_a DESC, mean_b DESC""",
-    "What a shared code finds": """
-        SELECT name AS tokenizer,
-               format('{:.1f}', avg(avg_cand_size) FILTER (candidates = 'exact')) AS "exact: candidates",
-               digits(avg("recall@10") FILTER (candidates = 'exact')) AS "Recall@10",
-               format('{:.0f}', avg(avg_cand_size) FILTER (candidates = 'prefix')) AS "prefix: candidates",
-               digits(avg("recall@10") FILTER (candidates = 'prefix')) AS "its Recall@10",
-               digits(avg("recall@10_code") FILTER (candidates = 'prefix')) AS "by code",
-               format('{:.2f}', avg("recall@10_inflation") FILTER (candidates = 'prefix')) AS factor
-        FROM evaluations WHERE tokenizer <> 'controls' GROUP BY name ORDER BY any_value(bits), name""",
-    "Which figure foretells recall": """
-        SELECT figure, format('{:+.2f}', any_value(spearman) FILTER (candidates = 'probe')) AS "probe, 100 candidates",
-               format('{:.4f}', any_value(p) FILTER (candidates = 'probe')) AS p,
-               format('{:+.2f}', any_value(spearman) FILTER (candidates = 'prefix')) AS prefix,
-               format('{:.4f}', any_value(p) FILTER (candidates = 'prefix')) AS "its p"
-        FROM proxies GROUP BY figure ORDER BY abs(any_value(spearman) FILTER (candidates = 'probe')) DESC, figure""",
-    "For whom": f"""
-        SELECT CASE tokenizer WHEN 'controls' THEN candidates ELSE name END AS tokenizer, {BY_SLICE}
-        FROM slices WHERE tokenizer = 'controls' OR candidates = 'probe' AND budget = 100 GROUP BY ALL ORDER BY ALL""",
-}
+def parts() -> dict[str, Path]:
+    """Return the files of the parts by their names, in the order of their numbers."""
+    files = sorted(MATRIX.with_suffix("").glob("*.yaml"), key=lambda path: int(path.stem.split("-")[0]))
+    return {path.stem.split("-", 1)[1]: path for path in files}
+
+
+def run_of(part: Path) -> dict[str, Any]:
+    """Return what a part runs: `datasets`, `tokenizers` and, where it trains some, `generators`."""
+    run: dict[str, Any] = yaml.safe_load(part.read_text(encoding="utf-8"))["run"]
+    return run
+
+
+def cells() -> dict[str, tuple[list[str], list[str]]]:
+    """Return, by dataset, the folders of all tokenizers of the matrix and those of all generators, each once.
+
+    Folders are named below that of the dataset, such as `rqkmeans_4x256-s1/generator-small-s1`. A repaired tokenizer
+    is none of its own. Ablations are left out.
+    """
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for name, part in parts().items():
+        run = run_of(part)
+        for dataset in run["datasets"] if not name.startswith(ABLATIONS) else ():
+            tokenizers, generators = found.setdefault(dataset, ([], []))
+            tokenizers += [name for name in run["tokenizers"] if TokenizerName.parse(name).native.name == name]
+            generators += _generators(run)
+    return {
+        dataset: (list(dict.fromkeys(tokenizers)), list(dict.fromkeys(generators)))
+        for dataset, (tokenizers, generators) in found.items()
+    }
+
+
+def ablations() -> list[str]:
+    """Return the folders of generators with one option changed, all of `ABLATED`."""
+    return [
+        folder for name, part in parts().items() if name.startswith(ABLATIONS) for folder in _generators(run_of(part))
+    ]
+
+
+def _generators(run: Mapping[str, Any]) -> list[str]:
+    folders: list[str] = []
+    for generator in run.get("generators", ()):
+        knows_ids = generator.startswith("generator")
+        folders += [f"{name}/{generator}" for name in run["tokenizers"]] if knows_ids else [generator]
+    return folders
+
+
+def command(part: Path, options: Sequence[str] = ()) -> list[str]:
+    """Return the call of Snakemake that makes all figures of a part in the working directory."""
+    tables = ["results/tokenizers.csv", "results/offline_eval.csv"]
+    if run_of(part).get("generators"):
+        tables.append("results/generative_eval.csv")
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", "."]
+    return [*snakemake, *(options or ("--cores", "all")), "--configfile", str(MATRIX), str(part), "--", *tables]
+
+
+def chosen(names: Sequence[str]) -> dict[str, Path]:
+    """Return the named parts, or all; an InputError for a name that no part has lists those there are."""
+    known = parts()
+    wanted = [name.split("-", 1)[1] if name.split("-")[0].isdigit() else name for name in names]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise InputError(f"--part {unknown[0]} is none of the parts of the sweep: {', '.join(known)}")
+    return {name: path for name, path in known.items() if not wanted or name in wanted}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.sweep", description="Print the tables of docs/findings/tokenizers.md."
+        prog="python -m bench.sweep",
+        description="Run the parts of config/sweep.yaml one after the other. What stands behind -- goes to Snakemake, "
+        "in the place of --cores all.",
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), help="the folder of the CSV files")
+    parser.add_argument("--part", action="append", default=[], help="run this part alone; may be given again")
+    parser.add_argument("options", nargs="*", help="options of Snakemake, such as -- --cores 1 --dry-run")
     arguments = parser.parse_args()
-    for title, table in tables(arguments.results).items():
-        print(f"## {title}\n\n{table}")
-
-
-def tables(folder: Path) -> dict[str, str]:
-    """Return each table of `TABLES` in Markdown, by its title, from the CSV files in `folder`."""
-    with duckdb.connect() as connection:
-        connection.execute(VIEWS.format(folder=folder))
-        return {title: as_markdown(connection.execute(query)) for title, query in TABLES.items()}
-
-
-def as_markdown(result: duckdb.DuckDBPyConnection) -> str:
-    """Return the result of a query as a table, its first column aligned to the left."""
-    names = [column[0] for column in result.description]
-    lines = [names, ["---", *["---:"] * (len(names) - 1)], *result.fetchall()]
-    return "".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |\n" for line in lines)
+    try:
+        selected = chosen(arguments.part)
+    except InputError as error:
+        parser.error(str(error))
+    for number, (name, path) in enumerate(selected.items(), 1):
+        print(f"part {number} of {len(selected)}: {name}", flush=True)
+        started = time.monotonic()
+        subprocess.run(command(path, arguments.options), check=True)
+        print(f"{name}: {(time.monotonic() - started) / 60:.1f} minutes", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,32 @@
-"""The sweep of docs/findings/tokenizers.md plans on the data that it names."""
+"""The parts of the sweep of docs/findings.md plan on the data that they name."""
 
 from pathlib import Path
 
-import yaml
-from snake import ROOT, call_snakemake
+import pytest
+from snake import call_snakemake
 
-SWEEP = ROOT / "config" / "sweep.yaml"
+from bench.sweep import MATRIX, parts, run_of
+
+FOLDERS = {"beauty": "amazon2014-beauty", "industrial": "amazon2018-industrial", "movielens": "movielens-latest-small"}
 
 
-def test_the_sweep_trains_and_compares_every_size_with_every_seed(tmp_path: Path, shared_data: Path) -> None:
+@pytest.mark.parametrize("part", parts())
+def test_a_part_trains_and_evaluates_what_it_names(part: str, tmp_path: Path, shared_data: Path) -> None:
     downloads = tmp_path / "data/downloads"
     downloads.mkdir(parents=True)
-    (downloads / "beauty").symlink_to((shared_data / "amazon2014-beauty").resolve())
-    plan = call_snakemake(tmp_path, "-n", "--configfile", SWEEP)
+    for name, folder in FOLDERS.items():
+        (downloads / name).symlink_to((shared_data / folder).resolve())
+    file = parts()[part]
+    run = run_of(file)
+    tables = ["results/tokenizers.csv", "results/offline_eval.csv"]
+    tables += ["results/generative_eval.csv"] if "generators" in run else []
+    plan = call_snakemake(tmp_path, "-n", "--configfile", MATRIX, file, "--", *tables)
     assert plan.ok, plan.text
-    run = yaml.safe_load(SWEEP.read_text(encoding="utf-8"))["run"]
-    runs = len(run["tokenizers"]) * len(run["seeds"])
-    assert plan.rules["evaluate"] == plan.rules["score"] == runs
-    trained = sum(plan.rules[f"train_{method}"] for method in ("rqkmeans", "rqvae", "vqvae"))
-    # of the starts in 32 dimensions one size is compared too
-    starts = sum(name.startswith("rqvae") and not name.endswith("-tiger") for name in run["tokenizers"])
-    assert trained == runs + (starts - 1) * len(run["seeds"])
-    assert [plan.rules[rule] for rule in ("compare", "proxies", "collect_pareto", "collect_slices")] == [1, 1, 1, 1]
+    names = run["tokenizers"]
+    # what others start from, or are repaired from, is evaluated where it is named alone
+    assert plan.rules["evaluate"] == plan.rules["score"] == len(names)
+    generators = run.get("generators", [])
+    knowing = sum(name.startswith("generator") for name in generators)
+    trained, evaluated = (plan.rules.get(f"{verb}_generator", 0) for verb in ("train", "evaluate"))
+    assert trained == evaluated == knowing * len(names)
+    assert plan.rules.get("train_sasrec", 0) == len(generators) - knowing

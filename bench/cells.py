@@ -1,0 +1,300 @@
+"""Gather what config/sweep.yaml made into the tables of docs/findings/: a row a cell, a pair, a correlation.
+
+Every difference comes with an interval in which users and trainings are both resampled. A user's value is the mean over
+the trainings of a subject; users are drawn with replacement. What another training would have given is drawn beside it:
+the variance between trainings of one subject is pooled over the subjects of a dataset that were trained more than once,
+and its square root, over that of the number of trainings, scales a value of Student's t with the pooled degrees of
+freedom. Where nothing was trained twice, the variance of the dataset that had most repeated trainings stands in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from bench.sweep import ABLATED, ablations, cells
+from semid.analysis.paired_tests import holm
+from semid.analysis.proxies import rank_correlation, scorecard_figures
+from semid.errors import InputError
+from semid.evaluation.ranks_file import RanksFile
+from semid.evaluation.table import read_table, write_table
+from semid.evaluation.target_ranks import Ranking
+from semid.generator_names import GeneratorName
+from semid.naming import TokenizerName
+from semid.progress import Progress
+from semid.scorecard.card import Scorecard
+from semid.scorecard.table import ScorecardRow
+from semid.statistics.bootstrap import interval_ends, resampled_sums
+
+Row = dict[str, str | int | float]
+
+# what is measured of a cell: the ranking of its file of ranks, by the name in the tables
+RETRIEVAL = {"retrieval": Ranking("probe", 100, "exact")}
+GENERATION = {"generate": Ranking("generate", 0, "removed"), "dense": Ranking("dense", 0, "removed")}
+METRIC = "recall@10"
+RESAMPLES = 10_000
+
+SCORED = ("method", "bits", "unique_codes", "items_in_collisions", "largest_bucket", "relative_error", "perplexity")
+TOKENIZER_COLUMNS = ("dataset", "tokenizer", "trainings", "items", *SCORED)
+VALUE_COLUMNS = ("dataset", "measure", "subject", "trainings", "users", "mean", "low", "high", "lowest", "highest")
+PAIR_COLUMNS = ("dataset", "measure", "first", "second", "difference", "low", "high", "p", "p_holm")
+MISSING_COLUMNS = ("dataset", "cell")
+FORETOLD_COLUMNS = ("dataset", "measure", "tokenizers", "which", "figure", "spearman", "p")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Hits of the subjects of one dataset under one measure.
+
+    hits: by subject, float64 [trainings, users], the expected metric of each user. `variance` and `degrees` are those
+    between trainings, pooled over subjects; 0 degrees where none was trained twice.
+    """
+
+    hits: Mapping[str, np.ndarray]
+
+    @property
+    def degrees(self) -> int:
+        return sum(len(rows) - 1 for rows in self.hits.values())
+
+    @property
+    def variance(self) -> float:
+        squares = sum(((rows.mean(axis=1) - rows.mean()) ** 2).sum() for rows in self.hits.values())
+        return float(squares / self.degrees) if self.degrees else 0.0
+
+    def resampled(self, variance: float, degrees: int, resamples: int, seed: int) -> np.ndarray:
+        """Return float64 [resamples, subjects]: means under other users and other trainings."""
+        means = np.column_stack([rows.mean(axis=0) for rows in self.hits.values()])
+        drawn = resampled_sums(means, resamples, seed) / len(means)
+        trainings = np.array([len(rows) for rows in self.hits.values()])
+        # apart from the stream of the users
+        noise = np.random.default_rng([seed, 1]).standard_t(degrees, size=drawn.shape)
+        return np.asarray(drawn + noise * np.sqrt(variance / trainings))
+
+
+def value_rows(measured: Measured, drawn: np.ndarray) -> list[Row]:
+    """Return a row a subject: its mean, the interval, and its lowest and highest training."""
+    ends = np.quantile(drawn, interval_ends(0.95), axis=0)
+    rows: list[Row] = []
+    for place, (subject, hits) in enumerate(measured.hits.items()):
+        trainings = hits.mean(axis=1)
+        rows.append(
+            {
+                "subject": subject,
+                "trainings": len(hits),
+                "users": hits.shape[1],
+                "mean": float(trainings.mean()),
+                "low": float(ends[0, place]),
+                "high": float(ends[1, place]),
+                "lowest": float(trainings.min()),
+                "highest": float(trainings.max()),
+            }
+        )
+    return rows
+
+
+def pair_rows(measured: Measured, drawn: np.ndarray, pairs: Sequence[tuple[str, str]] = ()) -> list[Row]:
+    """Return a row for every pair of subjects, or for the pairs that are named; their p values are corrected together.
+
+    p is two-sided: twice the share of the resamples in which the difference has the other sign or is 0, and not below
+    one over their number.
+    """
+    places = {subject: place for place, subject in enumerate(measured.hits)}
+    rows: list[Row] = []
+    for first, second in pairs or combinations(places, 2):
+        between = drawn[:, places[first]] - drawn[:, places[second]]
+        low, high = np.quantile(between, interval_ends(0.95))
+        beyond = min((between <= 0).mean(), (between >= 0).mean())
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "difference": float(measured.hits[first].mean() - measured.hits[second].mean()),
+                "low": float(low),
+                "high": float(high),
+                "p": min(1.0, max(2 * float(beyond), 1 / len(between))),
+            }
+        )
+    for row, corrected in zip(rows, holm(np.array([float(row["p"]) for row in rows])), strict=True):
+        row["p_holm"] = float(corrected)
+    return rows
+
+
+def ablation_rows(folder: Path, of_matrix: Sequence[str], changed: Sequence[str]) -> list[Row]:
+    """Return a row for each generator with one option changed: the difference to the one that it is changed from.
+
+    A generator without an item head, or without code heads, has a row under one measure alone.
+    """
+    rows: list[Row] = []
+    for measure, ranking in GENERATION.items():
+        having = [name for name in changed if ranking in _open(folder / name / "ranks.parquet").strategies]
+        asked = [(name, f"{name.split('/')[0]}/generator-small") for name in having]
+        bases = [name for name in of_matrix if without_seed(name) in {base for _, base in asked}]
+        here = _measured(folder, _by_subject([*bases, *having]), ranking)
+        pairs = [(name, base) for name, base in asked if base in here.hits]
+        if not pairs:
+            continue
+        noisy = _measured(folder, _subjects(of_matrix, measure), ranking)
+        drawn = here.resampled(noisy.variance, max(1, noisy.degrees), RESAMPLES, seed=0)
+        rows += [{"dataset": folder.name, "measure": measure, **row} for row in pair_rows(here, drawn, pairs)]
+    return rows
+
+
+def _open(path: Path) -> RanksFile:
+    """Open a file of ranks in which each user has one query; the first row group says how many there are."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist: run the part of the sweep that makes it (python -m bench.sweep)")
+    return RanksFile.open(path, pq.read_metadata(path).row_group(0).num_rows)
+
+
+def _measured(folder: Path, by_subject: Mapping[str, Sequence[str]], ranking: Ranking) -> Measured:
+    hits = {
+        subject: np.stack([_open(folder / place / "ranks.parquet").read(ranking).metric(METRIC) for place in places])
+        for subject, places in by_subject.items()
+    }
+    return Measured(hits)
+
+
+def without_seed(folder: str) -> str:
+    """Return the subject of a folder: the tokenizer and the generator without the seeds of their trainings."""
+    tokenizer, _, generator = folder.rpartition("/")
+    if not tokenizer and folder.startswith("sasrec"):
+        return GeneratorName.parse(folder).without_seed
+    if not generator.startswith("generator"):
+        return TokenizerName.parse(folder).with_seed(0).name
+    return f"{TokenizerName.parse(tokenizer).with_seed(0).name}/{GeneratorName.parse(generator).without_seed}"
+
+
+def _by_subject(folders: Sequence[str]) -> dict[str, list[str]]:
+    subjects: dict[str, list[str]] = {}
+    for folder in folders:
+        subjects.setdefault(without_seed(folder), []).append(folder)
+    return subjects
+
+
+def _subjects(folders: Sequence[str], measure: str) -> dict[str, list[str]]:
+    """Those that have the measure: a model without IDs writes none."""
+    return _by_subject([folder for folder in folders if measure != "generate" or not folder.startswith("sasrec")])
+
+
+def tokenizer_rows(folder: Path, tokenizers: Sequence[str]) -> tuple[list[Row], dict[str, dict[str, float]]]:
+    """Return a row a tokenizer, means over its trainings, and all figures of its scorecards by its name."""
+    rows: list[Row] = []
+    figures: dict[str, dict[str, float]] = {}
+    for subject, places in _by_subject(tokenizers).items():
+        cards = [ScorecardRow.of(Scorecard.read(folder / place / "scorecard.json")).cells() for place in places]
+        texts = [{name: "" if value is None else str(value) for name, value in card.items()} for card in cards]
+        of_seeds = [scorecard_figures(card) for card in texts]
+        figures[subject] = {name: float(np.mean([one[name] for one in of_seeds])) for name in of_seeds[0]}
+        first = texts[0]
+        means = {name: f"{figures[subject][name]:.6g}" for name in SCORED if name in figures[subject]}
+        row: Row = {"dataset": folder.name, "tokenizer": subject, "trainings": len(cards), "items": first["items"]}
+        rows.append(row | {name: first[name] for name in SCORED} | means)
+    return rows, figures
+
+
+def foretold_rows(figures: Mapping[str, Mapping[str, float]], values: Mapping[str, float], seed: int = 0) -> list[Row]:
+    """Return the rank correlation of each figure of tokenizers with what was measured of them.
+
+    Once over all tokenizers, and once over those whose codes are made of the items' embeddings: IDs dealt at random and
+    paths of categories are extreme in most figures.
+    """
+    made = [name for name in values if not name.startswith(("random", "category", "external"))]
+    rows: list[Row] = []
+    for which, names in (("all", list(values)), ("of embeddings", made)):
+        for figure in dict.fromkeys(figure for name in names for figure in figures[name]):
+            known = [name for name in names if figure in figures[name]]
+            correlation = rank_correlation(
+                np.array([figures[name][figure] for name in known]), np.array([values[name] for name in known]), seed
+            )
+            if correlation:
+                rows.append({"tokenizers": len(known), "which": which, "figure": figure, **correlation._asdict()})
+    return rows
+
+
+def of_results(results: Path) -> tuple[dict[str, tuple[list[str], list[str]]], list[str], list[Row]]:
+    """Return the cells of the matrix and the ablations that have results, and a row for each that has none."""
+    missing: list[Row] = []
+
+    def there(dataset: str, folder: str) -> bool:
+        is_there = (results / dataset / folder / "ranks.parquet").exists()
+        if not is_there:
+            missing.append({"dataset": dataset, "cell": folder})
+        return is_there
+
+    matrix = {
+        dataset: ([name for name in names if there(dataset, name)], [name for name in made if there(dataset, name)])
+        for dataset, (names, made) in cells().items()
+    }
+    return matrix, [folder for folder in ablations() if there(ABLATED, folder)], missing
+
+
+def gather(results: Path, out: Path) -> None:
+    """Read the results of all cells, and write the tables into a folder; missing.csv names cells without results.
+
+    Raises InputError where no cell of a dataset has results, or a file cannot be used.
+    """
+    matrix, changed, missing = of_results(results)
+    for dataset, of_dataset in matrix.items():
+        if not all(of_dataset):
+            raise InputError(
+                f"{results}/{dataset} has no results of the sweep: run its parts first (python -m bench.sweep)"
+            )
+    tokenizers: list[Row] = []
+    foretold: list[Row] = []
+    measured: dict[tuple[str, str], Measured] = {}
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    with Progress(len(matrix), "gather the sweep", "datasets") as progress:
+        for dataset, (names, generators) in matrix.items():
+            folder = results / dataset
+            rows, figures[dataset] = tokenizer_rows(folder, names)
+            tokenizers += rows
+            for measure, ranking in RETRIEVAL.items():
+                measured[dataset, measure] = _measured(folder, _by_subject(names), ranking)
+            for measure, ranking in GENERATION.items():
+                measured[dataset, measure] = _measured(folder, _subjects(generators, measure), ranking)
+            progress.update(1)
+    values: list[Row] = []
+    pairs: list[Row] = []
+    for (dataset, measure), here in measured.items():
+        # trainings of another dataset where none of this one was repeated
+        other = max((one for (_, name), one in measured.items() if name == measure), key=lambda one: one.degrees)
+        noisy = here if here.degrees else other
+        drawn = here.resampled(noisy.variance, max(1, noisy.degrees), RESAMPLES, seed=0)
+        place: Row = {"dataset": dataset, "measure": measure}
+        values += [place | row for row in value_rows(here, drawn)]
+        pairs += [place | row for row in pair_rows(here, drawn)]
+        known = _of_tokenizers(here, figures[dataset])
+        foretelling = figures[dataset]
+        if measure not in RETRIEVAL:
+            foretelling = _with_retrieval(foretelling, measured, dataset)
+        foretold += [place | row for row in foretold_rows(foretelling, known)]
+    write_table(tokenizers, out / "tokenizers.csv", TOKENIZER_COLUMNS)
+    write_table(values, out / "values.csv", VALUE_COLUMNS)
+    write_table(pairs, out / "pairs.csv", PAIR_COLUMNS)
+    write_table(foretold, out / "foretold.csv", FORETOLD_COLUMNS)
+    write_table(ablation_rows(results / ABLATED, matrix[ABLATED][1], changed), out / "ablations.csv", PAIR_COLUMNS)
+    write_table(missing, out / "missing.csv", MISSING_COLUMNS)
+
+
+def _of_tokenizers(measured: Measured, figures: Mapping[str, object]) -> dict[str, float]:
+    """Return what was measured of tokenizers by their names, of generators that of `generator-small`."""
+    found = {subject.removesuffix("/generator-small"): float(rows.mean()) for subject, rows in measured.hits.items()}
+    return {name: value for name, value in found.items() if name in figures}
+
+
+def _with_retrieval(
+    figures: Mapping[str, Mapping[str, float]], measured: Mapping[tuple[str, str], Measured], dataset: str
+) -> dict[str, dict[str, float]]:
+    """Return the figures of scorecards with the recall at 100 candidates as one more."""
+    recalls = measured[dataset, "retrieval"].hits
+    return {
+        name: {**known, "recall@10 of 100 candidates": float(recalls[name].mean())} for name, known in figures.items()
+    }
+
+
+def read(folder: Path, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of one of the tables, whose values are text."""
+    return read_table(folder / f"{name}.csv", columns)

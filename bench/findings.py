@@ -1,0 +1,230 @@
+"""Write docs/findings.md from the tables of docs/findings/: `python -m bench.findings`.
+
+With `--results` the tables are gathered first from the results of the sweep. Every figure of the page, and what a
+sentence says of it, comes from the tables: a test writes the page again and compares.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from bench import strategies
+from bench.cells import gather
+from bench.questions import DATASETS, HEADLINES, QUESTIONS, Question
+from bench.sentences import Finding, Tables
+from semid.analysis.paired_tests import holm
+from semid.files import write_text
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE, TABLES = DOCS / "findings.md", DOCS / "findings"
+TEMPLATE = Path(__file__).with_name("findings.template.md")
+MEASURES = {
+    "retrieval": "100 candidates, reranked",
+    "generate": "IDs that a generator writes",
+    "dense": "items that a generator scores",
+}
+
+
+def page(tables: Tables) -> str:
+    """Return the page in Markdown."""
+    sections = {
+        "in_short": _in_short,
+        "questions": _questions,
+        "tokenizers": _tokenizers,
+        "generators": _generators,
+        "foretold": _foretold,
+        "ablations": _ablations,
+        "shared": _shared,
+        "slices": _slices,
+        "equal": _equal,
+        "missing": _missing,
+    }
+    return TEMPLATE.read_text(encoding="utf-8").format(
+        **{name: section(tables).strip("\n") for name, section in sections.items()}
+    )
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, its first column aligned to the left."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _in_short(tables: Tables) -> str:
+    answers = answered(tables)
+    sections = {
+        title: [_named(question, answers[question]) for question in asked if question in answers]
+        for title, asked in HEADLINES.items()
+    }
+    sections["Which cheap figure foretells what a generator finds?"] = list(_foretellers(tables))
+    return "\n".join(
+        f"**{title}**\n\n" + "".join(f"- {sentence}.\n" for sentence in sentences)
+        for title, sentences in sections.items()
+    )
+
+
+def _named(question: Question, answer: Finding) -> str:
+    return f"{DATASETS[question[0]]}, {MEASURES[question[1]]}: {answer.sentence()}"
+
+
+def answered(tables: Tables) -> dict[Question, Finding]:
+    """Return the answers to all questions of whose subjects there are results, their p values corrected.
+
+    Those of one dataset and measure are a family (Holm, 1979).
+    """
+    found: dict[Question, Finding] = {}
+    families: dict[tuple[str, str], list[Question]] = {}
+    for question in dict.fromkeys(one for asked in QUESTIONS.values() for one in asked):
+        answer = tables.finding(*question)
+        if answer:
+            found[question] = answer
+            families.setdefault(question[:2], []).append(question)
+    for family in families.values():
+        corrected = holm(np.array([found[question].p for question in family]))
+        found |= {question: replace(found[question], p=float(p)) for question, p in zip(family, corrected, strict=True)}
+    return found
+
+
+def _questions(tables: Tables) -> str:
+    answers = answered(tables)
+    head = ("catalogue", "measure", "first", "second", "difference", "p")
+    parts = []
+    for title, asked in QUESTIONS.items():
+        rows = []
+        for question in asked:
+            if question in answers:
+                answer = answers[question]
+                difference, p = answer.figures().split(", p ")
+                bold = "**" if answer.differs() else ""
+                names = (f"`{name}`" for name in (answer.first, answer.second))
+                rows.append([DATASETS[question[0]], MEASURES[question[1]], *names, f"{bold}{difference}{bold}", p])
+        parts.append(f"### {title}\n\n{markdown(head, rows)}")
+    return "\n".join(parts)
+
+
+def _foretellers(tables: Tables) -> Iterator[str]:
+    for measure in ("generate", "dense", "retrieval"):
+        for which, text in (("all", "all"), ("of embeddings", "those whose codes are made of embeddings")):
+            rows = tables.correlations("beauty", measure, which)
+            named = {row["figure"]: _correlation(row) for row in rows}
+            others = ", ".join(f"`{name}` {named[name]}" for name in ("relative_error", "unique_codes"))
+            strongest = f"`{rows[0]['figure']}` correlates most, {_correlation(rows[0])}"
+            yield f"{MEASURES[measure]}, {rows[0]['tokenizers']} tokenizers ({text}): {strongest}; {others}"
+
+
+def _correlation(row: dict[str, str]) -> str:
+    return f"{float(row['spearman']):+.2f} (p {float(row['p']):.3f})".replace("-", "−")
+
+
+def _tokenizers(tables: Tables) -> str:
+    parts = []
+    for dataset, name in DATASETS.items():
+        cards = {row["tokenizer"]: row for row in tables.tokenizers if row["dataset"] == dataset}
+        rows = []
+        for value in tables.measured(dataset, "retrieval"):
+            card = cards[value["subject"]]
+            rows.append(
+                [
+                    f"`{value['subject']}`",
+                    f"{float(card['bits']):.0f}",
+                    f"{float(card['unique_codes']):.3f}",
+                    f"{float(card['items_in_collisions']) / float(card['items']):.0%}".replace("%", " %"),
+                    f"{float(card['relative_error']):.3f}" if card["relative_error"] else "",
+                    *_value(value),
+                ]
+            )
+        head = ("tokenizer", "bits", "unique codes", "share an ID", "error", "Recall@10", "95 %", "trainings")
+        parts.append(f"### {name}\n\n{markdown(head, rows)}")
+    return "\n".join(parts)
+
+
+def _value(value: dict[str, str]) -> tuple[str, str, str]:
+    mean, low, high = (float(value[name]) for name in ("mean", "low", "high"))
+    return f"{mean:.4f}", f"{low:.4f}–{high:.4f}", value["trainings"]
+
+
+def _generators(tables: Tables) -> str:
+    parts = []
+    for dataset, name in DATASETS.items():
+        written = {row["subject"]: row for row in tables.measured(dataset, "generate")}
+        rows = []
+        for scored in tables.measured(dataset, "dense"):
+            subject = scored["subject"]
+            here = _value(written[subject])[:2] if subject in written else ("", "")
+            rows.append([f"`{subject}`", *here, *_value(scored)])
+        head = ("generator", "writes: Recall@10", "95 %", "scores: Recall@10", "95 %", "trainings")
+        parts.append(f"### {name}\n\n{markdown(head, rows)}")
+    return "\n".join(parts)
+
+
+def _foretold(tables: Tables) -> str:
+    names = [row["figure"] for row in tables.correlations("beauty", "generate", "all")]
+    rows = []
+    for figure in names:
+        cells = [f"`{figure}`"]
+        for which in ("all", "of embeddings"):
+            for measure in MEASURES:
+                found = [row for row in tables.correlations("beauty", measure, which) if row["figure"] == figure]
+                cells.append(_correlation(found[0]) if found else "")
+        rows.append(cells)
+    measures = ("retrieval", "written", "scored")
+    head = ("figure", *(f"{name}, {which}" for which in ("all", "of embeddings") for name in measures))
+    return markdown(head, rows)
+
+
+def _ablations(tables: Tables) -> str:
+    found: dict[str, dict[str, str]] = {}
+    for row in tables.ablations:
+        finding = Finding.of(row, "p_holm")
+        bold = "**" if finding.differs() else ""
+        found.setdefault(finding.first, {})[row["measure"]] = f"{bold}{finding.figures()}{bold}"
+    rows = [[f"`{name}`", *(of.get(measure, "") for measure in ("generate", "dense"))] for name, of in found.items()]
+    return markdown(("generator", "writes: difference", "scores: difference"), rows)
+
+
+def _shared(tables: Tables) -> str:
+    head = ("tokenizer", "exact: candidates", "Recall@10", "prefix: candidates", "Recall@10", "by code", "factor")
+    return markdown(head, strategies.strategy_rows(tables.strategies, "beauty"))
+
+
+def _slices(tables: Tables) -> str:
+    head = ("", *(name.replace("_", " ") for name in strategies.SLICES))
+    return markdown(head, strategies.slice_rows(tables.slices, "beauty"))
+
+
+def _equal(tables: Tables) -> str:
+    lines = []
+    for dataset, name in DATASETS.items():
+        for measure, text in MEASURES.items():
+            found = list(tables.findings(dataset, measure, "p_holm"))
+            equal = [pair for pair in found if not pair.differs()]
+            lines.append(f"- {name}, {text}: of {len(found)} pairs {len(equal)} do not differ.")
+            if dataset == "beauty" and measure != "retrieval":
+                lines += [f"  - `{pair.first}`, `{pair.second}`: {pair.figures()}" for pair in equal]
+    return "\n".join(lines)
+
+
+def _missing(tables: Tables) -> str:
+    if not tables.missing:
+        return "All cells of config/sweep.yaml have results."
+    names = ", ".join(f"`{row['cell']}` ({DATASETS[row['dataset']]})" for row in tables.missing)
+    return f"{len(tables.missing)} cells of config/sweep.yaml have no results here: {names}."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.findings", description="Write docs/findings.md.")
+    parser.add_argument(
+        "--results", type=Path, help="first gather the tables from the results of the sweep in this folder"
+    )
+    arguments = parser.parse_args()
+    if arguments.results:
+        gather(arguments.results, TABLES)
+        strategies.gather(arguments.results, TABLES)
+    write_text(PAGE, page(Tables(TABLES)))
+
+
+if __name__ == "__main__":
+    main()
