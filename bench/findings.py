@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import strategies
 from bench.cells import gather
-from bench.questions import DATASETS, HEADLINES, QUESTIONS, Question
+from bench.questions import BEST, DATASETS, HEADLINES, QUESTIONS, SMALL, Question
 from bench.sentences import Finding, Tables
 from semid.analysis.paired_tests import holm
 from semid.files import write_text
@@ -26,6 +26,7 @@ MEASURES = {
     "generate": "IDs that a generator writes",
     "dense": "items that a generator scores",
 }
+NAMES = {"retrieval": "retrieval", "generate": "written", "dense": "scored"}
 
 
 def page(tables: Tables) -> str:
@@ -59,15 +60,33 @@ def _in_short(tables: Tables) -> str:
         title: [_named(question, answers[question]) for question in asked if question in answers]
         for title, asked in HEADLINES.items()
     }
+    sections["Which tokenizer?"].insert(0, _ahead_of_best(tables))
     sections["Which cheap figure foretells what a generator finds?"] = list(_foretellers(tables))
     return "\n".join(
         f"**{title}**\n\n" + "".join(f"- {sentence}.\n" for sentence in sentences)
         for title, sentences in sections.items()
+        if sentences
     )
 
 
+def _ahead_of_best(tables: Tables) -> str:
+    """Say what finds more than the tokenizer to begin with, of all pairs, their p values corrected together."""
+    said = []
+    for measure, text in MEASURES.items():
+        best = BEST if measure == "retrieval" else BEST + SMALL
+        ahead = []
+        for dataset, name in DATASETS.items():
+            for pair in tables.findings(dataset, measure, "p_holm"):
+                sign = {pair.first: -1, pair.second: 1}.get(best, 0)
+                if pair.differs() and sign * pair.difference > 0:
+                    ahead.append(f"`{pair.first if sign > 0 else pair.second}`".replace(SMALL, "") + f" on {name}")
+        said.append(f"{text}: {', '.join(ahead) or 'nothing'}")
+    return f"Begin with `{BEST}`. What finds more than it, on any of the catalogues, is, by {'; by '.join(said)}"
+
+
 def _named(question: Question, answer: Finding) -> str:
-    return f"{DATASETS[question[0]]}, {MEASURES[question[1]]}: {answer.sentence()}"
+    # the measure says that generators are compared
+    return f"{DATASETS[question[0]]}, {MEASURES[question[1]]}: {answer.sentence().replace(SMALL, '')}"
 
 
 def answered(tables: Tables) -> dict[Question, Finding]:
@@ -90,7 +109,7 @@ def answered(tables: Tables) -> dict[Question, Finding]:
 
 def _questions(tables: Tables) -> str:
     answers = answered(tables)
-    head = ("catalogue", "measure", "first", "second", "difference", "p")
+    head = ("first", "second", "catalogue", "measure", "difference", "p")
     parts = []
     for title, asked in QUESTIONS.items():
         rows = []
@@ -100,8 +119,10 @@ def _questions(tables: Tables) -> str:
                 difference, p = answer.figures().split(", p ")
                 bold = "**" if answer.differs() else ""
                 names = (f"`{name}`" for name in (answer.first, answer.second))
-                rows.append([DATASETS[question[0]], MEASURES[question[1]], *names, f"{bold}{difference}{bold}", p])
-        parts.append(f"### {title}\n\n{markdown(head, rows)}")
+                of = (DATASETS[question[0]], NAMES[question[1]])
+                rows.append([*names, *of, f"{bold}{difference}{bold}", p])
+        if rows:
+            parts.append(f"### {title}\n\n{markdown(head, rows)}")
     return "\n".join(parts)
 
 
@@ -116,7 +137,8 @@ def _foretellers(tables: Tables) -> Iterator[str]:
 
 
 def _correlation(row: dict[str, str]) -> str:
-    return f"{float(row['spearman']):+.2f} (p {float(row['p']):.3f})".replace("-", "−")
+    p = "< 0.001" if float(row["p"]) < 0.001 else f"{float(row['p']):.3f}"
+    return f"{float(row['spearman']):+.2f} (p {p})".replace("-", "−")
 
 
 def _tokenizers(tables: Tables) -> str:
@@ -155,7 +177,7 @@ def _generators(tables: Tables) -> str:
             subject = scored["subject"]
             here = _value(written[subject])[:2] if subject in written else ("", "")
             rows.append([f"`{subject}`", *here, *_value(scored)])
-        head = ("generator", "writes: Recall@10", "95 %", "scores: Recall@10", "95 %", "trainings")
+        head = ("generator", "written: Recall@10", "95 %", "scored: Recall@10", "95 %", "trainings")
         parts.append(f"### {name}\n\n{markdown(head, rows)}")
     return "\n".join(parts)
 
@@ -170,8 +192,7 @@ def _foretold(tables: Tables) -> str:
                 found = [row for row in tables.correlations("beauty", measure, which) if row["figure"] == figure]
                 cells.append(_correlation(found[0]) if found else "")
         rows.append(cells)
-    measures = ("retrieval", "written", "scored")
-    head = ("figure", *(f"{name}, {which}" for which in ("all", "of embeddings") for name in measures))
+    head = ("figure", *(f"{name}, {which}" for which in ("all", "of embeddings") for name in NAMES.values()))
     return markdown(head, rows)
 
 
@@ -182,7 +203,7 @@ def _ablations(tables: Tables) -> str:
         bold = "**" if finding.differs() else ""
         found.setdefault(finding.first, {})[row["measure"]] = f"{bold}{finding.figures()}{bold}"
     rows = [[f"`{name}`", *(of.get(measure, "") for measure in ("generate", "dense"))] for name, of in found.items()]
-    return markdown(("generator", "writes: difference", "scores: difference"), rows)
+    return markdown(("generator", "written: difference", "scored: difference"), rows)
 
 
 def _shared(tables: Tables) -> str:

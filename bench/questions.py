@@ -1,4 +1,4 @@
-"""What docs/findings.md asks of the sweep: pairs that were chosen before anything was measured.
+"""What docs/findings.md asks of the sweep.
 
 A question is a dataset, a measure, and two subjects. Answers are made where both were run; their p values are corrected
 over the questions of a dataset under a measure.
@@ -26,7 +26,6 @@ def _retrieval(*pairs: tuple[str, str]) -> Iterator[Question]:
             yield dataset, "retrieval", first, second
 
 
-# what the first screen answers comes first
 QUESTIONS: dict[str, list[Question]] = {
     "Which tokenizer?": [
         *_retrieval(*((BEST, other) for other in OTHERS)),
