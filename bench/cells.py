@@ -1,21 +1,13 @@
-"""Gather what config/sweep.yaml made into the tables of docs/findings/: a row a cell, a pair, a correlation.
-
-Every difference comes with an interval in which users and trainings are both resampled. A user's value is the mean over
-the trainings of a subject; users are drawn with replacement. What another training would have given is drawn beside it:
-the variance between trainings of one subject is pooled over the subjects of a dataset that were trained more than once,
-and its square root, over that of the number of trainings, scales a value of Student's t with the pooled degrees of
-freedom. Where nothing was trained twice, the variance of the dataset that had most repeated trainings stands in.
-"""
+"""Gather what config/sweep.yaml made into the tables of docs/findings/: a row a cell, a pair, a correlation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from bench.sweep import ABLATED, ablations, cells
+from bench.two_levels import Measured, Row, Spread, pair_rows, value_rows
 from semid.analysis.paired_tests import holm
 from semid.analysis.proxies import rank_correlation, scorecard_figures
 from semid.errors import InputError
@@ -27,9 +19,6 @@ from semid.naming import TokenizerName
 from semid.progress import Progress
 from semid.scorecard.card import Scorecard
 from semid.scorecard.table import ScorecardRow
-from semid.statistics.bootstrap import interval_ends, resampled_sums
-
-Row = dict[str, str | int | float]
 
 # what is measured of a cell: the ranking of its file of ranks, by the name in the tables
 RETRIEVAL = {"retrieval": Ranking("probe", 100, "exact")}
@@ -41,104 +30,27 @@ SCORED = ("method", "bits", "unique_codes", "items_in_collisions", "largest_buck
 TOKENIZER_COLUMNS = ("dataset", "tokenizer", "trainings", "items", *SCORED)
 VALUE_COLUMNS = ("dataset", "measure", "subject", "trainings", "users", "mean", "low", "high", "lowest", "highest")
 PAIR_COLUMNS = ("dataset", "measure", "first", "second", "difference", "low", "high", "p", "p_holm")
+SPREAD_COLUMNS = ("dataset", "measure", "deviation", "degrees")
 MISSING_COLUMNS = ("dataset", "cell")
-FORETOLD_COLUMNS = ("dataset", "measure", "tokenizers", "which", "figure", "spearman", "p")
+FORETOLD_COLUMNS = ("dataset", "measure", "tokenizers", "which", "figure", "spearman", "p", "p_holm")
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """Hits of the subjects of one dataset under one measure.
-
-    hits: by subject, float64 [trainings, users], the expected metric of each user. `variance` and `degrees` are those
-    between trainings, pooled over subjects; 0 degrees where none was trained twice.
-    """
-
-    hits: Mapping[str, np.ndarray]
-
-    @property
-    def degrees(self) -> int:
-        return sum(len(rows) - 1 for rows in self.hits.values())
-
-    @property
-    def variance(self) -> float:
-        squares = sum(((rows.mean(axis=1) - rows.mean()) ** 2).sum() for rows in self.hits.values())
-        return float(squares / self.degrees) if self.degrees else 0.0
-
-    def resampled(self, variance: float, degrees: int, resamples: int, seed: int) -> np.ndarray:
-        """Return float64 [resamples, subjects]: means under other users and other trainings."""
-        means = np.column_stack([rows.mean(axis=0) for rows in self.hits.values()])
-        drawn = resampled_sums(means, resamples, seed) / len(means)
-        trainings = np.array([len(rows) for rows in self.hits.values()])
-        # apart from the stream of the users
-        noise = np.random.default_rng([seed, 1]).standard_t(degrees, size=drawn.shape)
-        return np.asarray(drawn + noise * np.sqrt(variance / trainings))
-
-
-def value_rows(measured: Measured, drawn: np.ndarray) -> list[Row]:
-    """Return a row a subject: its mean, the interval, and its lowest and highest training."""
-    ends = np.quantile(drawn, interval_ends(0.95), axis=0)
-    rows: list[Row] = []
-    for place, (subject, hits) in enumerate(measured.hits.items()):
-        trainings = hits.mean(axis=1)
-        rows.append(
-            {
-                "subject": subject,
-                "trainings": len(hits),
-                "users": hits.shape[1],
-                "mean": float(trainings.mean()),
-                "low": float(ends[0, place]),
-                "high": float(ends[1, place]),
-                "lowest": float(trainings.min()),
-                "highest": float(trainings.max()),
-            }
-        )
-    return rows
-
-
-def pair_rows(measured: Measured, drawn: np.ndarray, pairs: Sequence[tuple[str, str]] = ()) -> list[Row]:
-    """Return a row for every pair of subjects, or for the pairs that are named; their p values are corrected together.
-
-    p is two-sided: twice the share of the resamples in which the difference has the other sign or is 0, and not below
-    one over their number.
-    """
-    places = {subject: place for place, subject in enumerate(measured.hits)}
-    rows: list[Row] = []
-    for first, second in pairs or combinations(places, 2):
-        between = drawn[:, places[first]] - drawn[:, places[second]]
-        low, high = np.quantile(between, interval_ends(0.95))
-        beyond = min((between <= 0).mean(), (between >= 0).mean())
-        rows.append(
-            {
-                "first": first,
-                "second": second,
-                "difference": float(measured.hits[first].mean() - measured.hits[second].mean()),
-                "low": float(low),
-                "high": float(high),
-                "p": min(1.0, max(2 * float(beyond), 1 / len(between))),
-            }
-        )
-    for row, corrected in zip(rows, holm(np.array([float(row["p"]) for row in rows])), strict=True):
-        row["p_holm"] = float(corrected)
-    return rows
-
-
-def ablation_rows(folder: Path, of_matrix: Sequence[str], changed: Sequence[str]) -> list[Row]:
+def ablation_rows(folder: Path, changed: Sequence[str], pooled: Mapping[str, Spread]) -> list[Row]:
     """Return a row for each generator with one option changed: the difference to the one that it is changed from.
 
-    A generator without an item head, or without code heads, has a row under one measure alone.
+    Both are the first training, on the same codes. pooled: by measure, how trainings differ. A generator without an
+    item head, or without code heads, has a row under one measure alone.
     """
     rows: list[Row] = []
     for measure, ranking in GENERATION.items():
         having = [name for name in changed if ranking in _open(folder / name / "ranks.parquet").strategies]
-        asked = [(name, f"{name.split('/')[0]}/generator-small") for name in having]
-        bases = [name for name in of_matrix if without_seed(name) in {base for _, base in asked}]
-        here = _measured(folder, _by_subject([*bases, *having]), ranking)
-        pairs = [(name, base) for name, base in asked if base in here.hits]
-        if not pairs:
-            continue
-        noisy = _measured(folder, _subjects(of_matrix, measure), ranking)
-        drawn = here.resampled(noisy.variance, max(1, noisy.degrees), RESAMPLES, seed=0)
-        rows += [{"dataset": folder.name, "measure": measure, **row} for row in pair_rows(here, drawn, pairs)]
+        pairs = [(name, f"{name.split('/')[0]}/generator-small") for name in having]
+        pairs = [(name, base) for name, base in pairs if (folder / base / "ranks.parquet").exists()]
+        if pairs:
+            subjects = dict.fromkeys(subject for pair in pairs for subject in pair)
+            here = _measured(folder, {subject: [subject] for subject in subjects}, ranking)
+            drawn = here.resampled(pooled[measure], RESAMPLES, seed=0)
+            rows += [{"dataset": folder.name, "measure": measure, **row} for row in pair_rows(here, drawn, pairs)]
     return rows
 
 
@@ -199,18 +111,21 @@ def foretold_rows(figures: Mapping[str, Mapping[str, float]], values: Mapping[st
     """Return the rank correlation of each figure of tokenizers with what was measured of them.
 
     Once over all tokenizers, and once over those whose codes are made of the items' embeddings: IDs dealt at random and
-    paths of categories are extreme in most figures.
+    paths of categories are extreme in most figures. The p values of one measure are corrected over the figures.
     """
     made = [name for name in values if not name.startswith(("random", "category", "external"))]
     rows: list[Row] = []
     for which, names in (("all", list(values)), ("of embeddings", made)):
+        of_which: list[Row] = []
         for figure in dict.fromkeys(figure for name in names for figure in figures[name]):
             known = [name for name in names if figure in figures[name]]
             correlation = rank_correlation(
                 np.array([figures[name][figure] for name in known]), np.array([values[name] for name in known]), seed
             )
             if correlation:
-                rows.append({"tokenizers": len(known), "which": which, "figure": figure, **correlation._asdict()})
+                of_which.append({"tokenizers": len(known), "which": which, "figure": figure, **correlation._asdict()})
+        corrected = holm(np.array([float(row["p"]) for row in of_which]))
+        rows += [{**row, "p_holm": float(p)} for row, p in zip(of_which, corrected, strict=True)]
     return rows
 
 
@@ -256,13 +171,12 @@ def gather(results: Path, out: Path) -> None:
             for measure, ranking in GENERATION.items():
                 measured[dataset, measure] = _measured(folder, _subjects(generators, measure), ranking)
             progress.update(1)
+    # one dataset has repeated trainings, and stands in for the others
+    pooled = {measure: here.pooled for (dataset, measure), here in measured.items() if dataset == ABLATED}
     values: list[Row] = []
     pairs: list[Row] = []
     for (dataset, measure), here in measured.items():
-        # trainings of another dataset where none of this one was repeated
-        other = max((one for (_, name), one in measured.items() if name == measure), key=lambda one: one.degrees)
-        noisy = here if here.degrees else other
-        drawn = here.resampled(noisy.variance, max(1, noisy.degrees), RESAMPLES, seed=0)
+        drawn = here.resampled(pooled[measure], RESAMPLES, seed=0)
         place: Row = {"dataset": dataset, "measure": measure}
         values += [place | row for row in value_rows(here, drawn)]
         pairs += [place | row for row in pair_rows(here, drawn)]
@@ -275,7 +189,12 @@ def gather(results: Path, out: Path) -> None:
     write_table(values, out / "values.csv", VALUE_COLUMNS)
     write_table(pairs, out / "pairs.csv", PAIR_COLUMNS)
     write_table(foretold, out / "foretold.csv", FORETOLD_COLUMNS)
-    write_table(ablation_rows(results / ABLATED, matrix[ABLATED][1], changed), out / "ablations.csv", PAIR_COLUMNS)
+    write_table(ablation_rows(results / ABLATED, changed, pooled), out / "ablations.csv", PAIR_COLUMNS)
+    spreads: list[Row] = [
+        {"dataset": ABLATED, "measure": measure, "deviation": spread.variance**0.5, "degrees": spread.degrees}
+        for measure, spread in pooled.items()
+    ]
+    write_table(spreads, out / "spreads.csv", SPREAD_COLUMNS)
     write_table(missing, out / "missing.csv", MISSING_COLUMNS)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from bench import strategies
 from bench.cells import gather
 from bench.questions import BEST, DATASETS, HEADLINES, QUESTIONS, SMALL, Question
-from bench.sentences import Finding, Tables
+from bench.sentences import SIGNIFICANT, Finding, Tables
 from semid.analysis.paired_tests import holm
 from semid.files import write_text
 
@@ -26,6 +26,7 @@ MEASURES = {
     "generate": "IDs that a generator writes",
     "dense": "items that a generator scores",
 }
+WHICH = {"all": "all", "of embeddings": "those whose codes are made of embeddings"}
 NAMES = {"retrieval": "retrieval", "generate": "written", "dense": "scored"}
 
 
@@ -42,6 +43,7 @@ def page(tables: Tables) -> str:
         "slices": _slices,
         "equal": _equal,
         "missing": _missing,
+        "spreads": _spreads,
     }
     return TEMPLATE.read_text(encoding="utf-8").format(
         **{name: section(tables).strip("\n") for name, section in sections.items()}
@@ -92,18 +94,20 @@ def _named(question: Question, answer: Finding) -> str:
 def answered(tables: Tables) -> dict[Question, Finding]:
     """Return the answers to all questions of whose subjects there are results, their p values corrected.
 
-    Those of one dataset and measure are a family (Holm, 1979).
+    The questions of one dataset and measure are a family (Holm, 1979), those included that have no answer yet.
     """
     found: dict[Question, Finding] = {}
     families: dict[tuple[str, str], list[Question]] = {}
     for question in dict.fromkeys(one for asked in QUESTIONS.values() for one in asked):
-        answer = tables.finding(*question)
-        if answer:
-            found[question] = answer
-            families.setdefault(question[:2], []).append(question)
+        families.setdefault(question[:2], []).append(question)
     for family in families.values():
-        corrected = holm(np.array([found[question].p for question in family]))
-        found |= {question: replace(found[question], p=float(p)) for question, p in zip(family, corrected, strict=True)}
+        answers = [tables.finding(*question) for question in family]
+        corrected = holm(np.array([answer.p if answer else 1.0 for answer in answers]))
+        found |= {
+            question: replace(answer, p=float(p))
+            for question, answer, p in zip(family, answers, corrected, strict=True)
+            if answer
+        }
     return found
 
 
@@ -121,23 +125,24 @@ def _questions(tables: Tables) -> str:
                 names = (f"`{name}`" for name in (answer.first, answer.second))
                 of = (DATASETS[question[0]], NAMES[question[1]])
                 rows.append([*names, *of, f"{bold}{difference}{bold}", p])
-        if rows:
-            parts.append(f"### {title}\n\n{markdown(head, rows)}")
+        parts.append(f"### {title}\n\n{markdown(head, rows) if rows else 'Not run yet.'}\n")
     return "\n".join(parts)
 
 
 def _foretellers(tables: Tables) -> Iterator[str]:
-    for measure in ("generate", "dense", "retrieval"):
-        for which, text in (("all", "all"), ("of embeddings", "those whose codes are made of embeddings")):
-            rows = tables.correlations("beauty", measure, which)
-            named = {row["figure"]: _correlation(row) for row in rows}
-            others = ", ".join(f"`{name}` {named[name]}" for name in ("relative_error", "unique_codes"))
-            strongest = f"`{rows[0]['figure']}` correlates most, {_correlation(rows[0])}"
-            yield f"{MEASURES[measure]}, {rows[0]['tokenizers']} tokenizers ({text}): {strongest}; {others}"
+    for measure, which in ((measure, which) for measure in ("generate", "dense", "retrieval") for which in WHICH):
+        rows = tables.correlations("beauty", measure, which)
+        place = f"{MEASURES[measure]}, {rows[0]['tokenizers']} tokenizers ({WHICH[which]})"
+        sure = [row for row in rows if float(row["p_holm"]) < SIGNIFICANT]
+        said = ", ".join(f"`{row['figure']}` {_correlation(row)}" for row in sure[:3]) or "no figure, after correction"
+        more = f", and {len(sure) - 3} more" if len(sure) > 3 else ""
+        named = {row["figure"]: _correlation(row) for row in rows}
+        others = ", ".join(f"`{name}` has {named[name]}" for name in ("relative_error", "unique_codes"))
+        yield f"{place}: {said}{more}; {others}"
 
 
 def _correlation(row: dict[str, str]) -> str:
-    p = "< 0.001" if float(row["p"]) < 0.001 else f"{float(row['p']):.3f}"
+    p = "< 0.001" if float(row["p_holm"]) < 0.001 else f"{float(row['p_holm']):.3f}"
     return f"{float(row['spearman']):+.2f} (p {p})".replace("-", "−")
 
 
@@ -187,12 +192,12 @@ def _foretold(tables: Tables) -> str:
     rows = []
     for figure in names:
         cells = [f"`{figure}`"]
-        for which in ("all", "of embeddings"):
+        for which in WHICH:
             for measure in MEASURES:
                 found = [row for row in tables.correlations("beauty", measure, which) if row["figure"] == figure]
                 cells.append(_correlation(found[0]) if found else "")
         rows.append(cells)
-    head = ("figure", *(f"{name}, {which}" for which in ("all", "of embeddings") for name in NAMES.values()))
+    head = ("figure", *(f"{name}, {which}" for which in WHICH for name in NAMES.values()))
     return markdown(head, rows)
 
 
@@ -222,10 +227,17 @@ def _equal(tables: Tables) -> str:
         for measure, text in MEASURES.items():
             found = list(tables.findings(dataset, measure, "p_holm"))
             equal = [pair for pair in found if not pair.differs()]
-            lines.append(f"- {name}, {text}: of {len(found)} pairs {len(equal)} do not differ.")
+            lines.append(f"- {name}, {text}: no difference is shown between {len(equal)} of {len(found)} pairs.")
             if dataset == "beauty" and measure != "retrieval":
                 lines += [f"  - `{pair.first}`, `{pair.second}`: {pair.figures()}" for pair in equal]
     return "\n".join(lines)
+
+
+def _spreads(tables: Tables) -> str:
+    return ", ".join(
+        f"{NAMES[row['measure']]} {float(row['deviation']):.4f} ({row['degrees']} degrees of freedom)"
+        for row in tables.spreads
+    )
 
 
 def _missing(tables: Tables) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 BEST = "rqkmeans_4x256"
 OTHERS = ("rqvae_4x256", "rqvae_4x256-w96", "rqvae_4x256-tiger", "opq_4x256")
+NARROW = ("rqvae_4x256-w96", "rqvae_4x256-w128")
 SMALL, LARGE = "/generator-small", "/generator"
 DATASETS = {"beauty": "Beauty", "industrial": "Industrial", "movielens": "MovieLens"}
 WRITTEN = ("generate", "dense")
@@ -28,8 +29,9 @@ def _retrieval(*pairs: tuple[str, str]) -> Iterator[Question]:
 
 QUESTIONS: dict[str, list[Question]] = {
     "Which tokenizer?": [
-        *_retrieval(*((BEST, other) for other in OTHERS)),
+        *_retrieval(*((BEST, other) for other in OTHERS), *(("rqvae_4x256", narrow) for narrow in NARROW)),
         *_generators(*((BEST, other) for other in (*OTHERS, "rqkmeans_4x256-pca32", "vqvae_4096"))),
+        *_generators(("rqvae_4x256", "rqvae_4x256-w96")),
         ("industrial", "retrieval", BEST, "external_minionerec"),
         *_generators((BEST, "external_minionerec"), dataset="industrial"),
         *_generators((BEST, "category"), dataset="movielens"),

@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Self
 
 from bench import strategies
-from bench.cells import FORETOLD_COLUMNS, MISSING_COLUMNS, PAIR_COLUMNS, TOKENIZER_COLUMNS, VALUE_COLUMNS, read
+from bench.cells import (
+    FORETOLD_COLUMNS,
+    MISSING_COLUMNS,
+    PAIR_COLUMNS,
+    SPREAD_COLUMNS,
+    TOKENIZER_COLUMNS,
+    VALUE_COLUMNS,
+    read,
+)
 
 SIGNIFICANT = 0.05
 
@@ -55,6 +63,7 @@ class Tables:
     strategies: list[dict[str, str]] = field(init=False)
     slices: list[dict[str, str]] = field(init=False)
     missing: list[dict[str, str]] = field(init=False)
+    spreads: list[dict[str, str]] = field(init=False)
 
     def __post_init__(self) -> None:
         columns = {
@@ -66,6 +75,7 @@ class Tables:
             "strategies": strategies.COLUMNS,
             "slices": strategies.SLICED_COLUMNS,
             "missing": MISSING_COLUMNS,
+            "spreads": SPREAD_COLUMNS,
         }
         for name, expected in columns.items():
             object.__setattr__(self, name, read(self.folder, name, expected))

@@ -36,8 +36,9 @@ class CodeHeads(nn.Module):
     Level l has a perceptron of the state and of look-ups of the codes before it. Heads that begin as a search add
     τ_l ⟨q − Σ_{j<l} O_j[c_j], O_l[k]⟩ + b_l[k] to it, where q is a projection of the state at unit length, O_l are the
     codewords, and the last layer of the perceptron begins at zero. Then the logits of a code add up to
-    τ (⟨q, x̂⟩ − ‖x̂‖² / 2) of its decoded vector x̂. With `parallel`, which codes of sub-spaces have, no level reads
-    another. `tied` are the vectors of codes that histories are read by, which then are the codewords.
+    τ (⟨q, x̂⟩ − ‖x̂‖² / 2) of its decoded vector x̂. With `parallel`, as codes of sub-spaces have it, no level reads
+    another; residual codes then do not begin as that search, whose terms between levels are left out. `tied` are the
+    vectors of codes that histories are read by, which then are the codewords.
     """
 
     def __init__(

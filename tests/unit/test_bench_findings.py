@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import cells, findings, sentences, sweep
+from bench import cells, findings, sentences, sweep, two_levels
 from semid.errors import InputError
 
 
@@ -15,7 +15,6 @@ def test_the_matrix_stays_within_its_bounds() -> None:
     trained = [name for _, names in matrix.values() for name in names if "/generator" in name]
     assert len(tokenizers) <= 60
     assert len(trained) <= 30
-    assert all(not part.read_text(encoding="utf-8").startswith("run") for part in sweep.parts().values())
     # every generator's tokenizer is one of the matrix, repaired or not
     for names, generators in matrix.values():
         for folder in generators:
@@ -60,43 +59,57 @@ def hits(shares: list[float], users: int = 4000, seed: int = 0) -> np.ndarray:
     return np.stack([(random.random(users) < share).astype(float) for share in shares])
 
 
-def test_the_variance_between_trainings_is_pooled_over_subjects() -> None:
+def test_the_variance_between_trainings_is_pooled_over_subjects_that_are_alike() -> None:
     rows = {
         "a": np.array([[1.0, 0.0], [1.0, 1.0]]),
         "b": np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]),
         "c": np.ones((1, 2)),
+        "random_4x4": np.array([[0.0, 0.0], [9.0, 9.0]]),
     }
-    measured = cells.Measured(rows)
-    assert measured.degrees == 3
+    pooled = two_levels.Measured(rows).pooled
     # a: means .5 and 1; b: 0, .5 and 1
-    assert measured.variance == pytest.approx((2 * 0.25**2 + 2 * 0.5**2) / 3)
+    assert pooled.degrees == 3
+    assert pooled.variance == pytest.approx((2 * 0.25**2 + 2 * 0.5**2) / 3)
+    with pytest.raises(InputError, match="no tokenizer was trained twice"):
+        two_levels.Measured({"c": np.ones((1, 2))}).resampled(two_levels.spread_of([np.ones((1, 2))]), 10, 0)
 
 
 def test_a_subject_that_was_trained_once_has_the_wider_interval() -> None:
     """Three trainings that differ by far more than users do: their mean is known three times as well as one of them."""
     shared = np.zeros((1, 2000))
     thrice = np.concatenate([shared + level for level in (0.1, 0.2, 0.3)])
-    measured = cells.Measured({"once": shared + 0.2, "thrice": thrice})
-    drawn = measured.resampled(measured.variance, measured.degrees, 20_000, seed=0)
+    measured = two_levels.Measured({"once": shared + 0.2, "thrice": thrice, "again": shared + 0.2})
+    drawn = measured.resampled(measured.pooled, 40_000, seed=0)
     # Student's t with 2 degrees has heavy tails: compare quartiles with those of its table, .8165 scales away
     low, high = np.quantile(drawn, [0.25, 0.75], axis=0)
-    once, three = (high - low) / 2
-    assert once == pytest.approx(0.8165 * measured.variance**0.5, rel=0.05)
-    assert once / three == pytest.approx(3**0.5, rel=0.05)
+    once, three, _ = (high - low) / 2
+    assert once == pytest.approx(0.8165 * measured.pooled.variance**0.5, rel=0.03)
+    assert once / three == pytest.approx(3**0.5, rel=0.04)
+    # a difference of two follows the same t, since the deviation that is not known is one for both
+    low, high = np.quantile(drawn[:, 0] - drawn[:, 2], [0.025, 0.975])
+    assert (high - low) / 2 == pytest.approx(4.303 * (2 * measured.pooled.variance) ** 0.5, rel=0.06)
+
+
+def test_ids_dealt_at_random_have_a_deviation_of_their_own() -> None:
+    level = np.zeros((1, 2000))
+    alike = np.concatenate([level + 0.1, level + 0.1001])
+    measured = two_levels.Measured({"a": alike, "random_4x4": np.concatenate([level + 0.1, level + 0.3])})
+    drawn = measured.resampled(measured.pooled, 4000, seed=0)
+    spreads = np.subtract(*np.quantile(drawn, [0.75, 0.25], axis=0))
+    assert spreads[1] > 100 * spreads[0]
 
 
 def test_pairs_that_differ_are_told_from_pairs_that_do_not() -> None:
-    measured = cells.Measured(
-        {"low": hits([0.1, 0.1]), "high": hits([0.2, 0.2], seed=1), "alike": hits([0.1, 0.1], seed=2)}
-    )
-    drawn = measured.resampled(1e-8, 3, 2000, seed=0)
-    found = {(row["first"], row["second"]): row for row in cells.pair_rows(measured, drawn)}
+    rows = {"low": hits([0.1, 0.1]), "high": hits([0.2, 0.2], seed=1), "alike": hits([0.1, 0.1], seed=2)}
+    measured = two_levels.Measured(rows)
+    drawn = measured.resampled(two_levels.Spread(1e-8, 3), 2000, seed=0)
+    found = {(row["first"], row["second"]): row for row in two_levels.pair_rows(measured, drawn)}
     differs = found["low", "high"]
     assert differs["p"] == 1 / 2000
     assert differs["p_holm"] == pytest.approx(3 / 2000)
     assert differs["low"] < differs["difference"] < differs["high"] < 0
     assert found["low", "alike"]["p"] > 0.05
-    (alone,) = cells.pair_rows(measured, drawn, [("high", "low")])
+    (alone,) = two_levels.pair_rows(measured, drawn, [("high", "low")])
     assert (alone["first"], alone["second"], alone["difference"]) == ("high", "low", -differs["difference"])
     assert alone["p_holm"] == alone["p"]
 
@@ -109,6 +122,8 @@ def test_correlations_leave_out_codes_that_no_embeddings_made() -> None:
     assert rows["of embeddings"]["tokenizers"] == 4
     assert rows["of embeddings"]["spearman"] == pytest.approx(-1)
     assert rows["all"]["spearman"] == pytest.approx(0)
+    # of one figure nothing is corrected
+    assert all(row["p_holm"] == row["p"] for row in rows.values())
 
 
 def test_a_cell_that_is_missing_is_named(tmp_path: Path) -> None:

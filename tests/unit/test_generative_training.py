@@ -143,6 +143,10 @@ def test_tied_heads_search_by_the_vectors_of_codes_that_histories_are_read_by() 
     with torch.no_grad():
         tied.items.code_vectors.mul_(2)
     assert not torch.equal(before, tied.heads.logits(users, prefix))
+    copied = copy.deepcopy(tied)
+    assert copied.heads.tied[0] is copied.items.code_vectors
+    copied.load_state_dict(model_of(code_heads="search", tied_output=True, start=start, seed=1).state_dict())
+    assert not torch.equal(copied.heads.logits(users, prefix), tied.heads.logits(users, prefix))
     for other in ({"code_heads": "random"}, {"items": "free", "code_weight": 0}, {"code_weight": 0}):
         with pytest.raises(InputError, match="tied_output is for code heads that begin as a search"):
             GeneratorSettings(**{**SMALL, "tied_output": True, **other})

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from snake import ROOT, TINY, Run, call_snakemake, copy_project, overlay
 
-from bench import sweep
-
 TARGETS = ("all", "results/offline_eval.csv")
 
 # what follows from a change there, by the names of rules
@@ -288,14 +286,6 @@ def test_edits_that_no_result_depends_on_plan_nothing(whole_run: Path, project: 
             edits.enter_context(edited(project / file, before, after))
         plan = plan_of(whole_run, root=project)
         assert plan.finds_all_made, reasons(plan)
-
-
-def test_the_tables_of_the_sweep_follow_from_what_a_run_writes(whole_run: Path) -> None:
-    tables = sweep.tables(whole_run / "results")
-    assert tables.keys() == sweep.TABLES.keys()
-    rows = tables["Recall at equal candidates"].splitlines()[2:]
-    assert {row.split(" | ")[0] for row in rows} == {"| rqkmeans_2x16", "| rqvae_2x16", "| vqvae_32"}
-    assert [title for title, table in tables.items() if len(table.splitlines()) == 2] == ["Which differences are real"]
 
 
 def test_a_change_of_ties_makes_the_manifests_of_tokenizers_anew(whole_run: Path, tmp_path: Path) -> None:
