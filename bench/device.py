@@ -154,9 +154,7 @@ def main() -> None:
     if arguments.device == "auto" and device == "cpu":
         sys.exit("bench: torch finds neither a CUDA nor an MPS device here, so that there is nothing to measure")
     vectors, what = vectors_for(None, arguments.rows)
-    described = [*machine.describe(torch.get_num_threads()), what]
-    if device.startswith("cuda"):
-        described.append(torch.cuda.get_device_name(device))
+    described = [*machine.describe(torch.get_num_threads(), device), what]
     named = tasks(vectors, arguments.epochs, arguments.codebook_size)
     rows = measure(named, len(vectors), device, arguments.repeats)
     if inputs is not None:

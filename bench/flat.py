@@ -109,8 +109,7 @@ def main() -> None:
         rows, what = errors_of(arguments.rows, arguments.codebook_size, arguments.vectors, arguments.epochs, device)
     except InputError as error:
         sys.exit(f"bench: {error}")
-    described = [*machine.describe(torch.get_num_threads()), what]
-    described.append(torch.cuda.get_device_name(device) if device.startswith("cuda") else device)
+    described = [*machine.describe(torch.get_num_threads(), device), what]
     write_tables(arguments.out, "flat", as_csv(rows, COLUMNS), page_of(rows, described))
 
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from bench import machine, memory
 from bench.generator import METRICS, Inputs, Searches, figures_of, microseconds, trained
 from bench.generator import kept as kept_in
 from bench.generator_work import profile_of_training, work_of_training
+from bench.report import as_csv
 from bench.tiger_t5 import BATCH, LEARNING_RATE, figures_of_t5, new_t5, train_t5
 from semid.errors import InputError
 from semid.files import write_text
@@ -116,14 +116,6 @@ def holds(row: Row) -> bool:
     )
 
 
-def as_csv(rows: list[Row]) -> str:
-    out = StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "value": f"{float(row['value']):.6g}"} for row in rows)
-    return out.getvalue()
-
-
 def read_rows(path: Path) -> list[Row]:
     """The rows of an earlier run, if there was one."""
     if not path.is_file():
@@ -179,7 +171,7 @@ def run_parts(parts: dict[str, Callable[[], list[Row]]], described: list[str], o
         said = {"threads": threads, "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
         rows = [row for row in rows if row["part"] != part] + [{**row, **said} for row in measured]
         rows.sort(key=lambda row: PARTS.index(row["part"]))
-        write_text(out / "generative.csv", as_csv(rows))
+        write_text(out / "generative.csv", as_csv(rows, COLUMNS))
         when = sorted({f"{row['part']} at {row['measured']} with {row['threads']} threads" for row in rows})
         write_text(out / "generative.md", as_markdown([*described, *when], rows))
     return rows

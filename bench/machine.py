@@ -31,8 +31,8 @@ def _versions(*names: str) -> list[str]:
     return found
 
 
-def describe(threads: int) -> list[str]:
-    """Lines on processor, memory, system, versions, threads and date."""
+def describe(threads: int, device: str = "cpu") -> list[str]:
+    """Lines on processor, memory, system, versions, threads and date, and on a device that is not the processor."""
     flags = _field("/proc/cpuinfo", "flags").split()
     memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20
     versions = _versions("torch", "numpy", "faiss-cpu", "scikit-learn")
@@ -43,4 +43,14 @@ def describe(threads: int) -> list[str]:
         f"Python {sys.version.split()[0]}, {', '.join(versions)}",
         f"{threads} threads, OMP_WAIT_POLICY {wait}, load average {os.getloadavg()[0]:.1f} at the start",
         datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        *_device(device),
     ]
+
+
+def _device(device: str) -> list[str]:
+    if device == "cpu":
+        return []
+    # the library takes a second, and most benches describe a processor alone
+    import torch
+
+    return [torch.cuda.get_device_name(device) if device.startswith("cuda") else device]

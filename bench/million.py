@@ -6,11 +6,9 @@ occurs. Measurements are functions of the folder of the data, named by the impor
 """
 
 import argparse
-import csv
 import sys
 import tempfile
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +20,7 @@ import pyarrow.parquet as pq
 import torch
 
 from bench import machine, memory
+from bench.report import as_csv
 from bench.tables import write_tables
 from semid.data.preprocessing.write import ITEMS_SCHEMA, ROWS_A_BATCH, SPLIT_SCHEMA
 from semid.embeddings.store import EmbeddingStore, block_rows, new_part, write_manifest
@@ -263,14 +262,6 @@ def measured(folder: Path, items: int, users: int, threads: int, jobs: list[str]
     return rows
 
 
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    out = StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
 def as_markdown(described: list[str], rows: list[dict[str, Any]]) -> str:
     """The page: the machine, and a table of the jobs."""
     lines = ["# Anonymous memory", "", *(f"- {line}" for line in described), ""]
@@ -300,7 +291,7 @@ def main() -> None:
             make_data(folder, arguments.items, arguments.threads)
         rows = measured(folder, arguments.items, arguments.users, arguments.threads, arguments.job or [""])
     described.append(f"{arguments.items:,} items of {DIM} values, {arguments.users:,} users")
-    write_tables(arguments.out, "million", as_csv(rows), as_markdown(described, rows))
+    write_tables(arguments.out, "million", as_csv(rows, COLUMNS), as_markdown(described, rows))
 
 
 if __name__ == "__main__":

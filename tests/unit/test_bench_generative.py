@@ -10,9 +10,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import device
-from bench.generative import as_csv, as_markdown, holds, read_rows, rows_of, run_parts
+from bench.generative import COLUMNS, as_markdown, holds, read_rows, rows_of, run_parts
 from bench.generator import Inputs, Searches, kept, microseconds, train_epochs, train_for
 from bench.generator_work import multiply_adds, operations, profile_of_training, work_of_training
+from bench.report import as_csv
 from bench.tiger_t5 import (
     ExistingCodes,
     examples_of,
@@ -257,4 +258,4 @@ def test_models_trained_alike_stand_in_one_table() -> None:
     rows = rows_of("t5", "T5 of transformers", 2000, of_model | said)
     page = as_markdown([], rows)
     assert "| T5 of transformers | 2,000 | 300 | 0.25 | 0.0500 | 0.0500 | 0.0500 | 0.0500 | 150,000 |" in page
-    assert as_csv(rows).startswith("part,method,users,figure,value")
+    assert as_csv(rows, COLUMNS).startswith("part,method,users,figure,value")
