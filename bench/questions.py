@@ -42,6 +42,7 @@ QUESTIONS: dict[str, list[Question]] = {
             ("rqkmeans_3x256", "rqkmeans_2x256"),
             (BEST, "rqkmeans_3x256"),
             ("rqkmeans_3x1024-tapered", "rqkmeans_3x256"),
+            ("rqkmeans_3x1024-tapered", BEST),
         ),
     ],
     "Do collisions matter to a generator?": [*_generators(("rqkmeans_2x256/repair-assign", "rqkmeans_2x256"))],
@@ -68,6 +69,8 @@ HEADLINES: dict[str, list[Question]] = {
         ("beauty", "retrieval", BEST, "rqkmeans_3x256"),
         ("beauty", "generate", BEST + SMALL, "rqkmeans_3x256" + SMALL),
         ("beauty", "generate", "rqkmeans_3x256" + SMALL, "rqkmeans_2x256" + SMALL),
+        ("beauty", "generate", "rqkmeans_3x1024-tapered" + SMALL, BEST + SMALL),
+        ("beauty", "dense", "rqkmeans_3x1024-tapered" + SMALL, BEST + SMALL),
     ],
     "Do collisions matter to a generator?": QUESTIONS["Do collisions matter to a generator?"],
     "What do IDs give, and what does content give?": [
