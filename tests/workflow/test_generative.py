@@ -11,6 +11,8 @@ import pytest
 from processes import ended, until
 from snake import ROOT, TINY, Run, call_snakemake, copy_project, overlay, start_snakemake
 
+from bench import cells, strategies
+from bench.sentences import Tables
 from semid.analysis.generative_table import GENERATIVE_COLUMNS
 
 TOKENIZERS = ("rqkmeans_2x16", "vqvae_32", "opq_2x16")
@@ -187,3 +189,50 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bits(generated: tuple[Pat
     tables = [[{**row, "seconds": ""} for row in read_csv(place / targets[1])] for place in (work, whole)]
     assert tables[0] == tables[1]
     assert not (work / folder / "checkpoint").exists()
+
+
+def test_the_tables_of_the_findings_follow_from_what_a_run_writes(
+    generated: tuple[Path, Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells of the tiny run under names of a sweep: a tokenizer trained twice, and a cell without results."""
+    whole, config, _ = generated
+    evaluated = call_snakemake(
+        whole, "--configfile", TINY, config, "--", "results/tokenizers.csv", "results/slices.csv"
+    )
+    assert evaluated.ok, evaluated.text
+    results = tmp_path / "results"
+    shutil.copytree(whole / "results", results)
+    tiny = results / "tiny"
+    for tokenizer in TOKENIZERS:
+        (tiny / tokenizer / "generator-tiny").rename(tiny / tokenizer / "generator-small")
+    shutil.copytree(tiny / "vqvae_32", tiny / "rqkmeans_2x16-s1")
+    shutil.copytree(tiny / "opq_2x16" / "generator-small", tiny / "rqkmeans_2x16" / "generator-untaught")
+    made = [f"{name}/generator-small" for name in TOKENIZERS]
+    matrix = {"tiny": ([*TOKENIZERS, "rqkmeans_2x16-s1", "rqkmeans_9x16"], [*made, "rqkmeans_2x16-s1/generator-small"])}
+    monkeypatch.setattr(cells, "cells", lambda: matrix)
+    monkeypatch.setattr(cells, "ablations", lambda: ["rqkmeans_2x16/generator-untaught"])
+    monkeypatch.setattr(cells, "ABLATED", "tiny")
+    cells.gather(results, tmp_path)
+    strategies.gather(results, tmp_path)
+    tables = Tables(tmp_path)
+    assert tables.missing == [{"dataset": "tiny", "cell": "rqkmeans_9x16"}]
+    values = {(row["measure"], row["subject"]): row for row in tables.values}
+    for name, trainings in (("rqkmeans_2x16", "2"), ("opq_2x16", "1")):
+        assert (
+            values["retrieval", name]["trainings"]
+            == values["dense", f"{name}/generator-small"]["trainings"]
+            == trainings
+        )
+    of_table = {(row["tokenizer"], row["ranking"]): row for row in read_csv(whole / TABLE) if row["seen"] == "removed"}
+    opq = float(of_table["opq_2x16", "generate"]["recall@10"])
+    assert float(values["generate", "opq_2x16/generator-small"]["mean"]) == pytest.approx(opq, abs=1e-5)
+    both = [float(of_table[name, "generate"]["recall@10"]) for name in ("rqkmeans_2x16", "vqvae_32")]
+    mean = float(values["generate", "rqkmeans_2x16/generator-small"]["mean"])
+    assert mean == pytest.approx(sum(both) / 2, abs=1e-5)
+    assert len(list(tables.findings("tiny", "dense"))) == 3
+    # the option that was changed is compared with the first training alone
+    (ablated,) = (row for row in tables.ablations if row["measure"] == "generate")
+    assert float(ablated["difference"]) == pytest.approx(opq - both[0], abs=1e-5)
+    assert {row["tokenizer"] for row in tables.strategies} == {*TOKENIZERS, "controls"}
+    assert len(strategies.strategy_rows(tables.strategies, "tiny")) == len(TOKENIZERS)
+    assert any(row[0] == "`popularity`" for row in strategies.slice_rows(tables.slices, "tiny"))
