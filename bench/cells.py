@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 from bench.sweep import ABLATED, ablations, cells
 from bench.two_levels import Measured, Row, Spread, pair_rows, value_rows
 from semid.analysis.paired_tests import holm
-from semid.analysis.proxies import rank_correlation, scorecard_figures
+from semid.analysis.proxies import means_over_seeds, rank_correlation, scorecard_figures
 from semid.errors import InputError
 from semid.evaluation.ranks_file import RanksFile
-from semid.evaluation.table import read_table, write_table
+from semid.evaluation.table import write_table
 from semid.evaluation.target_ranks import Ranking
 from semid.generator_names import GeneratorName
 from semid.naming import TokenizerName
@@ -27,12 +27,17 @@ METRIC = "recall@10"
 RESAMPLES = 10_000
 
 SCORED = ("method", "bits", "unique_codes", "items_in_collisions", "largest_bucket", "relative_error", "perplexity")
-TOKENIZER_COLUMNS = ("dataset", "tokenizer", "trainings", "items", *SCORED)
-VALUE_COLUMNS = ("dataset", "measure", "subject", "trainings", "users", "mean", "low", "high", "lowest", "highest")
 PAIR_COLUMNS = ("dataset", "measure", "first", "second", "difference", "low", "high", "p", "p_holm")
-SPREAD_COLUMNS = ("dataset", "measure", "deviation", "degrees")
-MISSING_COLUMNS = ("dataset", "cell")
-FORETOLD_COLUMNS = ("dataset", "measure", "tokenizers", "which", "figure", "spearman", "p", "p_holm")
+# of each table, by the name of its file
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "tokenizers": ("dataset", "tokenizer", "trainings", "items", *SCORED),
+    "values": ("dataset", "measure", "subject", "trainings", "users", "mean", "low", "high", "lowest", "highest"),
+    "pairs": PAIR_COLUMNS,
+    "foretold": ("dataset", "measure", "tokenizers", "which", "figure", "spearman", "p", "p_holm"),
+    "ablations": PAIR_COLUMNS,
+    "spreads": ("dataset", "measure", "deviation", "degrees"),
+    "missing": ("dataset", "cell"),
+}
 
 
 def ablation_rows(folder: Path, changed: Sequence[str], pooled: Mapping[str, Spread]) -> list[Row]:
@@ -93,18 +98,20 @@ def _subjects(folders: Sequence[str], measure: str) -> dict[str, list[str]]:
 
 def tokenizer_rows(folder: Path, tokenizers: Sequence[str]) -> tuple[list[Row], dict[str, dict[str, float]]]:
     """Return a row a tokenizer, means over its trainings, and all figures of its scorecards by its name."""
+    cards = {name: _scorecard(folder / name / "scorecard.json") for name in tokenizers}
+    figures = means_over_seeds({name: scorecard_figures(card) for name, card in cards.items()})
     rows: list[Row] = []
-    figures: dict[str, dict[str, float]] = {}
     for subject, places in _by_subject(tokenizers).items():
-        cards = [ScorecardRow.of(Scorecard.read(folder / place / "scorecard.json")).cells() for place in places]
-        texts = [{name: "" if value is None else str(value) for name, value in card.items()} for card in cards]
-        of_seeds = [scorecard_figures(card) for card in texts]
-        figures[subject] = {name: float(np.mean([one[name] for one in of_seeds])) for name in of_seeds[0]}
-        first = texts[0]
+        first = cards[places[0]]
         means = {name: f"{figures[subject][name]:.6g}" for name in SCORED if name in figures[subject]}
-        row: Row = {"dataset": folder.name, "tokenizer": subject, "trainings": len(cards), "items": first["items"]}
+        row: Row = {"dataset": folder.name, "tokenizer": subject, "trainings": len(places), "items": first["items"]}
         rows.append(row | {name: first[name] for name in SCORED} | means)
     return rows, figures
+
+
+def _scorecard(path: Path) -> dict[str, str]:
+    """Return the row of a scorecard as tokenizers.csv of a run has it, with values as text."""
+    return {name: str(value) for name, value in ScorecardRow.of(Scorecard.read(path)).cells().items()}
 
 
 def foretold_rows(figures: Mapping[str, Mapping[str, float]], values: Mapping[str, float], seed: int = 0) -> list[Row]:
@@ -185,17 +192,14 @@ def gather(results: Path, out: Path) -> None:
         if measure not in RETRIEVAL:
             foretelling = _with_retrieval(foretelling, measured, dataset)
         foretold += [place | row for row in foretold_rows(foretelling, known)]
-    write_table(tokenizers, out / "tokenizers.csv", TOKENIZER_COLUMNS)
-    write_table(values, out / "values.csv", VALUE_COLUMNS)
-    write_table(pairs, out / "pairs.csv", PAIR_COLUMNS)
-    write_table(foretold, out / "foretold.csv", FORETOLD_COLUMNS)
-    write_table(ablation_rows(results / ABLATED, changed, pooled), out / "ablations.csv", PAIR_COLUMNS)
     spreads: list[Row] = [
         {"dataset": ABLATED, "measure": measure, "deviation": spread.variance**0.5, "degrees": spread.degrees}
         for measure, spread in pooled.items()
     ]
-    write_table(spreads, out / "spreads.csv", SPREAD_COLUMNS)
-    write_table(missing, out / "missing.csv", MISSING_COLUMNS)
+    tables = {"tokenizers": tokenizers, "values": values, "pairs": pairs, "foretold": foretold}
+    tables |= {"ablations": ablation_rows(results / ABLATED, changed, pooled), "spreads": spreads, "missing": missing}
+    for name, rows in tables.items():
+        write_table(rows, out / f"{name}.csv", COLUMNS[name])
 
 
 def _of_tokenizers(measured: Measured, figures: Mapping[str, object]) -> dict[str, float]:
@@ -212,8 +216,3 @@ def _with_retrieval(
     return {
         name: {**known, "recall@10 of 100 candidates": float(recalls[name].mean())} for name, known in figures.items()
     }
-
-
-def read(folder: Path, name: str, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Return the rows of one of the tables, whose values are text."""
-    return read_table(folder / f"{name}.csv", columns)

@@ -14,7 +14,7 @@ import numpy as np
 from bench import strategies
 from bench.cells import gather
 from bench.questions import BEST, DATASETS, HEADLINES, QUESTIONS, SMALL, Question
-from bench.sentences import SIGNIFICANT, Finding, Tables
+from bench.sentences import SIGNIFICANT, Finding, Tables, p_text, with_minus
 from semid.analysis.paired_tests import holm
 from semid.files import write_text
 
@@ -120,11 +120,10 @@ def _questions(tables: Tables) -> str:
         for question in asked:
             if question in answers:
                 answer = answers[question]
-                difference, p = answer.figures().split(", p ")
                 bold = "**" if answer.differs() else ""
                 names = (f"`{name}`" for name in (answer.first, answer.second))
                 of = (DATASETS[question[0]], NAMES[question[1]])
-                rows.append([*names, *of, f"{bold}{difference}{bold}", p])
+                rows.append([*names, *of, f"{bold}{answer.interval()}{bold}", p_text(answer.p)])
         parts.append(f"### {title}\n\n{markdown(head, rows) if rows else 'Not run yet.'}\n")
     return "\n".join(parts)
 
@@ -142,8 +141,7 @@ def _foretellers(tables: Tables) -> Iterator[str]:
 
 
 def _correlation(row: dict[str, str]) -> str:
-    p = "< 0.001" if float(row["p_holm"]) < 0.001 else f"{float(row['p_holm']):.3f}"
-    return f"{float(row['spearman']):+.2f} (p {p})".replace("-", "−")
+    return with_minus(f"{float(row['spearman']):+.2f}") + f" (p {p_text(float(row['p_holm']))})"
 
 
 def _tokenizers(tables: Tables) -> str:

@@ -1,22 +1,24 @@
 """The tables of the sweep, and differences in words: what docs/findings.md is written from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from bench import strategies
-from bench.cells import (
-    FORETOLD_COLUMNS,
-    MISSING_COLUMNS,
-    PAIR_COLUMNS,
-    SPREAD_COLUMNS,
-    TOKENIZER_COLUMNS,
-    VALUE_COLUMNS,
-    read,
-)
+from bench import cells, strategies
+from semid.evaluation.table import read_table
 
+COLUMNS = {**cells.COLUMNS, "strategies": strategies.COLUMNS, "slices": strategies.SLICED_COLUMNS}
 SIGNIFICANT = 0.05
+
+
+def p_text(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def with_minus(figures: str) -> str:
+    """Return figures with the sign that print has for a minus."""
+    return figures.replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,11 @@ class Finding:
         """Return what a row of pairs.csv says, with the p of this column."""
         return cls(row["first"], row["second"], *(float(row[name]) for name in ("difference", "low", "high", p)))
 
+    def interval(self) -> str:
+        return with_minus(f"{self.difference:+.4f} [{self.low:+.4f}, {self.high:+.4f}]")
+
     def figures(self) -> str:
-        p = "< 0.001" if self.p < 0.001 else f"{self.p:.3f}"
-        return f"{self.difference:+.4f} [{self.low:+.4f}, {self.high:+.4f}], p {p}".replace("-", "−")
+        return f"{self.interval()}, p {p_text(self.p)}"
 
     def differs(self) -> bool:
         return self.p < SIGNIFICANT
@@ -50,35 +54,17 @@ class Finding:
         return f"no difference is shown between {first} and {second} ({self.figures()})"
 
 
-@dataclass(frozen=True)
 class Tables:
-    """The tables of the sweep, values as text, and ways to ask them."""
+    """The tables of the sweep in a folder, values as text, and ways to ask them."""
 
-    folder: Path
-    tokenizers: list[dict[str, str]] = field(init=False)
-    values: list[dict[str, str]] = field(init=False)
-    pairs: list[dict[str, str]] = field(init=False)
-    foretold: list[dict[str, str]] = field(init=False)
-    ablations: list[dict[str, str]] = field(init=False)
-    strategies: list[dict[str, str]] = field(init=False)
-    slices: list[dict[str, str]] = field(init=False)
-    missing: list[dict[str, str]] = field(init=False)
-    spreads: list[dict[str, str]] = field(init=False)
+    def __init__(self, folder: Path) -> None:
+        def table(name: str) -> list[dict[str, str]]:
+            return read_table(folder / f"{name}.csv", COLUMNS[name])
 
-    def __post_init__(self) -> None:
-        columns = {
-            "tokenizers": TOKENIZER_COLUMNS,
-            "values": VALUE_COLUMNS,
-            "pairs": PAIR_COLUMNS,
-            "foretold": FORETOLD_COLUMNS,
-            "ablations": PAIR_COLUMNS,
-            "strategies": strategies.COLUMNS,
-            "slices": strategies.SLICED_COLUMNS,
-            "missing": MISSING_COLUMNS,
-            "spreads": SPREAD_COLUMNS,
-        }
-        for name, expected in columns.items():
-            object.__setattr__(self, name, read(self.folder, name, expected))
+        self.tokenizers, self.values, self.pairs = table("tokenizers"), table("values"), table("pairs")
+        self.foretold, self.ablations = table("foretold"), table("ablations")
+        self.strategies, self.slices = table("strategies"), table("slices")
+        self.spreads, self.missing = table("spreads"), table("missing")
 
     def findings(self, dataset: str, measure: str, p: str = "p") -> Iterator[Finding]:
         """The pairs of a dataset under a measure, with the p of this column."""

@@ -73,10 +73,10 @@ def proxy_rows(
     rows: list[Row] = []
     for dataset in dict.fromkeys(row["dataset"] for row in evaluations):
         cards = {card["tokenizer"]: scorecard_figures(card) for card in scorecards if card["dataset"] == dataset}
-        figures = _means_over_seeds(cards)
+        figures = means_over_seeds(cards)
         for strategy in strategies:
             evaluated = _recalls(evaluations, dataset, strategy)
-            recalls = _means_over_seeds({name: evaluated[name] for name in cards if name in evaluated})
+            recalls = means_over_seeds({name: evaluated[name] for name in cards if name in evaluated})
             for name in dict.fromkeys(name for tokenizer in figures.values() for name in tokenizer):
                 known = [tokenizer for tokenizer in figures if name in figures[tokenizer] and tokenizer in recalls]
                 correlation = rank_correlation(
@@ -123,7 +123,7 @@ def _standard_ranks(values: np.ndarray) -> np.ndarray:
     return ranks / np.linalg.norm(ranks)
 
 
-def _means_over_seeds(tokenizers: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def means_over_seeds(tokenizers: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Return figures by the name of a tokenizer without its seed: means over the seeds that have the figure."""
     by_name: dict[str, dict[str, list[float]]] = {}
     for tokenizer, figures in tokenizers.items():

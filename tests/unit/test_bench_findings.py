@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import cells, findings, sentences, sweep, two_levels
+from bench import cells, findings, questions, sentences, sweep, two_levels
 from semid.errors import InputError
 
 
@@ -22,6 +22,11 @@ def test_the_matrix_stays_within_its_bounds() -> None:
             assert not tokenizer or tokenizer in names
     bases = {f"{folder.split('/')[0]}/generator-small" for folder in sweep.ablations()}
     assert bases <= set(matrix[sweep.ABLATED][1])
+
+
+def test_what_the_first_screen_says_was_asked() -> None:
+    asked = {question for of_title in questions.QUESTIONS.values() for question in of_title}
+    assert {question for of_title in questions.HEADLINES.values() for question in of_title} <= asked
 
 
 def test_a_part_is_named_with_or_without_its_number() -> None:
