@@ -5,11 +5,14 @@ sentence says of it, comes from the tables: a test writes the page again and com
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from bench import strategies
 from bench.cells import gather
@@ -18,7 +21,8 @@ from bench.sentences import SIGNIFICANT, Finding, Tables, p_text, with_minus
 from semid.analysis.paired_tests import holm
 from semid.files import write_text
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 PAGE, TABLES = DOCS / "findings.md", DOCS / "findings"
 TEMPLATE = Path(__file__).with_name("findings.template.md")
 MEASURES = {
@@ -63,6 +67,7 @@ def _in_short(tables: Tables) -> str:
         for title, asked in HEADLINES.items()
     }
     sections["Which tokenizer?"].insert(0, _ahead_of_best(tables))
+    sections["What is each part of the generator worth?"] = list(_parts(tables))
     sections["Which cheap figure foretells what a generator finds?"] = list(_foretellers(tables))
     return "\n".join(
         f"**{title}**\n\n" + "".join(f"- {sentence}.\n" for sentence in sentences)
@@ -72,16 +77,19 @@ def _in_short(tables: Tables) -> str:
 
 
 def _ahead_of_best(tables: Tables) -> str:
-    """Say what finds more than the tokenizer to begin with, of all pairs, their p values corrected together."""
+    """Say which tokenizers find more than the one to begin with, of all pairs, their p values corrected together."""
     said = []
     for measure, text in MEASURES.items():
-        best = BEST if measure == "retrieval" else BEST + SMALL
+        # other generators, and those that know no IDs, are no tokenizers
+        end = "" if measure == "retrieval" else SMALL
+        best = BEST + end
         ahead = []
         for dataset, name in DATASETS.items():
             for pair in tables.findings(dataset, measure, "p_holm"):
                 sign = {pair.first: -1, pair.second: 1}.get(best, 0)
-                if pair.differs() and sign * pair.difference > 0:
-                    ahead.append(f"`{pair.first if sign > 0 else pair.second}`".replace(SMALL, "") + f" on {name}")
+                other = pair.first if sign > 0 else pair.second
+                if pair.differs() and sign * pair.difference > 0 and other.endswith(end):
+                    ahead.append(f"`{other.removesuffix(end)}` on {name}")
         said.append(f"{text}: {', '.join(ahead) or 'nothing'}")
     return f"Begin with `{BEST}`. What finds more than it, on any of the catalogues, is, by {'; by '.join(said)}"
 
@@ -199,14 +207,45 @@ def _foretold(tables: Tables) -> str:
     return markdown(head, rows)
 
 
+@cache
+def _generators_of_sweep() -> dict[str, dict[str, object]]:
+    generators: dict[str, dict[str, object]] = yaml.safe_load((ROOT / "config/sweep.yaml").read_text())["generators"]
+    return generators
+
+
+def _changed(subject: str) -> str:
+    """Return the option by which a generator differs from `generator-small`, and its tokenizer if that is another."""
+    tokenizer, generator = subject.split("/")
+    options = {name: value for name, value in _generators_of_sweep()[generator].items() if name != "epochs"}
+    texts = (f"`{name}: {value if isinstance(value, str) else json.dumps(value)}`" for name, value in options.items())
+    return ", ".join(texts) + ("" if tokenizer == BEST else f" on `{tokenizer}`")
+
+
+def _parts(tables: Tables) -> Iterator[str]:
+    """Say which options change what `generator-small` finds, and of which no difference is shown."""
+    for measure in ("generate", "dense"):
+        found = [Finding.of(row, "p_holm") for row in tables.ablations if row["measure"] == measure]
+        sides = (("more", [one for one in found if one.differs() and one.difference > 0]),)
+        sides += (("less", [one for one in found if one.differs() and one.difference < 0]),)
+        said = [
+            f"{side} with {', '.join(f'{_changed(one.first)} ({one.figures()})' for one in ones)}"
+            for side, ones in sides
+            if ones
+        ]
+        if equal := ", ".join(_changed(one.first) for one in found if not one.differs()):
+            said.append(f"no difference is shown with {equal}")
+        if said:
+            yield f"Beauty, {MEASURES[measure]}: {'; '.join(said)}"
+
+
 def _ablations(tables: Tables) -> str:
     found: dict[str, dict[str, str]] = {}
     for row in tables.ablations:
         finding = Finding.of(row, "p_holm")
         bold = "**" if finding.differs() else ""
         found.setdefault(finding.first, {})[row["measure"]] = f"{bold}{finding.figures()}{bold}"
-    rows = [[f"`{name}`", *(of.get(measure, "") for measure in ("generate", "dense"))] for name, of in found.items()]
-    return markdown(("generator", "written: difference", "scored: difference"), rows)
+    rows = [[_changed(name), *(of.get(measure, "") for measure in ("generate", "dense"))] for name, of in found.items()]
+    return markdown(("changed", "written: difference", "scored: difference"), rows)
 
 
 def _shared(tables: Tables) -> str:

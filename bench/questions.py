@@ -77,6 +77,7 @@ HEADLINES: dict[str, list[Question]] = {
         ("beauty", "generate", BEST + SMALL, "random_4x256" + SMALL),
         ("beauty", "dense", BEST + SMALL, "sasrec"),
         ("beauty", "dense", "sasrec-content", BEST + SMALL),
+        ("beauty", "dense", BEST + LARGE, "sasrec-content"),
         ("beauty", "dense", "random_4x256" + SMALL, "sasrec"),
     ],
 }
