@@ -1,5 +1,5 @@
-"""Needs raw files, or gets or generates them; makes data/<dataset>/{items,train,valid,test}.parquet, stats.json, then
-manifest.json.
+"""Needs raw files, or gets or generates them; reads each in a job of its own, and makes of all their rows
+data/<dataset>/{items,train,valid,test}.parquet, stats.json, then manifest.json.
 """
 
 for SOURCE in SOURCES:
@@ -63,10 +63,42 @@ rule verify:
         "../workflow_scripts/verify.py"
 
 
-rule preprocess:
-    """Read, clean, filter and split raw files."""
+rule read_raw:
+    """Read one raw file: its rows, with the reason why one cannot be used."""
     input:
-        unpack(asked(datasets.raw_inputs)),
+        unpack(asked(datasets.raw_file)),
+    output:
+        # preprocess alone reads them: --notemp keeps them, for a run with other filters
+        temp("data/{dataset}/{kind}-{number}.parquet"),
+    log:
+        "logs/{dataset}/read_{kind}-{number}.log",
+    benchmark:
+        "benchmarks/{dataset}/read_{kind}-{number}.tsv"
+    wildcard_constraints:
+        kind="interactions|items",
+        number=r"\d{5,}",
+    conda:
+        "../envs/data.yaml"
+    # files are read beside each other
+    threads: 1
+    resources:
+        mem_mb=memory(1000 + 1.5 * COMPUTE["duckdb_mb"], 0.05),
+        runtime=minutes(30, 3),
+        duckdb_mb=COMPUTE["duckdb_mb"],
+        # a limit at which the job stops: what it makes does not depend on it
+        max_malformed=asked(datasets.max_malformed),
+    params:
+        code=code_of("read_raw.py", datasets.implementations),
+        source=asked(datasets.source_options),
+        text_columns=asked(datasets.text_columns_of),
+    script:
+        "../workflow_scripts/read_raw.py"
+
+
+rule preprocess:
+    """Clean, filter and split the rows of all raw files."""
+    input:
+        unpack(asked(datasets.read_files)),
     output:
         catalogue="data/{dataset}/items.parquet",
         train="data/{dataset}/train.parquet",
@@ -81,11 +113,10 @@ rule preprocess:
         "../envs/data.yaml"
     threads: min(4, COMPUTE["threads"])
     resources:
-        mem_mb=memory(1000 + 1.5 * COMPUTE["duckdb_mb"], 0.05),
-        runtime=minutes(30, 3),
+        # an item or a user takes a few integers, and a row or more
+        mem_mb=memory(1000 + 1.5 * COMPUTE["duckdb_mb"], 0.2),
+        runtime=minutes(30, 10),
         duckdb_mb=COMPUTE["duckdb_mb"],
-        # a limit at which the job stops: what it makes does not depend on it
-        max_malformed=asked(datasets.max_malformed),
     params:
         code=code_of("preprocess.py", datasets.implementations),
         source=asked(datasets.source_options),

@@ -12,6 +12,7 @@ from semid.registries import load_public
 _PUBLIC = {
     "AmazonReviews2023": "semid.data.sources.amazon2023:AmazonReviews2023",
     "Outputs": "semid.data.preprocessing:Outputs",
+    "Parts": "semid.data.preprocessing:Parts",
     "PreprocessSettings": "semid.data.preprocessing:PreprocessSettings",
     "SampleSettings": "semid.data.sources.sample:SampleSettings",
     "Source": "semid.data.sources:Source",
@@ -19,6 +20,8 @@ _PUBLIC = {
     "clean_text": "semid.data.text:clean_text",
     "generate_sample": "semid.data.sample:generate_sample",
     "preprocess": "semid.data.preprocessing:preprocess",
+    "preprocess_parts": "semid.data.preprocessing:preprocess_parts",
+    "read_raw_file": "semid.data.preprocessing:read_raw_file",
     "source_from_config": "semid.data.sources:source_from_config",
 }
 __all__ = sorted(_PUBLIC)

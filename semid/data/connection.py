@@ -113,16 +113,18 @@ class Database:
 
 
 @contextmanager
-def temporary_database(beside: Path, memory_limit: int, threads: int) -> Iterator[Database]:
+def temporary_database(beside: Path, memory_limit: int, threads: int, job: str = "") -> Iterator[Database]:
     """Open a database in a new folder in `beside`, which is removed at the end whatever happens.
 
-    memory_limit: in MB. A full disk is an OSError that names the folder.
+    memory_limit: in MB. job: tells jobs apart that work in `beside` at the same time. A full disk is an OSError that
+    names the folder.
     """
     if "?" in str(beside.resolve()):
         raise InputError(f"{beside}: DuckDB cannot work in a folder with '?' in its path; choose another one")
     beside.mkdir(parents=True, exist_ok=True)
-    _remove_left_behind(beside)
-    folder = Path(tempfile.mkdtemp(prefix=".preprocess-", dir=beside)).resolve()
+    prefix = f".preprocess-{job}-" if job else ".preprocess-"
+    _remove_left_behind(beside, prefix)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=beside)).resolve()
     try:
         with (folder / LOCK).open("wb") as file, full_disk_names(folder):
             lock(file)
@@ -135,13 +137,13 @@ def temporary_database(beside: Path, memory_limit: int, threads: int) -> Iterato
         shutil.rmtree(folder)
 
 
-def _remove_left_behind(beside: Path) -> None:
-    """Remove the folders of killed jobs; a job that goes on without its parent keeps its own until it ends.
+def _remove_left_behind(beside: Path, prefix: str) -> None:
+    """Remove the folders of killed jobs, whose names begin with `prefix`.
 
-    Where the file system has no locks the folders stay, since nobody can tell them from those in use. Links and files
-    of such a name are none of ours, and stay too.
+    A job that goes on without its parent keeps its own until it ends. Where the file system has no locks the folders
+    stay, since nobody can tell them from those in use. Links and files of such a name are none of ours, and stay too.
     """
-    for folder in beside.glob(".preprocess-*"):
+    for folder in beside.glob(f"{glob.escape(prefix)}*"):
         if folder.is_symlink() or not folder.is_dir():
             continue
         # the folder may be gone meanwhile, another user's, in use, or have something else in the place of its lock

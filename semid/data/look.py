@@ -137,7 +137,8 @@ def core_size(
         f"AND {of_item} IN (SELECT {known} FROM {items.table} WHERE {known} IS NOT NULL))"
     )
     users, numbers = pairs["user_number"], pairs["item_number"]
-    core_users, core_items, _ = k_core(users, numbers, k)
+    n_users, n_items = int(users.max(initial=-1)) + 1, int(numbers.max(initial=-1)) + 1
+    core_users, core_items, _ = k_core(lambda: [(users, numbers)], n_users, n_items, k)
     kept = np.isin(users, core_users) & np.isin(numbers, core_items)
     return CoreSize(len(core_users), len(core_items), int(kept.sum()))
 

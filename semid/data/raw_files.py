@@ -46,6 +46,22 @@ class RawFiles:
             named["records"] = [f"{path}{RECORD}" for paths in named.values() for path in paths]
         return {f"raw_{key}": paths for key, paths in named.items()}
 
+    def of_kind(self, kind: str) -> list[Any]:
+        """Return the files of `interactions` or of `items`, as given, in the order in which they are read."""
+        # the paths of two addresses may be the same
+        as_given: dict[Path, list[Any]] = {}
+        for paths in self.source.files().values():
+            for given in [paths] if isinstance(paths, str | Path) else paths:
+                as_given.setdefault(Path(given), []).append(given)
+        files = self.source.item_files if kind == "items" else [file.path for file in self.source.interaction_files]
+        return [as_given[path].pop(0) for path in files]
+
+    def input(self, path: Any, given: Callable[[Any], Any] = lambda path: path) -> dict[str, Any]:
+        """Return one of the files as inputs of a rule: `raw`, and of a download the `record` of its verification."""
+        if self.origin == "downloaded":
+            return {"raw": path, "record": f"{path}{RECORD}"}
+        return {"raw": given(path) if self.origin == "given" else path}
+
 
 def raw_files(dataset: str, options: Mapping[str, Any], split: Any, checksums: str | None = None) -> RawFiles:
     """Return the raw files of the dataset of that name, whose keys in the configuration are `options`.

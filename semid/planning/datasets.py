@@ -14,6 +14,8 @@ from semid.retrieval.strategies.registry import STRATEGIES, strategies_for_contr
 from semid.templates import columns_beside
 
 SPLITS = ("train", "valid", "test")
+# of raw files
+KINDS = ("interactions", "items")
 OWN_VECTORS = ("vectors", "ids", "table")
 # keys of `preprocess:` that say how interactions become splits, where they are not split already
 OF_SPLITTING = ("k_core", "repeats")
@@ -32,6 +34,7 @@ class Datasets:
         self._config, self._schema, self._given = config, schema, given
         self._sources: dict[str, Source] = {}
         self._raw: dict[str, RawFiles] = {}
+        self._files: dict[tuple[str, str], list[Any]] = {}
 
     # options
 
@@ -80,6 +83,10 @@ class Datasets:
             return list(columns_beside(template)) if template else []
         except InputError as error:
             raise InputError(f"dataset '{dataset}': {error}") from None
+
+    def text_columns_of(self, dataset: str, kind: str) -> list[str]:
+        """The columns that a job which reads a file of that `kind`, interactions or items, keeps as texts."""
+        return self.text_columns(dataset) if kind == "items" else []
 
     def max_malformed(self, dataset: str) -> str:
         """The limit at which reading stops, as a text: it is a resource of the job, and no result depends on it."""
@@ -176,10 +183,38 @@ class Datasets:
         """The file of the fitted query, if the query is chosen on the validation split; else no file."""
         return f"results/{dataset}/query.json" if self.fits_query(dataset) else []
 
-    def raw_inputs(self, dataset: str) -> dict[str, Any]:
-        """The files that `preprocess` reads. A dataset that names no items adds the ids of its vectors."""
-        files = self.raw(dataset).inputs(self._given)
+    def raw_file(self, dataset: str, kind: str, number: str) -> dict[str, Any]:
+        """The file that a job of `read_raw` reads: the `number`-th, from 0, of the `kind` interactions or items.
+
+        Raises `InputError` where the dataset has fewer.
+        """
+        files = self._files_of_kind(dataset, kind)
+        if int(number) >= len(files):
+            raise InputError(
+                f"dataset '{dataset}' has no raw file {number} of {kind}: the number of these is {len(files)}, and the "
+                "first is 00000"
+            )
+        return self.raw(dataset).input(files[int(number)], self._given)
+
+    def read_files(self, dataset: str) -> dict[str, Any]:
+        """The files that `preprocess` reads: of each raw file the rows that `read_raw` made of it.
+
+        A dataset that names no items adds the ids of its vectors.
+        """
+        files = {
+            f"{kind}_rows": [
+                f"data/{dataset}/{kind}-{number:05d}.parquet"
+                for number in range(len(self._files_of_kind(dataset, kind)))
+            ]
+            for kind in KINDS
+        }
         return files | self.own_vectors(dataset) if self.catalogue_embeddings(dataset) else files
+
+    def _files_of_kind(self, dataset: str, kind: str) -> list[Any]:
+        # a folder of thousands of files is looked through once, and not by each of their jobs
+        if (dataset, kind) not in self._files:
+            self._files[dataset, kind] = self.raw(dataset).of_kind(kind)
+        return self._files[dataset, kind]
 
     def catalogue_embeddings(self, dataset: str) -> dict[str, Any]:
         """The options of the embeddings whose ids are the catalogue; empty if the dataset names its items."""
@@ -193,7 +228,7 @@ class Datasets:
 
     def all_raw(self, dataset: str) -> list[Any]:
         """All files from which a dataset is made, its own vectors included."""
-        files = self.raw_inputs(dataset) | self.own_vectors(dataset)
+        files = self.raw(dataset).inputs(self._given) | self.own_vectors(dataset)
         return [path for paths in files.values() for path in ([paths] if isinstance(paths, str) else paths)]
 
     def source_options(self, dataset: str) -> dict[str, Any]:

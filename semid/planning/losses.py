@@ -37,7 +37,7 @@ def _losses_of(dataset: str, since: float, root: Path) -> list[str]:
             # what failed in the run is said before, and is not hidden by a report on it
             lines.append(f"  {dataset}: {stats.relative_to(root)} cannot be read")
         if lines:
-            lines.append(f"  {dataset}: {stats.relative_to(root)} and logs/{dataset}/preprocess.log say more")
+            lines.append(f"  {dataset}: {stats.relative_to(root)} and the logs in logs/{dataset}/ say more")
     return lines + [f"  {dataset}: {warning}" for warning in _warnings(root / "logs" / dataset, since)]
 
 

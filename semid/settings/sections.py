@@ -192,7 +192,7 @@ class ComputeSettings:
     ] = False
     encode_batch_size: Annotated[int, Ge(1), doc("Rows that a tokenizer encodes at once.")] = 2048
     codeword_block: Annotated[int, Ge(1), doc("Codewords that are compared at once.")] = 1024
-    duckdb_mb: Annotated[int, Ge(100), doc("Memory of DuckDB in `preprocess`, in MB.")] = 1000
+    duckdb_mb: Annotated[int, Ge(100), doc("Memory of DuckDB in `read_raw` and `preprocess`, in MB.")] = 1000
     container: Annotated[
         Annotated[str, Pattern(r"^[^\s{}]+$(?!\n)", "an image, without spaces and braces")] | None,
         doc(

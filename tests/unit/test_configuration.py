@@ -489,7 +489,9 @@ def test_names_that_are_loaded_are_those_of_tokenizers() -> None:
 def test_vectors_alone_are_a_catalogue_without_evaluation() -> None:
     datasets, tokenizers = planned(**table(embeddings={"vectors": "x.npy", "ids": "x.txt"}))
     assert not datasets.is_evaluated("mine")
-    assert datasets.raw_inputs("mine") == {"raw_vectors": "x.npy", "raw_ids": "x.txt"}
+    rows = {"interactions_rows": [], "items_rows": []}
+    assert datasets.read_files("mine") == {**rows, "raw_vectors": "x.npy", "raw_ids": "x.txt"}
+    assert datasets.all_raw("mine") == ["x.npy", "x.txt"]
     assert datasets.split_files_if_any("mine") == []
     with pytest.raises(InputError, match="nothing to evaluate"):
         datasets.split_files("mine")
@@ -497,10 +499,46 @@ def test_vectors_alone_are_a_catalogue_without_evaluation() -> None:
         tokenizers.evaluations("offline_eval.csv")
 
 
+def test_each_part_of_a_raw_file_is_read_by_a_job_of_its_own() -> None:
+    parts = ["part-2.csv", "part-10.csv"]
+    datasets, _ = planned(**table(interactions=parts, items="items.csv", timestamp_unit="seconds"))
+    read = [f"data/mine/interactions-0000{number}.parquet" for number in range(2)]
+    assert datasets.read_files("mine") == {
+        "interactions_rows": read,
+        "items_rows": ["data/mine/items-00000.parquet"],
+    }
+    assert [datasets.raw_file("mine", "interactions", f"0000{n}") for n in range(2)] == [{"raw": one} for one in parts]
+
+
+def test_two_addresses_that_are_the_same_path_are_two_files() -> None:
+    addresses = ["s3://b/a//k.csv", "s3://b/a/k.csv"]
+    datasets, _ = planned(**table(interactions=addresses, items="items.csv", timestamp_unit="seconds"))
+    assert [datasets.raw_file("mine", "interactions", f"0000{n}")["raw"] for n in range(2)] == addresses
+
+
+def test_files_of_splits_are_read_for_items_too() -> None:
+    splits = {"test": "c.csv", "train": ["a.csv", "b.csv"], "valid": "c.csv"}
+    datasets, _ = planned(**table(splits=splits, timestamp_unit="seconds"))
+    for kind in ("interactions", "items"):
+        read = [datasets.raw_file("mine", kind, f"0000{n}")["raw"] for n in range(4)]
+        assert read == ["a.csv", "b.csv", "c.csv", "c.csv"]
+
+
+def test_an_official_file_is_read_once_it_is_verified() -> None:
+    datasets, _ = planned(datasets={"mine": {"source": "amazon2023", "category": ["All_Beauty", "Unknown"]}})
+    path = "data/raw/mine/raw/meta_categories/meta_Unknown.jsonl"
+    assert datasets.raw_file("mine", "items", "00001") == {"raw": path, "record": f"{path}.verified"}
+    assert len(datasets.read_files("mine")["interactions_rows"]) == 2
+
+
 def test_files_of_the_configuration_go_through_given() -> None:
     config = configured(**table(items="items.csv", external={"hand": {"codes": "codes.csv"}}))
     datasets = Datasets(config, SCHEMA, lambda path: f"<{path}>")
-    assert datasets.raw_inputs("mine") == {"raw_items": "<items.csv>"}
+    assert datasets.all_raw("mine") == ["<items.csv>"]
+    assert datasets.read_files("mine") == {"interactions_rows": [], "items_rows": ["data/mine/items-00000.parquet"]}
+    assert datasets.raw_file("mine", "items", "00000") == {"raw": "<items.csv>"}
+    with pytest.raises(InputError, match="dataset 'mine' has no raw file 00001 of items: the number of these is 1"):
+        datasets.raw_file("mine", "items", "00001")
     tokenizers = Tokenizers(config, SCHEMA, datasets, lambda path: f"<{path}>")
     assert tokenizers.given_files("mine", "external_hand") == {"codes": "<codes.csv>"}
     assert tokenizers.encoded_with("mine", "external_hand") == {"sources": ["<codes.csv>"]}

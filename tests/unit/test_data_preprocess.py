@@ -23,7 +23,16 @@ from hypothesis import strategies as st
 from semid.data import AmazonReviews2023, Outputs, PreprocessSettings, Table, preprocess, source_from_config
 from semid.data.connection import temporary_database
 from semid.data.formats import open_raw_file
-from semid.data.preprocessing import ITEMS_SCHEMA, SPLIT_SCHEMA, k_core, read
+from semid.data.preprocessing import (
+    ITEMS_SCHEMA,
+    SPLIT_SCHEMA,
+    Parts,
+    filter,
+    k_core,
+    preprocess_parts,
+    read_raw_file,
+)
+from semid.data.preprocessing import part as reading
 from semid.data.sources.amazon2023 import FIVE_CORE_COUNTS, OFFICIAL_SPLITS, split_path
 from semid.data.sources.source import Counts
 from semid.errors import InputError
@@ -371,10 +380,23 @@ def plain_k_core(edges, k):
         edges = [(u, i) for u, i in edges if u != poor_user and i != poor_item]
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=80), st.integers(1, 5))
-def test_k_core_is_the_largest_set_with_k_interactions_each(edges, k):
+def rounds_of_k_core(edges, k):
+    """The number of rounds, each of which drops all interactions of users and items that have fewer than k."""
+    rounds = 0
+    while True:
+        users, items = Counter(u for u, _ in edges), Counter(i for _, i in edges)
+        kept = [(u, i) for u, i in edges if users[u] >= k and items[i] >= k]
+        if len(kept) == len(edges):
+            return rounds
+        edges, rounds = kept, rounds + 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=80), st.integers(1, 5), st.integers(1, 90))
+def test_k_core_is_the_largest_set_with_k_interactions_each(edges, k, rows_a_block):
     array = np.array(edges, dtype=np.int32).reshape(-1, 2)
-    users, items, _ = k_core(array[:, 0], array[:, 1], k)
+    blocks = [array[start : start + rows_a_block].T for start in range(0, len(array), rows_a_block)]
+    users, items, rounds = k_core(lambda: blocks, 10, 10, k)
+    assert rounds == rounds_of_k_core(edges, k)
     kept = [(u, i) for u, i in edges if u in set(users.tolist()) and i in set(items.tolist())]
     assert kept == plain_k_core(edges, k)
     assert users.tolist() == sorted({u for u, _ in kept})
@@ -1341,9 +1363,9 @@ def test_faults_are_looked_for_in_the_rows_of_their_own_file(tmp_path, monkeypat
     rated = [[{**row, "rating": value} for row in rows] for value in (5, "good", 4, 3)]
     parts = [write(tmp_path / f"{number}.csv", part) for number, part in enumerate(rated)]
     warned = []
-    plain = read._warn_of_ratings
+    plain = reading._warn_of_ratings
     monkeypatch.setattr(
-        read, "_warn_of_ratings", lambda database, file: warned.append(file.path) or plain(database, file)
+        reading, "_warn_of_ratings", lambda database, file: warned.append(file.path) or plain(database, file)
     )
     run(tmp_path, Table(interactions=parts, timestamp_unit="milliseconds"))
     assert warned == parts[1:2]
@@ -1356,3 +1378,120 @@ def test_nan_in_a_parquet_column_is_no_text_whatever_the_statistics_say(tmp_path
     result = run(tmp_path, Table(items=tmp_path / "items.parquet"), replace(OFF, text_columns=["price"]))
     assert [row["price"] for row in result.items] == ["1.1", "", "3.0"]
     assert [row["description"] for row in result.items] == ["", "2.5", "3.5"]
+
+
+def files_of(outputs):
+    return {name: Path(getattr(outputs, name)).read_bytes() for name in ("items", "train", "valid", "test", "stats")}
+
+
+def outputs_in(folder):
+    return Outputs(
+        *(folder / name for name in ("items.parquet", "train.parquet", "valid.parquet", "test.parquet", "s.json"))
+    )
+
+
+PART_SETTINGS = PreprocessSettings(k_core=2, ties="shuffle", seed=3, text_columns=("price",), threads=2)
+
+
+def many_interactions(n=600):
+    random = np.random.default_rng(0)
+    return [
+        {"user_id": f"u{user}", "item_id": f"i{item}", "timestamp": T0 + int(time), "rating": 5}
+        for user, item, time in zip(
+            random.integers(0, 60, n), random.integers(0, 90, n), random.integers(0, 20, n), strict=True
+        )
+    ]
+
+
+def listed_items():
+    items = [{"item_id": f"i{number}", "title": f"Item {number % 7}", "price": number} for number in range(80)]
+    return [*items, {"item_id": "i3", "title": "twice", "price": 0}]
+
+
+@pytest.mark.parametrize("end", [".csv", ".jsonl.gz", ".parquet"])
+def test_files_that_are_read_by_jobs_of_their_own_make_the_same_bytes(tmp_path, end):
+    rows, items = many_interactions(), listed_items()
+    source = Table(
+        interactions=[write(tmp_path / f"part-{n}{end}", rows[n::3]) for n in range(3)],
+        items=[write(tmp_path / f"items-{n}{end}", items[n::2]) for n in range(2)],
+        timestamp_unit="milliseconds",
+    )
+    preprocess(source, PART_SETTINGS, together := outputs_in(tmp_path / "together"))
+    numbered = [("interactions", n) for n in range(3)] + [("items", n) for n in range(2)]
+    read = {name: tmp_path / f"{name[0]}-{name[1]:05d}.parquet" for name in numbered}
+    for kind, number in reversed(numbered):
+        read_raw_file(source, kind, number, PART_SETTINGS, read[kind, number])
+    parts = Parts([read["items", n] for n in range(2)], [read["interactions", n] for n in range(3)])
+    preprocess_parts(source, parts, PART_SETTINGS, apart := outputs_in(tmp_path / "apart"))
+    assert files_of(apart) == files_of(together)
+    assert not list(tmp_path.glob("*/.preprocess-*"))
+
+
+def test_what_comes_out_does_not_depend_on_the_number_of_files(tmp_path):
+    rows, items = many_interactions(), listed_items()
+    made = []
+    for number in (1, 2, 5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        interactions = [
+            write(folder / f"part-{n}.csv", [rows[row] for row in of])
+            for n, of in enumerate(np.array_split(range(600), number))
+        ]
+        source = Table(
+            interactions=interactions, items=write(folder / "items.csv", items), timestamp_unit="milliseconds"
+        )
+        preprocess(source, PART_SETTINGS, outputs := outputs_in(folder / "out"))
+        made.append({name: data for name, data in files_of(outputs).items() if name != "stats"})
+    assert made[0] == made[1] == made[2]
+
+
+def test_the_k_core_does_not_depend_on_its_blocks(tmp_path, monkeypatch):
+    source = Table(
+        interactions=write(tmp_path / "i.csv", many_interactions()),
+        items=write(tmp_path / "items.csv", listed_items()),
+        timestamp_unit="milliseconds",
+    )
+    preprocess(source, PART_SETTINGS, whole := outputs_in(tmp_path / "whole"))
+    monkeypatch.setattr(filter, "ROWS_A_BLOCK", 7)
+    preprocess(source, PART_SETTINGS, blocks := outputs_in(tmp_path / "blocks"))
+    assert files_of(blocks) == files_of(whole)
+
+
+def test_rows_of_other_files_are_refused(tmp_path):
+    rows = many_interactions()
+    files = [write(tmp_path / f"part-{n}.csv", rows[n::2]) for n in range(2)]
+    items = write(tmp_path / "items.csv", listed_items())
+    source = Table(interactions=files, items=items, timestamp_unit="milliseconds")
+    read = [tmp_path / f"interactions-{n}.parquet" for n in range(2)]
+    for number, path in enumerate(read):
+        read_raw_file(source, "interactions", number, PART_SETTINGS, path)
+    of_items = tmp_path / "items-0.parquet"
+    read_raw_file(source, "items", 0, PART_SETTINGS, of_items)
+    for wrong in (read[:1], [read[0], read[0]], read[::-1], []):
+        with pytest.raises(InputError, match="are not those of the raw files in their order"):
+            preprocess_parts(source, Parts([of_items], wrong), PART_SETTINGS, outputs_in(tmp_path / "out"))
+    other = replace(PART_SETTINGS, text_columns=("title",))
+    with pytest.raises(InputError, match=r"items-0\.parquet was read for the texts of price and not of title"):
+        preprocess_parts(source, Parts([of_items], read), other, outputs_in(tmp_path / "out"))
+
+
+def test_a_file_that_is_read_twice_is_named_twice(tmp_path):
+    rows = write(tmp_path / "rows.csv", many_interactions(40))
+    source = Table(splits={"train": rows, "valid": rows, "test": rows}, timestamp_unit="milliseconds")
+    assert run(tmp_path, source).stats["files"] == {kind: [str(rows)] * 3 for kind in ("interactions", "items")}
+
+
+def test_reading_leaves_the_rows_of_a_file_alone(tmp_path):
+    source = Table(interactions=write(tmp_path / "i.csv", many_interactions()), timestamp_unit="milliseconds")
+    (tmp_path / "rows").mkdir()
+    found = (tmp_path / "i.csv").rename(tmp_path / "elsewhere.csv")
+    read_raw_file(source, "interactions", 0, OFF, tmp_path / "rows/interactions-0.parquet", found)
+    assert [path.name for path in (tmp_path / "rows").iterdir()] == ["interactions-0.parquet"]
+    assert reading.Part.of(tmp_path / "rows/interactions-0.parquet").path == str(found)
+
+
+def test_a_file_of_rows_that_is_none_is_refused(tmp_path):
+    source = Table(interactions=write(tmp_path / "i.csv", many_interactions()), timestamp_unit="milliseconds")
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
+    with pytest.raises(InputError, match=r"other\.parquet holds no rows of a raw file as this version reads them"):
+        preprocess_parts(source, Parts((), [tmp_path / "other.parquet"]), OFF, outputs_in(tmp_path / "out"))

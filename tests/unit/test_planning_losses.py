@@ -52,7 +52,7 @@ def test_a_report_is_of_the_datasets_on_which_jobs_have_worked(tmp_path: Path) -
         "Lost on the way, and warnings:",
         "  lossy: 1,200 of 4,001 lines of reviews.csv could not be read",
     ]
-    assert report[-1] == "  lossy: data/lossy/stats.json and logs/lossy/preprocess.log say more"
+    assert report[-1] == "  lossy: data/lossy/stats.json and the logs in logs/lossy/ say more"
     assert all(line.startswith("  lossy: ") for line in report[1:])
     assert loss_report(names[:2], 150, tmp_path) == ""
     assert loss_report(names, 300, tmp_path) == ""

@@ -306,5 +306,5 @@ def test_what_was_lost_is_said_last(tmp_path: Path) -> None:
         "Lost on the way, and warnings:",
         "  lossy: 1 of 302 lines of reviews.csv could not be read",
         "  lossy: 2 of 302 rows of interactions were dropped (malformed: 1, wrong_type_timestamp: 1)",
-        "  lossy: data/lossy/stats.json and logs/lossy/preprocess.log say more",
+        "  lossy: data/lossy/stats.json and the logs in logs/lossy/ say more",
     ]

@@ -225,7 +225,7 @@ def test_a_truncated_file_ends_in_one_message_and_no_output(tmp_path: Path) -> N
     )
     run = call_snakemake(tmp_path, "--configfile", config, "--", "data/cut/items.parquet")
     assert not run.ok
-    log = (tmp_path / "logs/cut/preprocess.log").read_text()
+    log = (tmp_path / "logs/cut/read_interactions-00000.log").read_text()
     last = log.strip().splitlines()[-1]
     assert "error: " in last
     assert "cut.csv.gz" in last

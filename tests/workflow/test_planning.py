@@ -15,4 +15,6 @@ def test_tokenizers_share_what_they_have_in_common() -> None:
     assert jobs["train_rqkmeans"] == residual
     assert jobs["train_rqvae"] == residual
     assert jobs["train_vqvae"] == number - 2 * residual
+    # the files of reviews and of items
+    assert jobs["read_raw"] == 2
     assert {jobs[rule] for rule in ("preprocess", "data_manifest", "embed_items", "collect_evaluations")} == {1}

@@ -1,6 +1,6 @@
 """Which column of a raw file each of our fields is."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from semid.data.formats import RawFile, refuse_twins
 from semid.data.sources.source import Source
@@ -20,7 +20,7 @@ def columns_of_fields(
     for name in fields:
         column = source.columns.get(name, name)
         is_needed = name in required or name in source.columns
-        if name not in source.columns and column in file.columns and (other := _alike(file, column)):
+        if name not in source.columns and column in file.columns and (other := _alike(file.columns, column)):
             raise InputError(
                 f"{file.path} has both {column!r} and {other!r}, which differ in case or spaces alone: rename "
                 f"one, or name under columns which is the {name}"
@@ -46,21 +46,24 @@ def with_texts(file: RawFile, columns: Mapping[str, str | None], texts: Mapping[
     return columns
 
 
-def refuse_unseen(unseen: Collection[str], file: RawFile | None) -> None:
-    """Raise InputError where no item file has a column that the text of an item names; `file` is the last of them."""
+def refuse_unseen(unseen: Collection[str], path: str | None, columns: Sequence[str]) -> None:
+    """Raise InputError where no item file has a column that the text of an item names.
+
+    path, columns: of the last of the files; None without one.
+    """
     for column in sorted(unseen):
         text = f"the text of an item names the column {column!r} (embeddings: text)"
-        if file is None:
+        if path is None:
             raise InputError(f"{text}, and the dataset has no file of items")
-        alike = _alike(file, column)
+        alike = _alike(columns, column)
         case = "" if alike is None else f" ({alike!r} differs from it in case or spaces alone)"
-        there = column_list(file.columns)
-        raise InputError(f"{file.path} has no column {column!r}, and {text}; the columns there are: {there}{case}")
+        there = column_list(columns)
+        raise InputError(f"{path} has no column {column!r}, and {text}; the columns there are: {there}{case}")
 
 
 def _may_have(file: RawFile, column: str) -> bool:
     """Return whether an optional column may be there; an InputError where it is, in other letters."""
-    alike = _alike(file, column)
+    alike = _alike(file.columns, column)
     if alike is not None:
         raise InputError(
             f"{file.path} has a column {alike!r}, which differs from {column!r} in case or spaces alone: rename it, or "
@@ -69,10 +72,10 @@ def _may_have(file: RawFile, column: str) -> bool:
     return file.may_have_column(column)
 
 
-def _alike(file: RawFile, column: str) -> str | None:
+def _alike(columns: Iterable[str], column: str) -> str | None:
     """Return the column that differs from this one in case or outer spaces alone, or None."""
     same = column.strip().lower()
-    return next((other for other in file.columns if other != column and other.strip().lower() == same), None)
+    return next((other for other in columns if other != column and other.strip().lower() == same), None)
 
 
 def _no_column(file: RawFile, source: Source, name: str, column: str) -> str:
@@ -81,6 +84,6 @@ def _no_column(file: RawFile, source: Source, name: str, column: str) -> str:
     remedy = "Name the right one under columns" if source.takes_columns else "This source needs it"
     if name == "timestamp" and source.takes_columns:
         remedy += ", or set timestamp_unit: row where there is none and the rows are in order"
-    alike = _alike(file, column)
+    alike = _alike(file.columns, column)
     case = "" if alike is None else f" ({alike!r} differs from it in case or spaces alone)"
     return f"{file.path} has no column {column!r} for {name}; the columns there are: {there}{case}. {remedy}"

@@ -5,6 +5,7 @@ single_interactions, then core_interactions. A filter that does not apply makes 
 """
 
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,8 +22,14 @@ from semid.errors import InputError
 logger = logging.getLogger(__name__)
 
 UNKNOWN_TO_WARN_OF = 0.1
+# of the k-core: 32 MB, and an addition to the counts of all users and items a block
+ROWS_A_BLOCK = 4_000_000
 # For each step, the reason under `dropped` in stats.json.
 REASONS = {"known_items": "unknown_item", "repeats": "repeated", "k_core": "k_core"}
+
+
+# The users and the items of some interactions.
+Block = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
 class Filtered(NamedTuple):
@@ -92,8 +99,17 @@ def drop_repeats(database: Database, before: Step, repeats: str) -> Step:
 
 def keep_k_core(database: Database, before: Step, k: int) -> Step:
     """Keep the interactions of the k-core; an InputError where it is empty."""
-    columns = database.integers(f"SELECT user_number, item_number FROM {before.table}")
-    users, items, rounds = k_core(columns["user_number"], columns["item_number"], k)
+    rows = before.rows
+
+    def blocks() -> Iterator[Block]:
+        for start in range(0, rows, ROWS_A_BLOCK):
+            columns = database.integers(
+                f"SELECT user_number, item_number FROM {before.table} "
+                f"WHERE rowid >= {start} AND rowid < {start + ROWS_A_BLOCK}"
+            )
+            yield columns["user_number"], columns["item_number"]
+
+    users, items, rounds = k_core(blocks, database.count("users"), database.count("items"), k)
     if not len(users):
         raise InputError(
             f"k_core: no user is left with {k} interactions each of a user and an item; before there were "
@@ -108,19 +124,27 @@ def keep_k_core(database: Database, before: Step, k: int) -> Step:
 
 
 def k_core(
-    users: NDArray[np.int32], items: NDArray[np.int32], k: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
-    """Return users and items of the k-core of interactions (users[i], items[i]), ascending, and the rounds it took.
+    blocks: Callable[[], Iterable[Block]], users: int, items: int, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Return users and items of the k-core of interactions, ascending, and the rounds it took.
 
-    The k-core is the largest set of interactions in which every user and every item has at least k. A round drops all
-    interactions of users and items that have fewer; the rounds end when none is dropped.
+    The k-core is the largest set of interactions in which every user and every item has at least k >= 1. A round drops
+    all interactions of users and items that have fewer; the rounds end when none is dropped.
+
+    blocks: yields all interactions, the same at each call, as integers [n] of users below `users` and of items below
+    `items`. One block is held at a time, and three counts of each user and item.
     """
+    has_enough = np.ones(users, dtype=bool), np.ones(items, dtype=bool)
     rounds = 0
     while True:
-        keep = (np.bincount(users) >= k)[users] & (np.bincount(items) >= k)[items]
-        if keep.all():
-            return np.unique(users), np.unique(items), rounds
-        users, items = users[keep], items[keep]
+        counts = np.zeros(users, dtype=np.int64), np.zeros(items, dtype=np.int64)
+        for block in blocks():
+            keep = has_enough[0][block[0]] & has_enough[1][block[1]]
+            for of, numbers in zip(counts, block, strict=True):
+                of += np.bincount(numbers[keep], minlength=len(of))
+        has_enough = counts[0] >= k, counts[1] >= k
+        if all(of[~enough].sum() == 0 for of, enough in zip(counts, has_enough, strict=True)):
+            return np.flatnonzero(has_enough[0]), np.flatnonzero(has_enough[1]), rounds
         rounds += 1
 
 

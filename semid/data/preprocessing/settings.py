@@ -118,12 +118,19 @@ class PreprocessSettings:
 
     @classmethod
     def of_job(cls, options: Mapping[str, Any], resources: Any, threads: int) -> Self:
-        """The settings of a job of the workflow: its `options`, and the limits among its resources.
+        """The settings of a job that filters and splits: its `options`, and the limit `resources.duckdb_mb`."""
+        return cls(**options, memory_limit=resources.duckdb_mb, threads=threads)
+
+    @classmethod
+    def of_reading(cls, text_columns: Sequence[str], resources: Any, threads: int) -> Self:
+        """The settings of a job that reads a raw file, with the limits among its resources.
 
         `resources` has the attributes `duckdb_mb` and `max_malformed`, the latter as a text.
         """
         max_malformed = float(resources.max_malformed)
-        return cls(**options, max_malformed=max_malformed, memory_limit=resources.duckdb_mb, threads=threads)
+        return cls(
+            text_columns=text_columns, max_malformed=max_malformed, memory_limit=resources.duckdb_mb, threads=threads
+        )
 
     @property
     def is_official(self) -> bool:

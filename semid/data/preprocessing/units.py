@@ -4,7 +4,6 @@ import logging
 
 from semid.data.connection import Database
 from semid.data.formats import RawFile
-from semid.data.sources.source import Source
 from semid.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -76,9 +75,8 @@ def set_order(database: Database, unit: str | None) -> None:
     database.execute("ALTER TABLE in_order RENAME TO raw_interactions")
 
 
-def check_timestamp_unit(database: Database, source: Source) -> None:
-    """Raise InputError when the median of raw_interactions is not between 1990 and 2100."""
-    unit = source.timestamp_unit
+def check_timestamp_unit(database: Database, unit: str | None, names: str) -> None:
+    """Raise InputError when the median of raw_interactions, of files of these names, is not between 1990 and 2100."""
     if unit not in MS_A_UNIT:
         return
     median = database.row(
@@ -89,7 +87,6 @@ def check_timestamp_unit(database: Database, source: Source) -> None:
     raw = median / MS_A_UNIT[str(unit)]
     alike = [name for name, factor in MS_A_UNIT.items() if YEAR_1990_MS <= raw * factor < YEAR_2100_MS]
     advice = alike[0] if alike else "no time since 1970; if the file gives an order alone, its unit is `position`"
-    names = ", ".join(str(file.path) for file in source.interaction_files)
     raise InputError(
         f"{names}: timestamp_unit is {unit}, but then the median timestamp, {raw:.0f}, would not lie between 1990 "
         f"and 2100; it looks like {advice}"

@@ -231,6 +231,32 @@ class Source:
         The same holds for a unit of timestamps that does not exist, and for a column of a field that does not exist:
         these are faults of the source, or of its keys.
         """
+        self._check_reading()
+        for name, paths, endings in self._named_files():
+            for path in paths:
+                _check_file(name, path, endings)
+
+    def check_file(self, path: Path, found: Path | None = None) -> None:
+        """Raise `InputError` as :meth:`check_files` does, for one raw file alone.
+
+        found: where the file lies, if that is not at the `path` that this source names.
+        """
+        self._check_reading()
+        for name, paths, endings in self._named_files():
+            if path in paths:
+                _check_file(name, found or path, endings)
+
+    def _named_files(self) -> Iterator[tuple[str, tuple[Path, ...], tuple[str, ...]]]:
+        """Yield a name for messages, the paths and the endings of each key that names files, or of each split in it."""
+        for key, endings in self.file_keys.items():
+            value = getattr(self, key)
+            if isinstance(value, Mapping):
+                yield from ((f"{key}: {split}", paths_of(value[split]), endings) for split in value)
+            else:
+                yield key, paths_of(value), endings
+
+    def _check_reading(self) -> None:
+        """Raise `InputError` for a unit of timestamps, or a column of a field, that does not exist."""
         name = type(self).__name__
         if self.interaction_files and self.timestamp_unit not in TIMESTAMP_UNITS:
             units = ", ".join(TIMESTAMP_UNITS)
@@ -239,14 +265,6 @@ class Source:
         if unknown:
             known = ", ".join(dict.fromkeys((*INTERACTION_FIELDS, *ITEM_FIELDS)))
             raise InputError(f"{name}: columns names {unknown[0]!r}, which is no field; the fields are {known}")
-        for key, endings in self.file_keys.items():
-            value = getattr(self, key)
-            by_name = (
-                {f"{key}: {split}": value[split] for split in value} if isinstance(value, Mapping) else {key: value}
-            )
-            for name, paths in by_name.items():
-                for path in paths_of(paths):
-                    _check_file(name, path, endings)
 
 
 def paths_of(files: Any) -> tuple[Path, ...]:

@@ -146,6 +146,10 @@ class Table(Source):
         located, _ = self.located("", None, {})
         super(Table, located).check_files()
 
+    def check_file(self, path: Path, found: Path | None = None) -> None:
+        located, _ = self.located("", None, {})
+        super(Table, located).check_file(path, found)
+
     @property
     def interaction_files(self) -> tuple[InteractionFile, ...]:
         if self.splits is not None:
