@@ -76,7 +76,7 @@ rule read_raw:
         "benchmarks/{dataset}/read_{kind}-{number}.tsv"
     wildcard_constraints:
         kind="interactions|items",
-        number=r"\d{5,}",
+        number=r"\d{5}\d*",
     conda:
         "../envs/data.yaml"
     # files are read beside each other
