@@ -58,7 +58,7 @@ def test_a_category_is_downloaded_verified_and_preprocessed_once(mirror: Path, a
     config = config_of(tmp_path, mirror, address, category="all")
     run = call_snakemake(tmp_path, "--configfile", config, "--", ITEMS, f"data/raw/toys/{SPLIT}.verified")
     assert run.ok, run.text
-    assert run.rules == {"download": 3, "verify": 3, "preprocess": 1}
+    assert run.rules == {"download": 3, "verify": 3, "read_raw": 2, "preprocess": 1}
     for path in (REVIEWS, META, SPLIT):
         assert (tmp_path / "data/raw/toys" / path).read_bytes() == (mirror / path).read_bytes()
 
@@ -71,14 +71,15 @@ def test_a_category_is_downloaded_verified_and_preprocessed_once(mirror: Path, a
     reviews.write_bytes(changed)
     replaced = call_snakemake(tmp_path, "--configfile", config, "--", ITEMS)
     assert not replaced.ok
-    assert replaced.rules == {"verify": 1, "preprocess": 1}
+    assert replaced.rules == {"verify": 1, "read_raw": 2, "preprocess": 1}
     assert f"{REVIEWS}: the SHA-256 is" in replaced.text
     assert reviews.read_bytes() == changed
 
     reviews.unlink()
     verified = f"data/raw/toys/{REVIEWS}.verified"
     removed = call_snakemake(tmp_path, "-n", "--configfile", config, "--", ITEMS, verified)
-    assert removed.rules == {"download": 1, "verify": 1, "preprocess": 1}
+    # the rows of the items were read before the run failed
+    assert removed.rules == {"download": 1, "verify": 1, "read_raw": 1, "preprocess": 1}
 
 
 def test_files_put_there_by_hand_are_verified_and_never_replaced(mirror: Path, tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_files_put_there_by_hand_are_verified_and_never_replaced(mirror: Path, t
     before = {path: (tmp_path / "data/raw/toys" / path).stat().st_ino for path in (REVIEWS, META)}
     run = call_snakemake(tmp_path, "--configfile", config, "--", ITEMS)
     assert run.ok, run.text
-    assert run.rules == {"verify": 2, "preprocess": 1}
+    assert run.rules == {"verify": 2, "read_raw": 2, "preprocess": 1}
     assert {path: (tmp_path / "data/raw/toys" / path).stat().st_ino for path in before} == before
 
 
