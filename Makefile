@@ -2,7 +2,7 @@
 # make test   the same set-up and every check that needs no root, no service and no other environment; half an hour on two cores
 # make test-system  the other checks: on a Slurm that it installs, on full disks, each script in an environment of its own
 # make bench  install the libraries that semid is compared with, measure, and write results/bench/; more than an hour
-# make scale  run a generated catalogue of a million items and say what each job took; half an hour, 10 GB of disk
+# make scale  run a generated catalogue of a million items and say what each job took; 45 minutes, 10 GB of disk
 # make sweep  tokenizers on three catalogues, and generators on their IDs, in the parts of config/sweep/, each at most an hour on
 #             two cores; what is finished stays when it is stopped (docs/findings.md)
 # make generative  train generators on the IDs of eight tokenizers, and SASRec, on the data that config/generative.yaml names
