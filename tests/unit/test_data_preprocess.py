@@ -1132,7 +1132,9 @@ def test_outputs_appear_together_and_stats_last(tmp_path, monkeypatch):
     renamed, replace_file = [], os.replace
     monkeypatch.setattr(os, "replace", lambda old, new: (renamed.append(Path(new).name), replace_file(old, new)))
     run(tmp_path, table(tmp_path, "u a 1\nu b 2\nu c 3"))
-    assert renamed == ["items.parquet", "train.parquet", "valid.parquet", "test.parquet", "stats.json"]
+    rows, *outputs = renamed
+    assert rows == "interactions-0.parquet"
+    assert outputs == ["items.parquet", "train.parquet", "valid.parquet", "test.parquet", "stats.json"]
 
 
 def test_too_little_memory_names_the_setting(tmp_path):

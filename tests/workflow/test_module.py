@@ -146,7 +146,7 @@ def test_downloads_that_are_there_are_found_below_the_prefix(tmp_path: Path) -> 
     present.write_bytes(content)
     plan = call_snakemake(tmp_path, "-n", "--", "ids/data/toys/items.parquet", root=tmp_path)
     assert plan.ok, plan.text
-    assert plan.rules == {"semid_download": 1, "semid_verify": 2, "semid_preprocess": 1}
+    assert plan.rules == {"semid_download": 1, "semid_verify": 2, "semid_read_raw": 2, "semid_preprocess": 1}
 
 
 def test_an_address_instead_of_a_clone_is_refused(tmp_path: Path) -> None:
