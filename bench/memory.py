@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -21,31 +21,42 @@ from bench.processes import environment_of
 SECONDS_BETWEEN_SAMPLES = 0.01
 
 
-def rss_anon() -> int:
-    """Anonymous resident memory of this process in bytes."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+def rss_anon(process: Path = Path("/proc/self")) -> int:
+    """Anonymous resident memory of a process, a folder of /proc, in bytes; an OSError of one that has ended."""
+    for line in (process / "status").read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status has no RssAnon: this needs Linux 4.5 or later")
+    raise OSError(f"{process}/status has no RssAnon: the process has ended, or this is no Linux 4.5 or later")
+
+
+@contextmanager
+def sampling(sample: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Call `sample` in a thread of its own, every so many seconds, until the block ends."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(seconds):
+            sample()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager
 def sampled():
     """Yield a list; after the block it holds the highest anonymous memory, sampled every 10 ms."""
     highest = [rss_anon()]
-    stop = threading.Event()
 
     def sample() -> None:
-        while not stop.wait(SECONDS_BETWEEN_SAMPLES):
-            highest[0] = max(highest[0], rss_anon())
+        highest[0] = max(highest[0], rss_anon())
 
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
+    with sampling(sample, SECONDS_BETWEEN_SAMPLES):
         yield highest
-    finally:
-        stop.set()
-        thread.join()
 
 
 def encode(rows: str, tokenizer: str, **options: Any) -> Callable[[], object]:

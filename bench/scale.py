@@ -11,7 +11,6 @@ import csv
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
+from bench.memory import rss_anon, sampling
 from bench.report import as_csv
 from bench.scale_page import JOB_COLUMNS, LARGE, RUN_COLUMNS, SMALL, ScaleTables, page
 from semid.files import write_text
@@ -74,35 +74,20 @@ def anonymous_memory(logs: Path) -> Iterator[dict[Path, int]]:
     The memory is sampled ten times a second; a job writes all it prints into its log.
     """
     highest: dict[Path, int] = {}
-    stop = threading.Event()
 
     def sample() -> None:
-        while not stop.wait(SECONDS_BETWEEN_SAMPLES):
-            now: dict[Path, int] = {}
-            for process in Path("/proc").glob("[0-9]*"):
-                # a process may end meanwhile, and those of other users are not ours to read
-                with suppress(OSError):
-                    log = Path(os.readlink(process / "fd" / "1"))
-                    if log.is_relative_to(logs):
-                        now[log] = now.get(log, 0) + rss_anon(process)
-            for log, size in now.items():
-                highest[log] = max(highest.get(log, 0), size)
+        now: dict[Path, int] = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            # a process may end meanwhile, and those of other users are not ours to read
+            with suppress(OSError):
+                log = Path(os.readlink(process / "fd" / "1"))
+                if log.is_relative_to(logs):
+                    now[log] = now.get(log, 0) + rss_anon(process)
+        for log, size in now.items():
+            highest[log] = max(highest.get(log, 0), size)
 
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
+    with sampling(sample, SECONDS_BETWEEN_SAMPLES):
         yield highest
-    finally:
-        stop.set()
-        thread.join()
-
-
-def rss_anon(process: Path) -> int:
-    """Anonymous resident memory of a process, a folder of /proc, in bytes; 0 of one that has ended."""
-    for line in (process / "status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def rows_of(folder: Path, dataset: str, memory: dict[Path, int], report_began: float) -> list[dict[str, Any]]:

@@ -106,9 +106,9 @@ def _plan(tables: ScaleTables) -> str:
     def whole(rule: str) -> str:
         return _time(tables.figure(rule, "seconds") * ALL_ITEMS / ITEMS)
 
-    def held(rule: str, bytes_each: float, millions: float = ALL_ITEMS) -> str:
+    def held(rule: str, bytes_each: float) -> str:
         """The memory of a rule: what it held at a million items, and what the others add."""
-        return _memory(tables.figure(rule, "anonymous_mb") + bytes_each * (millions - ITEMS))
+        return _memory(tables.figure(rule, "anonymous_mb") + bytes_each * (ALL_ITEMS - ITEMS))
 
     def measured(rule: str) -> str:
         return _memory(tables.figure(rule, "anonymous_mb"))

@@ -21,7 +21,7 @@ from semid.data.formats import RawFile, open_raw_file, reading
 from semid.data.preprocessing.columns import columns_of_fields, refuse_unseen, with_texts
 from semid.data.preprocessing.insert import FileCounts, insert
 from semid.data.preprocessing.lists_as_text import with_lists_as_text
-from semid.data.preprocessing.settings import text_fields
+from semid.data.preprocessing.settings import PreprocessSettings, text_fields
 from semid.data.preprocessing.units import advice_on_unit, milliseconds
 from semid.data.preprocessing.write import ROWS_A_BATCH
 from semid.data.sources.source import INTERACTION_FIELDS, ITEM_FIELDS, InteractionFile, Source
@@ -94,15 +94,15 @@ def write_part(
     kind: Kind,
     number: int,
     rows: Path,
-    max_malformed: float,
-    text_columns: Sequence[str] = (),
+    settings: PreprocessSettings,
     found: Path | None = None,
 ) -> None:
     """Write the rows of the file of that `kind` and `number` to `rows`, which appears whole.
 
-    text_columns: of files of items, what items.parquet keeps as texts. found: where the file lies, if that is not where
-    the source says. Raises InputError for a file or a column that cannot be used.
+    settings: `max_malformed` and, of files of items, `text_columns` count. found: where the file lies, if that is not
+    where the source says. Raises InputError for a file or a column that cannot be used.
     """
+    text_columns = settings.text_columns if kind == "items" else ()
     files = (
         source.interaction_files if kind == "interactions" else [InteractionFile(p, None) for p in source.item_files]
     )
@@ -110,7 +110,7 @@ def write_part(
     source.check_file(path, found)
     table = f"raw_{kind}"
     read = _read_interactions if kind == "interactions" else _read_items
-    part = read(database, source, InteractionFile(found or path, split), max_malformed, text_columns)
+    part = read(database, source, InteractionFile(found or path, split), settings.max_malformed, text_columns)
     part = replace(part, named=[str(path), split], text_columns=[*text_columns])
     record = f"{{{RECORD.decode()}: {literal(json.dumps(asdict(part)))}}}"
     with whole_file(rows) as file:

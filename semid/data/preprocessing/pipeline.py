@@ -67,8 +67,7 @@ def preprocess(
         def read(kind: Kind, files: int) -> list[Path]:
             parts = [database.folder / f"{kind}-{number}.parquet" for number in range(files)]
             for number, rows in enumerate(parts):
-                texts = settings.text_columns if kind == "items" else ()
-                write_part(database, source, kind, number, rows, settings.max_malformed, texts)
+                write_part(database, source, kind, number, rows, settings)
             return parts
 
         parts = Parts(read("items", len(source.item_files)), read("interactions", len(source.interaction_files)))
@@ -84,8 +83,7 @@ def read_raw_file(
     if that is not where the source says. Raises InputError for a file, a column or values that cannot be used.
     """
     with temporary_database(rows.parent, settings.memory_limit, settings.threads, rows.stem) as database:
-        texts = settings.text_columns if kind == "items" else ()
-        write_part(database, source, kind, number, rows, settings.max_malformed, texts, found)
+        write_part(database, source, kind, number, rows, settings, found)
 
 
 def preprocess_parts(

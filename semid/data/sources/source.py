@@ -25,6 +25,8 @@ ATOMIC = (".inter", ".item")
 PARQUET = (".parquet",)
 TABLES = (*JSON_LINES, *CSV, *ATOMIC, *PARQUET)
 
+# A name for messages, files, and the endings that they may have.
+NamedFiles = tuple[str, tuple[Path, ...], tuple[str, ...]]
 # A file of the configuration, or several that make one.
 FilePaths = Annotated[
     FilePath | Annotated[tuple[FilePath, ...], MinLen(1)], Worded("a path or a list of paths, without braces")
@@ -232,7 +234,7 @@ class Source:
         these are faults of the source, or of its keys.
         """
         self._check_reading()
-        for name, paths, endings in self._named_files():
+        for name, paths, endings in self.named_files():
             for path in paths:
                 _check_file(name, path, endings)
 
@@ -242,11 +244,11 @@ class Source:
         found: where the file lies, if that is not at the `path` that this source names.
         """
         self._check_reading()
-        for name, paths, endings in self._named_files():
+        for name, paths, endings in self.named_files():
             if path in paths:
                 _check_file(name, found or path, endings)
 
-    def _named_files(self) -> Iterator[tuple[str, tuple[Path, ...], tuple[str, ...]]]:
+    def named_files(self) -> Iterator[NamedFiles]:
         """Yield a name for messages, the paths and the endings of each key that names files, or of each split in it."""
         for key, endings in self.file_keys.items():
             value = getattr(self, key)

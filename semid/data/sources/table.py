@@ -1,6 +1,6 @@
 """A catalogue of your own as tables: parquet, CSV or JSONL files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -14,6 +14,7 @@ from semid.data.sources.source import (
     TABLES,
     FilePaths,
     InteractionFile,
+    NamedFiles,
     Origin,
     Source,
     paths_of,
@@ -142,13 +143,9 @@ class Table(Source):
     def names_items(self) -> bool:
         return self.items is not None or self.splits is not None
 
-    def check_files(self) -> None:
+    def named_files(self) -> Iterator[NamedFiles]:
         located, _ = self.located("", None, {})
-        super(Table, located).check_files()
-
-    def check_file(self, path: Path, found: Path | None = None) -> None:
-        located, _ = self.located("", None, {})
-        super(Table, located).check_file(path, found)
+        return super(Table, located).named_files()
 
     @property
     def interaction_files(self) -> tuple[InteractionFile, ...]:
