@@ -15,7 +15,7 @@ rule embed_items:
         "benchmarks/{dataset}/embeddings/part-{shard}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: COMPUTE["threads"]
+    threads: embedding_threads
     resources:
         mem_mb=embedding_memory,
         runtime=embedding_minutes,

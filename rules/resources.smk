@@ -1,6 +1,6 @@
 """Needs the config; gives rules the memory (MB), run time (minutes) and GPUs that their jobs ask of a batch system.
 
-The figures are those of docs/guides/large-catalogues.md with room to spare. They grow with the inputs, whose sizes
+The figures are those of docs/scale.md with room to spare. They grow with the inputs, whose sizes
 Snakemake takes when it submits a job (a plan shows <TBD> where they do not exist yet), and with every retry. No result
 depends on them.
 """
@@ -61,9 +61,19 @@ def embedding_minutes(wildcards, input, attempt):
     return attempt * round(30 + 1.5 * size_mb(input.catalogue) / shards)
 
 
+def reads_texts(wildcards):
+    """Whether a model reads the texts: to read vectors and to hash words takes one thread, and no GPU."""
+    return datasets.embeddings(wildcards.dataset).get("model", "hashing") != "hashing"
+
+
+def embedding_threads(wildcards):
+    """Return the threads of a shard."""
+    return COMPUTE["threads"] if reads_texts(wildcards) else 1
+
+
 def embedding_gpus(wildcards):
-    """Return the GPUs of a shard: to read vectors and to hash words takes none."""
-    return 0 if datasets.embeddings(wildcards.dataset).get("model", "hashing") == "hashing" else GPUS
+    """Return the GPUs of a shard."""
+    return GPUS if reads_texts(wildcards) else 0
 
 
 def training_mb(wildcards, input):

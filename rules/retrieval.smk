@@ -98,7 +98,8 @@ rule fill_faiss:
         "benchmarks/{dataset}/faiss/fill-{shard}.tsv"
     conda:
         "../envs/faiss.yaml"
-    threads: COMPUTE["threads"]
+    # the vectors of Flat are copied as they are
+    threads: 1 if datasets.faiss["factory"] == "Flat" else COMPUTE["threads"]
     resources:
         mem_mb=memory_beside_items(1000, 3.5),
     params:

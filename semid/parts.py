@@ -1,7 +1,7 @@
 """Arrays that are stored in parts: several files, one array; and the names of such parts."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,11 +59,19 @@ class Parts:
         if len(self.parts) == 1:
             return np.asarray(self.parts[0][indices])
         out = np.empty((len(indices), self.shape[1]), self.dtype)
+        for part, here, rows in self.by_part(indices):
+            out[here] = part[rows]
+        return out
+
+    def by_part(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield each part that holds some of the rows `indices`, which of them these are, and their rows in the part.
+
+        indices: int64, from 0 on, in any order.
+        """
         owner = np.searchsorted(self._offsets, indices, side="right") - 1
         for number in np.unique(owner):
             here = np.flatnonzero(owner == number)
-            out[here] = self.parts[number][indices[here] - self._offsets[number]]
-        return out
+            yield self.parts[number], here, indices[here] - self._offsets[number]
 
 
 def shard_numbers(name: str) -> tuple[int, int]:

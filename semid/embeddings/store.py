@@ -187,6 +187,23 @@ class Rows:
     def __getitem__(self, key: Any) -> np.ndarray:
         return self._vectors[self._indices[key]]
 
+    def by_part(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield what :func:`by_part` does of the array-like."""
+        return by_part(self._vectors, self._indices[indices])
+
+
+def by_part(vectors: Vectors, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield each array, in memory or mapped, that holds some of the rows `indices`, which these are, and where.
+
+    indices: int64, from 0 on. Nothing is read, but of vectors that are neither arrays nor stores.
+    """
+    if isinstance(vectors, Parts | Rows):
+        yield from vectors.by_part(indices)
+    elif isinstance(vectors, np.ndarray):
+        yield vectors, np.arange(len(indices)), indices
+    else:
+        yield vectors[indices], np.arange(len(indices)), np.arange(len(indices))
+
 
 def training_rows(items_path: str | Path) -> np.ndarray:
     """Ascending rows of `items.parquet` that the training split holds, int64: what a tokenizer may be trained on."""

@@ -10,6 +10,7 @@ from semid.generative.dropout import Dropout
 from semid.generative.items import START_SCALE, level_starts
 from semid.generative.settings import GeneratorSettings
 from semid.quantizers.kernels import compiled
+from semid.quantizers.kernels.pair_products import products_of_pairs
 
 PREFIX_SCALE = 0.02
 HEAD_DROPOUT = 0.1
@@ -118,7 +119,7 @@ class CodeHeads(nn.Module):
             hidden, weights = torch.cat([hidden, query], 1), torch.cat([weights, self._scaled_codewords(level)], 1)
             biases = biases + self.bias[self._part(level)]
         if compiled.runs_on(hidden.device):
-            products = compiled.products_of_pairs(hidden.contiguous(), weights.contiguous(), rows, codes)
+            products = products_of_pairs(hidden.contiguous(), weights.contiguous(), rows, codes)
         else:
             parts = zip(rows.split(PAIRS_AT_ONCE), codes.split(PAIRS_AT_ONCE), strict=True)
             products = torch.cat([(hidden[row] * weights[code]).sum(dim=1) for row, code in parts])

@@ -10,10 +10,15 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from semid.embeddings.store import Vectors, block_rows
+from semid.embeddings.store import Vectors, block_rows, by_part
 from semid.progress import Progress
+from semid.quantizers.kernels.compiled import has_numba
+from semid.quantizers.kernels.pair_products import products_and_squares
 
-SCORE_BATCH = 1 << 16
+# rows that are read and converted at once: they stay in the cache until they are multiplied
+SCORE_BATCH = 1 << 13
+# catalogues that are worth the second in which a loop is compiled
+COMPILED_ITEMS = 1 << 17
 # One operation has at most this many values. Up to torch's grain size it stays on one thread: no sum is split between
 # threads, and where jobs share the cores nothing waits for a barrier, which costs up to ten times a small operation.
 SERIAL_VALUES = 1 << 15
@@ -61,6 +66,8 @@ class PairScorer:
 
     def __init__(self, vectors: Vectors, group_of_item: np.ndarray, normalize: bool = False) -> None:
         self.vectors, self.group_of_item, self.normalize = vectors, group_of_item, normalize
+        # by the catalogue alone: the two ways round otherwise, and scores of one catalogue are compared
+        self._is_compiled = len(group_of_item) >= COMPILED_ITEMS and has_numba()
 
     def score_pairs(self, queries: torch.Tensor, owner: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Return float32 [m]: the inner product of `queries[owner[j]]` and the vector of `items[j]`.
@@ -72,6 +79,8 @@ class PairScorer:
 
     def score_groups(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Return what :meth:`score_pairs` does for groups, which are named by their row in `vectors`."""
+        if self._is_compiled:
+            return self._products(queries, owner.astype(np.int64), groups.astype(np.int64))
         scores = np.empty(len(groups), np.float32)
         for start in range(0, len(groups), SCORE_BATCH):
             batch = slice(start, start + SCORE_BATCH)
@@ -80,6 +89,17 @@ class PairScorer:
             block = float_rows(self.vectors, rows, self.normalize)
             scores[batch] = _row_products(queries, owner[batch], block, place)
         return scores
+
+    def _products(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Return float32 [m], the products of pairs, as :meth:`score_groups` does; owner, groups: int64 [m]."""
+        products, squares = np.empty((2, len(groups)))
+        left = queries.contiguous().numpy()
+        for part, here, rows in by_part(self.vectors, groups):
+            products[here], squares[here] = products_and_squares(left, part, owner[here], rows)
+        if self.normalize:
+            # float64 holds the squares of the shortest row and of the longest; the zero vector stays zero
+            products /= np.sqrt(squares).clip(1e-300)
+        return products.astype(np.float32)
 
 
 def _row_products(left: torch.Tensor, left_rows: np.ndarray, right: torch.Tensor, right_rows: np.ndarray) -> np.ndarray:

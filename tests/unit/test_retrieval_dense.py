@@ -10,8 +10,17 @@ from semid.retrieval import PairScorer, dense, top_items
 from semid.retrieval.dense import unit_rows
 
 
+@pytest.fixture(params=["torch", "compiled"])
+def way(request, monkeypatch):
+    """Score pairs in the way of a small catalogue, and of a large one."""
+    if request.param == "compiled":
+        pytest.importorskip("numba", reason="numba is an extra")
+        monkeypatch.setattr(dense, "COMPILED_ITEMS", 1)
+    return request.param
+
+
 @pytest.mark.parametrize("dim", [1, 2, 3, 7, 16, 100, 384, 1000, 8192])
-def test_a_pair_score_does_not_depend_on_its_batch(dim, monkeypatch):
+def test_a_pair_score_does_not_depend_on_its_batch(dim, way, monkeypatch):
     rng = np.random.default_rng(dim)
     n = 20 if dim > 1000 else 200
     vectors = rng.standard_normal((n, dim)).astype(np.float32)
@@ -36,7 +45,25 @@ def test_a_pair_score_does_not_depend_on_its_batch(dim, monkeypatch):
         torch.set_num_threads(threads)
 
 
-def test_items_of_one_group_tie_exactly_and_normalized_scores_are_cosines():
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_large_catalogues_have_the_scores_of_small_ones(dtype, normalize, monkeypatch):
+    rng = np.random.default_rng(0)
+    # the shortest and the longest rows that the dtype holds, and one of zeros
+    scales = (6e-8, 1.0, 6e4) if dtype == np.float16 else (1e-38, 1.0, 3e37)
+    vectors = (rng.uniform(-1, 1, (301, 40)) * np.repeat([*scales, 0.0], [100, 100, 100, 1])[:, None]).astype(dtype)
+    queries = torch.nn.functional.normalize(torch.from_numpy(rng.standard_normal((9, 40))), dim=1).float()
+    owner, items = rng.integers(0, 9, 5000), rng.integers(0, 301, 5000)
+    small = PairScorer(vectors, np.arange(301), normalize)
+    monkeypatch.setattr(dense, "COMPILED_ITEMS", 301)
+    large = PairScorer(EmbeddingStore([vectors[:150], vectors[150:]], {}), np.arange(301), normalize)
+    found, expected = (scorer.score_pairs(queries, owner, items) for scorer in (large, small))
+    lengths = 1 if normalize else np.linalg.norm(vectors.astype(np.float64), axis=1)[items]
+    np.testing.assert_array_less(np.abs(found - expected), 1e-6 * lengths + 1e-44)
+    assert np.isfinite(found).all()
+
+
+def test_items_of_one_group_tie_exactly_and_normalized_scores_are_cosines(way):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((5, 24)).astype(np.float16)
     group_of_item = np.array([0, 0, 3, 4, 3])
@@ -49,7 +76,7 @@ def test_items_of_one_group_tie_exactly_and_normalized_scores_are_cosines():
     np.testing.assert_allclose(unit, scores / norms, rtol=1e-5)
 
 
-def test_a_zero_vector_scores_zero_when_normalized():
+def test_a_zero_vector_scores_zero_when_normalized(way):
     scorer = PairScorer(np.zeros((1, 4), np.float32), np.zeros(1, int), normalize=True)
     assert scorer.score_pairs(torch.ones(1, 4), np.zeros(1, int), np.zeros(1, int)).tolist() == [0.0]
 
@@ -67,7 +94,7 @@ def test_top_items_are_the_largest_products_whatever_the_block(normalize, k, mon
     assert (top_items(vectors, torch.from_numpy(queries), k, normalize) == expected).all()
 
 
-def test_a_sharded_store_gives_what_one_array_gives():
+def test_a_sharded_store_gives_what_one_array_gives(way):
     vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float16)
     store = EmbeddingStore([vectors[:13], vectors[13:]], {})
     queries = torch.randn(4, 6)

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Array = Tensor | np.ndarray
+
 logger = logging.getLogger(__name__)
 
 # compiling takes as long as torch takes for so many multiplications
@@ -80,18 +82,8 @@ def smallest_sums(
     count = min(count, width * scores.shape[2])
     sums = scores.new_empty(n, count)
     parents, codes = (scores.new_empty(n, count, dtype=torch.int64) for _ in range(2))
-    _in_threads(_compiled("_smallest_sums"), n, (errors, scores, entries, sums, parents, codes), (table,))
+    in_threads(compile_loop(_smallest_sums), n, (errors, scores, entries, sums, parents, codes), (table,))
     return sums, parents, codes
-
-
-def products_of_pairs(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return ⟨left[r], right[c]⟩ float32 [pairs] of the pairs that rows and columns, int64 [pairs] each, name.
-
-    left: float32 [n, d]; right: float32 [K, d]. Nothing is gathered. The order of the additions is the compiler's.
-    """
-    values = left.new_empty(len(rows))
-    _in_threads(_compiled("_products_of_pairs"), len(rows), (rows, columns, values), (left, right))
-    return values
 
 
 def nearest_by_bounds(
@@ -105,17 +97,22 @@ def nearest_by_bounds(
     """
     n = len(rows)
     codes, pairs = (torch.empty(n, dtype=torch.int64) for _ in range(2))
-    _in_threads(_compiled("_nearest_by_bounds"), n, (rows, bounds, minima, rounding, codes, pairs), (codebook, norms))
+    in_threads(
+        compile_loop(_nearest_by_bounds, "reassoc"),
+        n,
+        (rows, bounds, minima, rounding, codes, pairs),
+        (codebook, norms),
+    )
     return codes, int(pairs.sum())
 
 
-def _in_threads(loop: Callable[..., None], n: int, by_row: tuple[Tensor, ...], shared: tuple[Tensor, ...] = ()) -> None:
+def in_threads(loop: Callable[..., None], n: int, by_row: tuple[Array, ...], shared: tuple[Array, ...] = ()) -> None:
     """Call a loop for parts of n rows in as many threads as torch has; `by_row` are cut, `shared` are given to each.
 
     There are more parts than threads, because those of torch hold their cores for a while after they ended.
     """
     threads = torch.get_num_threads()
-    arrays, whole = [tensor.numpy() for tensor in by_row], [tensor.numpy() for tensor in shared]
+    arrays, whole = [np.asarray(array) for array in by_row], [np.asarray(array) for array in shared]
     count = threads * (_PARTS_A_THREAD if threads > 1 else 1)
     cuts = [n * part // count for part in range(count + 1)]
     parts = iter([[*(array[start:stop] for array in arrays), *whole] for start, stop in pairwise(cuts) if start < stop])
@@ -147,11 +144,14 @@ if hasattr(os, "register_at_fork"):
 
 
 @cache
-def _compiled(name: str) -> Any:
-    """Compile a loop of this module, which takes a second, and is not kept on disk, where numba would pickle it."""
+def compile_loop(loop: Callable[..., None], *fastmath: str) -> Any:
+    """Compile a loop, which takes a second, and is not kept on disk, where numba would pickle it.
+
+    fastmath: what the compiler may do to sums; with "reassoc" it adds several values at once, in any order.
+    """
     from numba import njit
 
-    return njit(nogil=True, fastmath=_FASTMATH.get(name, False))(_LOOPS[name])
+    return njit(nogil=True, fastmath=set(fastmath))(loop)
 
 
 def _smallest_sums(
@@ -209,16 +209,6 @@ def _smallest_sums(
                         limit = sums[row, count - 1]
 
 
-def _products_of_pairs(
-    rows: np.ndarray, columns: np.ndarray, values: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> None:
-    for pair in range(len(rows)):
-        row, column, total = rows[pair], columns[pair], np.float32(0)
-        for place in range(left.shape[1]):
-            total += left[row, place] * right[column, place]
-        values[pair] = total
-
-
 def _nearest_by_bounds(
     rows: np.ndarray,
     bounds: np.ndarray,
@@ -260,8 +250,3 @@ def _nearest_by_bounds(
                 if score < best or (score == best and candidate < code):
                     best, code = score, candidate
         codes[place], pairs[place] = code, compared
-
-
-_LOOPS = {loop.__name__: loop for loop in (_smallest_sums, _products_of_pairs, _nearest_by_bounds)}
-# loops whose sums may be added in any order, so that several values are added at once
-_FASTMATH = {"_products_of_pairs": {"reassoc", "contract"}, "_nearest_by_bounds": {"reassoc"}}
