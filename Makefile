@@ -30,7 +30,7 @@ test: .venv/installed
 	$(BIN)/pytest -m "not system" --durations=10 --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 test-system: .venv/installed
-	$(BIN)/pytest -m system --durations=10
+	$(BIN)/pytest -m system --durations=10 --numprocesses=logical --maxprocesses=2 --dist=loadfile
 
 bench: .venv/bench
 	$(BIN)/python -m bench

@@ -35,7 +35,7 @@ def describe(threads: int, device: str = "cpu") -> list[str]:
     """Lines on processor, memory, system, versions, threads and date, and on a device that is not the processor."""
     flags = _field("/proc/cpuinfo", "flags").split()
     memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20
-    versions = _versions("torch", "numpy", "faiss-cpu", "scikit-learn")
+    versions = _versions("torch", "numpy", "numba", "faiss-cpu", "scikit-learn")
     wait = os.environ.get("OMP_WAIT_POLICY", "unset")
     return [
         f"{_field('/proc/cpuinfo', 'model name')}, {cores()} cores, {' '.join(f for f in FLAGS if f in flags)}",

@@ -117,7 +117,7 @@ def _plan(tables: ScaleTables) -> str:
     of_repair = tables.figure("repair", "anonymous_mb") - IMPORTED_MB
     rows = [
         ["download, 377 GB", "a file each", "the network's", "0.2 GB"],
-        ["`read_raw`", "68, a file each", f"the largest {_time(max(files))}", measured("read_raw")],
+        ["`read_raw`", "68, a file each", f"the largest {_time(max(files))}", "`duckdb_mb`: 1 GB"],
         [
             "`preprocess`",
             "1",
@@ -152,6 +152,12 @@ def _plan(tables: ScaleTables) -> str:
             "one a tokenizer",
             f"{_time(tables.figure('evaluate rqkmeans', 'seconds'))} and more",
             held("evaluate rqkmeans", EVALUATION),
+        ],
+        [
+            "`evaluate_controls`, 5,000 users",
+            "1",
+            whole("evaluate_controls"),
+            f"{held('evaluate_controls', EVALUATION)} and the rest of the index",
         ],
         ["`Flat` of FAISS", f"{SHARDS} to fill", "minutes", _memory(4e-6 * 384 * ALL_ITEMS * 1e6)],
     ]

@@ -61,19 +61,19 @@ def embedding_minutes(wildcards, input, attempt):
     return attempt * round(30 + 1.5 * size_mb(input.catalogue) / shards)
 
 
-def reads_texts(wildcards):
-    """Whether a model reads the texts: to read vectors and to hash words takes one thread, and no GPU."""
+def runs_encoder(wildcards):
+    """Whether a model embeds the texts: to read vectors and to hash words takes one thread, and no GPU."""
     return datasets.embeddings(wildcards.dataset).get("model", "hashing") != "hashing"
 
 
 def embedding_threads(wildcards):
     """Return the threads of a shard."""
-    return COMPUTE["threads"] if reads_texts(wildcards) else 1
+    return COMPUTE["threads"] if runs_encoder(wildcards) else 1
 
 
 def embedding_gpus(wildcards):
     """Return the GPUs of a shard."""
-    return GPUS if reads_texts(wildcards) else 0
+    return GPUS if runs_encoder(wildcards) else 0
 
 
 def training_mb(wildcards, input):

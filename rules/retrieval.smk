@@ -98,7 +98,7 @@ rule fill_faiss:
         "benchmarks/{dataset}/faiss/fill-{shard}.tsv"
     conda:
         "../envs/faiss.yaml"
-    # the vectors of Flat are copied as they are
+    # Flat only stores the vectors
     threads: 1 if datasets.faiss["factory"] == "Flat" else COMPUTE["threads"]
     resources:
         mem_mb=memory_beside_items(1000, 3.5),

@@ -69,9 +69,13 @@ class Parts:
         indices: int64, from 0 on, in any order.
         """
         owner = np.searchsorted(self._offsets, indices, side="right") - 1
-        for number in np.unique(owner):
-            here = np.flatnonzero(owner == number)
-            yield self.parts[number], here, indices[here] - self._offsets[number]
+        offsets = np.cumsum([0, *np.bincount(owner, minlength=len(self.parts))])
+        # sorted by radix up to 16 bits, so that the number of parts does not count
+        order = np.argsort(owner.astype(np.min_scalar_type(len(self.parts))), kind="stable")
+        for number, part in enumerate(self.parts):
+            here = order[offsets[number] : offsets[number + 1]]
+            if len(here):
+                yield part, here, indices[here] - self._offsets[number]
 
 
 def shard_numbers(name: str) -> tuple[int, int]:

@@ -25,7 +25,7 @@ EXTRAS = {
     "workflow": "`semid run` and `semid init`",
     "text": "embeddings of texts",
     "bundled": "the encoder that needs no download",
-    "fast": "compiled loops, without which beams and small codebooks take longer, with the same codes",
+    "fast": "compiled loops, without which beams, small codebooks and evaluations of large catalogues take longer",
     "faiss": "FAISS, without which the whole catalogue is searched by exact inner products, with the same numbers",
     "hub": "bundles from and to the Hugging Face hub",
 }

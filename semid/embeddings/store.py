@@ -195,14 +195,17 @@ class Rows:
 def by_part(vectors: Vectors, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield each array, in memory or mapped, that holds some of the rows `indices`, which these are, and where.
 
-    indices: int64, from 0 on. Nothing is read, but of vectors that are neither arrays nor stores.
+    indices: int64, from 0 on. Nothing is read, but of vectors that are neither arrays nor stores: block by block.
     """
     if isinstance(vectors, Parts | Rows):
         yield from vectors.by_part(indices)
     elif isinstance(vectors, np.ndarray):
         yield vectors, np.arange(len(indices)), indices
     else:
-        yield vectors[indices], np.arange(len(indices)), np.arange(len(indices))
+        step = block_rows(vectors.shape[1])
+        for start in range(0, len(indices), step):
+            rows, place = np.unique(indices[start : start + step], return_inverse=True)
+            yield vectors[rows], np.arange(start, start + len(place)), place
 
 
 def training_rows(items_path: str | Path) -> np.ndarray:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from semid.generative.dropout import Dropout
 from semid.generative.items import START_SCALE, level_starts
 from semid.generative.settings import GeneratorSettings
+from semid.pair_products import products_of_pairs
 from semid.quantizers.kernels import compiled
-from semid.quantizers.kernels.pair_products import products_of_pairs
 
 PREFIX_SCALE = 0.02
 HEAD_DROPOUT = 0.1

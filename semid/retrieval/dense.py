@@ -10,15 +10,15 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from semid import loops
 from semid.embeddings.store import Vectors, block_rows, by_part
+from semid.pair_products import products_and_squares
 from semid.progress import Progress
-from semid.quantizers.kernels.compiled import has_numba
-from semid.quantizers.kernels.pair_products import products_and_squares
 
 # rows that are read and converted at once: they stay in the cache until they are multiplied
 SCORE_BATCH = 1 << 13
-# catalogues that are worth the second in which a loop is compiled
-COMPILED_ITEMS = 1 << 17
+# catalogues that are worth the second in which a loop is compiled, and pairs that it scores at once: 80 MB
+COMPILED_ITEMS, COMPILED_BATCH = 1 << 17, 1 << 20
 # One operation has at most this many values. Up to torch's grain size it stays on one thread: no sum is split between
 # threads, and where jobs share the cores nothing waits for a barrier, which costs up to ten times a small operation.
 SERIAL_VALUES = 1 << 15
@@ -62,12 +62,13 @@ class PairScorer:
     vectors: float16 or float32 [groups, dim], read by row.
     group_of_item: integers [n], the row of `vectors` an item is scored by: its representative, or its bucket.
     normalize: score by L2-normalised vectors.
+    is_compiled: whether a compiled loop adds products, in float64. Scores of both ways differ in their last bits.
     """
 
     def __init__(self, vectors: Vectors, group_of_item: np.ndarray, normalize: bool = False) -> None:
         self.vectors, self.group_of_item, self.normalize = vectors, group_of_item, normalize
-        # by the catalogue alone: the two ways round otherwise, and scores of one catalogue are compared
-        self._is_compiled = len(group_of_item) >= COMPILED_ITEMS and has_numba()
+        # by the catalogue alone, since its scores are compared
+        self.is_compiled = len(group_of_item) >= COMPILED_ITEMS and loops.has_numba()
 
     def score_pairs(self, queries: torch.Tensor, owner: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Return float32 [m]: the inner product of `queries[owner[j]]` and the vector of `items[j]`.
@@ -79,22 +80,24 @@ class PairScorer:
 
     def score_groups(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Return what :meth:`score_pairs` does for groups, which are named by their row in `vectors`."""
-        if self._is_compiled:
-            return self._products(queries, owner.astype(np.int64), groups.astype(np.int64))
         scores = np.empty(len(groups), np.float32)
-        for start in range(0, len(groups), SCORE_BATCH):
-            batch = slice(start, start + SCORE_BATCH)
-            # A popular row is read and converted once a batch, in the order of the file.
-            rows, place = np.unique(groups[batch], return_inverse=True)
-            block = float_rows(self.vectors, rows, self.normalize)
-            scores[batch] = _row_products(queries, owner[batch], block, place)
+        size, score = (COMPILED_BATCH, self._by_loop) if self.is_compiled else (SCORE_BATCH, self._by_torch)
+        for start in range(0, len(groups), size):
+            batch = slice(start, start + size)
+            scores[batch] = score(queries, owner[batch], groups[batch])
         return scores
 
-    def _products(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
-        """Return float32 [m], the products of pairs, as :meth:`score_groups` does; owner, groups: int64 [m]."""
+    def _by_torch(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Return the scores of one batch."""
+        # A popular row is read and converted once a batch, in the order of the file.
+        rows, place = np.unique(groups, return_inverse=True)
+        return _row_products(queries, owner, float_rows(self.vectors, rows, self.normalize), place)
+
+    def _by_loop(self, queries: torch.Tensor, owner: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Return the scores of one batch by a compiled loop, which reads rows where they are."""
         products, squares = np.empty((2, len(groups)))
-        left = queries.contiguous().numpy()
-        for part, here, rows in by_part(self.vectors, groups):
+        left, owner = queries.contiguous().numpy(), owner.astype(np.int64)
+        for part, here, rows in by_part(self.vectors, groups.astype(np.int64)):
             products[here], squares[here] = products_and_squares(left, part, owner[here], rows)
         if self.normalize:
             # float64 holds the squares of the shortest row and of the longest; the zero vector stays zero

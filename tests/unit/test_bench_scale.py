@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.scale import anonymous_memory, rows_of
 from bench.scale_page import ScaleTables, page
 
+ROOT = Path(__file__).resolve().parents[2]
 # holds 64 MB until it is told to end
 HOLDS = "import sys; held = bytearray(b'1' * 64_000_000); print('held', flush=True); sys.stdin.read()"
 HEADER = "s\tmax_rss\tio_out\trule_name\twildcards\n"
@@ -17,7 +18,7 @@ def tables_with(seconds: float, megabytes: float) -> ScaleTables:
     runs = [{"run": run, "seconds": "480", "machine": "a processor; 2 threads"} for run in ("tables", "report")]
     rules = ("read_raw interactions", "read_raw items", "preprocess", "train_rqkmeans rqkmeans_4x256", "train_vqvae")
     rules += ("encode rqkmeans_4x256", "export rqkmeans_4x256", "build_inverted rqkmeans_4x256")
-    rules += ("score rqkmeans_4x256", "evaluate rqkmeans_4x256")
+    rules += ("score rqkmeans_4x256", "evaluate rqkmeans_4x256", "evaluate_controls")
     where = [
         ("generate", "generate_sample"),
         *(("tables", rule) for rule in rules),
@@ -39,6 +40,11 @@ def test_the_page_says_whether_bars_are_met_and_multiplies_what_grows() -> None:
     assert "| `preprocess` | 1 | 19 minutes |" in text
     assert "Left out of this run" in text
     assert "2,500 MB, of `read_raw interactions` (at most 2,000: **missed**)" in page(tables_with(10, 2500))
+
+
+def test_the_documented_page_is_that_of_its_tables() -> None:
+    tables = ScaleTables.read(ROOT / "docs" / "findings")
+    assert (ROOT / "docs" / "scale.md").read_text(encoding="utf-8") == page(tables)
 
 
 def test_the_memory_of_a_job_is_found_by_its_log(tmp_path: Path) -> None:

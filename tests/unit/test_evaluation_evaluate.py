@@ -149,7 +149,9 @@ def assert_row(row, expected: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("dim", [4, 16])
 @pytest.mark.parametrize("normalize", [False, True])
-def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize):
+@pytest.mark.parametrize("is_large", [False, True])
+def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize, is_large, monkeypatch):
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 17)
     world = World(dim=dim)
     evaluation = evaluate_tokenizer(world.benchmark(ALL_RERANKS, normalize), world.tokenizer())
     rows, ranks = evaluation.rows, evaluation.ranks
@@ -163,7 +165,9 @@ def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize):
         assert set(row) == set(TABLE_COLUMNS)
 
 
-def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
+@pytest.mark.parametrize("is_large", [False, True])
+def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(is_large, monkeypatch):
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 17)
     world = World()
 
     def rows():
@@ -172,6 +176,7 @@ def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
 
     whole = rows()
     monkeypatch.setattr("semid.retrieval.dense.SCORE_BATCH", 11)
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_BATCH", 11)
     monkeypatch.setattr("semid.retrieval.dense.SERIAL_VALUES", 12)
     monkeypatch.setattr("semid.embeddings.store.BLOCK_VALUES", 4 * 50)
     monkeypatch.setattr("semid.retrieval.tree.SCORES_AT_ONCE", 500)

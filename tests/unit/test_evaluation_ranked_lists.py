@@ -223,7 +223,9 @@ def test_lists_of_peers_hold_what_their_index_finds_in_order_of_the_vectors(aske
             assert items.tolist() == sorted_list(items, world.vectors[items].astype(np.float64) @ query)[: len(items)]
 
 
-def test_lists_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
+@pytest.mark.parametrize("is_large", [False, True])
+def test_lists_do_not_depend_on_how_queries_and_pairs_are_batched(is_large, monkeypatch):
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 17)
     world = World()
     world.vectors[world.queries.items[world.queries.stop[:3] - 1]] = 0
     world.representatives = first_of_identical(world.vectors)
@@ -235,6 +237,7 @@ def test_lists_do_not_depend_on_how_queries_and_pairs_are_batched(monkeypatch):
 
     whole = lists()
     monkeypatch.setattr("semid.retrieval.dense.SCORE_BATCH", 11)
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_BATCH", 11)
     monkeypatch.setattr("semid.retrieval.dense.SERIAL_VALUES", 12)
     for module in (benchmark, whole_catalogue, controls, candidates, peers):
         monkeypatch.setattr(module, "PAIR_BUDGET", 1 << 7)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from semid import loops
 from semid.generative import heads as heads_module
 from semid.generative import search as search_module
 from semid.generative.heads import CodeHeads, CodeSpaceStart
@@ -11,7 +12,6 @@ from semid.generative.ranking import rank_dense, rank_generated
 from semid.generative.search import NONE, log_probabilities, search, search_exactly
 from semid.generative.settings import GeneratorSettings
 from semid.generative.trie import CodeTrie
-from semid.quantizers.kernels import compiled
 from semid.retrieval.inverted import InvertedIndex
 from semid.retrieval.ragged import Ragged, offsets_of
 from semid.retrieval.seen import Seen
@@ -106,7 +106,7 @@ def test_logits_of_single_codes_are_those_among_all(
     heads: CodeHeads, has_numba: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not has_numba:
-        monkeypatch.setattr(compiled, "has_numba", lambda: False)
+        monkeypatch.setattr(loops, "has_numba", lambda: False)
         monkeypatch.setattr(heads_module, "FEW_CODES", 4)
     users = torch.randn(3, SETTINGS.dim)
     prefix, owner = torch.tensor([[1, 2], [0, 0], [4, 3]]), torch.tensor([2, 0, 2])

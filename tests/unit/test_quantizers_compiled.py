@@ -11,10 +11,11 @@ import pytest
 import torch
 from mixtures import mixture
 
+from semid import loops
+from semid.pair_products import products_of_pairs
 from semid.quantizers import OPQ, VQVAE, RQKMeans, Tokenizer
 from semid.quantizers.kernels import compiled
 from semid.quantizers.kernels.beam import BeamSearch
-from semid.quantizers.kernels.pair_products import products_of_pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +85,7 @@ def test_tokenizers_learn_and_write_the_same_without_numba(
     monkeypatch.setattr(compiled, "_PRODUCTS_BEFORE", -1)
     with_numba = tokenizer.fit(vectors).encode(vectors)
     state = {name: tensor.clone() for name, tensor in tokenizer._state().items()}
-    monkeypatch.setattr(compiled, "has_numba", lambda: False)
+    monkeypatch.setattr(loops, "has_numba", lambda: False)
     np.testing.assert_array_equal(tokenizer.fit(vectors).encode(vectors), with_numba)
     for name, tensor in tokenizer._state().items():
         assert torch.equal(tensor, state[name]), name
@@ -96,7 +97,7 @@ def test_codebooks_without_tables_are_searched_alike(monkeypatch: pytest.MonkeyP
     rows = torch.randn(400, 24, generator=generator)
     monkeypatch.setattr("semid.quantizers.kernels.beam._TABLES_AT_MOST", 0)
     with_numba = BeamSearch(codebooks, 6)(rows)
-    monkeypatch.setattr(compiled, "has_numba", lambda: False)
+    monkeypatch.setattr(loops, "has_numba", lambda: False)
     assert torch.equal(BeamSearch(codebooks, 6)(rows), with_numba)
 
 
@@ -104,7 +105,7 @@ def said_by(code: str, **environment: str) -> str:
     """What a Python process prints that runs `code` with a search by two threads before it."""
     before = (
         "import os, sys, threading, torch\n"
-        "from semid.quantizers.kernels import compiled\n"
+        "from semid import loops\nfrom semid.quantizers.kernels import compiled\n"
         "torch.set_num_threads(2)\n"
         "entries = torch.zeros(9, 2, 0, dtype=torch.int64)\n"
         "arguments = torch.zeros(9, 2), torch.ones(9, 1, 40), entries, torch.ones(1, 40)\n"
@@ -150,7 +151,7 @@ def test_a_thread_that_outlives_the_main_one_searches_too() -> None:
 
 
 def test_numba_that_does_not_compile_is_as_none() -> None:
-    ask = "print(compiled.has_numba())"
+    ask = "print(loops.has_numba())"
     assert said_by(ask) == "True\n"
     assert said_by(ask, NUMBA_DISABLE_JIT="1") == "False\n"
     # what numba says of a numpy that is too new

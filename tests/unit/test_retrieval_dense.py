@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from semid import loops
 from semid.embeddings import store
-from semid.embeddings.store import EmbeddingStore
+from semid.embeddings.store import EmbeddingStore, Rows
 from semid.retrieval import PairScorer, dense, top_items
 from semid.retrieval.dense import unit_rows
 
@@ -14,7 +15,8 @@ from semid.retrieval.dense import unit_rows
 def way(request, monkeypatch):
     """Score pairs in the way of a small catalogue, and of a large one."""
     if request.param == "compiled":
-        pytest.importorskip("numba", reason="numba is an extra")
+        if not loops.has_numba():
+            pytest.skip("numba, which compiles loops, is an extra")
         monkeypatch.setattr(dense, "COMPILED_ITEMS", 1)
     return request.param
 
@@ -39,6 +41,7 @@ def test_a_pair_score_does_not_depend_on_its_batch(dim, way, monkeypatch):
         for values, batch, number in ((1, 700, 2), (1 << 12, 13, 1), (1 << 24, 700, 2)):
             monkeypatch.setattr(dense, "SERIAL_VALUES", values)
             monkeypatch.setattr(dense, "SCORE_BATCH", batch)
+            monkeypatch.setattr(dense, "COMPILED_BATCH", batch)
             torch.set_num_threads(number)
             assert (scorer.score_pairs(queries, owner, items) == scores).all()
     finally:
@@ -57,6 +60,8 @@ def test_large_catalogues_have_the_scores_of_small_ones(dtype, normalize, monkey
     small = PairScorer(vectors, np.arange(301), normalize)
     monkeypatch.setattr(dense, "COMPILED_ITEMS", 301)
     large = PairScorer(EmbeddingStore([vectors[:150], vectors[150:]], {}), np.arange(301), normalize)
+    assert large.is_compiled == loops.has_numba()
+    assert not small.is_compiled
     found, expected = (scorer.score_pairs(queries, owner, items) for scorer in (large, small))
     lengths = 1 if normalize else np.linalg.norm(vectors.astype(np.float64), axis=1)[items]
     np.testing.assert_array_less(np.abs(found - expected), 1e-6 * lengths + 1e-44)
@@ -94,9 +99,36 @@ def test_top_items_are_the_largest_products_whatever_the_block(normalize, k, mon
     assert (top_items(vectors, torch.from_numpy(queries), k, normalize) == expected).all()
 
 
-def test_a_sharded_store_gives_what_one_array_gives(way):
+def test_a_large_catalogue_without_numba_is_scored_by_torch(monkeypatch):
+    monkeypatch.setattr(dense, "COMPILED_ITEMS", 1)
+    monkeypatch.setattr(loops, "has_numba", lambda: False)
+    assert not PairScorer(np.zeros((1, 4), np.float32), np.zeros(1, int)).is_compiled
+
+
+def test_rows_of_a_store_and_vectors_that_are_made_when_read_have_the_scores_of_an_array(way, monkeypatch):
+    vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
+    kept = np.array([3, 30, 7, 39, 12, 31])
+
+    class Made:
+        shape = (6, 6)
+
+        def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+            return vectors[kept[rows]]
+
+    monkeypatch.setattr(store, "BLOCK_VALUES", 6 * 2)
+    queries = torch.randn(4, 6)
+    owner, items = np.repeat(np.arange(4), 6), np.tile(np.arange(6), 4)
+    tables = vectors[kept], Rows(EmbeddingStore([vectors[:13], vectors[13:35], vectors[35:]], {}), kept), Made()
+    scores = [PairScorer(table, np.arange(6)).score_pairs(queries, owner, items) for table in tables]
+    assert (scores[0] == scores[1]).all()
+    assert (scores[0] == scores[2]).all()
+
+
+def test_a_sharded_store_gives_what_one_array_gives(way, tmp_path):
     vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float16)
-    store = EmbeddingStore([vectors[:13], vectors[13:]], {})
+    for name, part in (("a", vectors[:13]), ("b", vectors[13:])):
+        np.save(tmp_path / f"{name}.npy", part)
+    store = EmbeddingStore([np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in "ab"], {})
     queries = torch.randn(4, 6)
     assert (top_items(store, queries, 9) == top_items(vectors, queries, 9)).all()
     owner, items = np.repeat(np.arange(4), 40), np.tile(np.arange(40), 4)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from torch import Tensor
 
-from semid.quantizers.kernels.compiled import compile_loop, in_threads
+from semid.loops import compile_loop, in_threads
 
 
 def products_of_pairs(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
