@@ -162,7 +162,7 @@ def test_a_library_that_is_not_installed_is_left_out_of_what_describes_the_machi
 
     monkeypatch.setattr(machine, "version", version)
     (versions,) = (line for line in machine.describe(2) if line.startswith("Python"))
-    assert versions.endswith(", torch 1.2, numpy 1.2, scikit-learn 1.2")
+    assert versions.endswith(", torch 1.2, numpy 1.2, numba 1.2, scikit-learn 1.2")
 
 
 def test_the_csv_has_every_column_and_leaves_empty_what_is_not_known():

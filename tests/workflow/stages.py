@@ -52,10 +52,7 @@ WAVES: dict[str, tuple[Stage, ...]] = {
             "results/tiny/rqvae_2x16/model.safetensors",
         ),
         Stage(_in("results/tiny/vqvae_32/codes", *PARTS), "results/tiny/vqvae_32/codes/part-00001-of-00002.npy"),
-        Stage(
-            _in("results/tiny/rqkmeans_2x16", "items.parquet", "manifest.json"),
-            "results/tiny/rqkmeans_2x16/items.parquet",
-        ),
+        Stage(_in("results/tiny/rqkmeans_2x16", "items.parquet"), "results/tiny/rqkmeans_2x16/items.parquet"),
         Stage(_in("results/tiny/faiss", "index.faiss"), "results/tiny/faiss/index.faiss"),
     ),
     "generate to inverted": (
