@@ -77,7 +77,7 @@ def _holds(is_met: bool) -> str:
 
 
 def _jobs(rows: Sequence[dict[str, str]]) -> str:
-    head = ("rule", "jobs", "s, all jobs", "s, longest", "anonymous memory, MB", "resident, MB", "written, MB")
+    head = ("rule", "jobs", "s, all jobs", "s, longest", "anonymous, MB", "resident, MB", "written, MB")
     names = ("seconds", "longest", "anonymous_mb", "resident_mb", "written_mb")
     return markdown(
         head, [[f"`{row['rule']}`", row["jobs"], *(f"{float(row[name]):,.0f}" for name in names)] for row in rows]

@@ -55,28 +55,32 @@ def evaluate_peers(benchmark: Benchmark, training_threads: int = 1, threads: int
     indexes learn from items that occur in training, drawn with `settings.seed`, on `training_threads`; another number
     of threads may give other lists.
     """
-    items, settings, num_queries = benchmark.items, benchmark.settings, len(benchmark.queries)
+    items = benchmark.items
     training_rows = np.flatnonzero(items.training_counts)
-    scorers = {"exact": items.scorer()}
-    budgets = sorted(settings.budgets)
-    rows = []
+    rows: list[Row] = []
     for peer, (factory, bits) in peer_factories(items.num_items, items.vectors.shape[1], len(training_rows)).items():
         index = faiss_index.build_index(
-            items.vectors, factory, training_rows, items.normalize, training_threads, threads, settings.seed
+            items.vectors, factory, training_rows, items.normalize, training_threads, threads, benchmark.settings.seed
         )
-        columns: Row = {"tokenizer": PEERS, "method": factory}
-        if bits is not None:
-            columns["bits"] = bits
-        with Progress(num_queries * len(budgets), f"evaluate {factory}", "queries") as progress:
-            for budget in budgets:
-                index.probe(VISITED * budget)
-                strategy, ranked = Ranking(peer, budget, "exact"), RankedTwice(benchmark.empty_ranks(), None)
-                for block in benchmark.blocks():
-                    _rank_block(index, block, scorers, strategy, ranked)
-                    progress.update(len(block))
-                charge(ranked.items, benchmark, partial(_rank_alone, index, scorers, strategy))
-                rows.append({**benchmark.outcome_row(ranked.items), **columns, **strategy._asdict()})
+        columns: Row = {"tokenizer": PEERS, "method": factory, **({} if bits is None else {"bits": bits})}
+        rows += [columns | row for row in _rows_of_index(index, peer, factory, benchmark)]
+        # an index may be as large as all vectors: it goes before the next is built
+        del index
     return rows
+
+
+def _rows_of_index(index: faiss_index.FaissIndex, peer: str, factory: str, benchmark: Benchmark) -> Iterator[Row]:
+    """Yield the row of each budget."""
+    scorers, budgets = {"exact": benchmark.items.scorer()}, sorted(benchmark.settings.budgets)
+    with Progress(len(benchmark.queries) * len(budgets), f"evaluate {factory}", "queries") as progress:
+        for budget in budgets:
+            index.probe(VISITED * budget)
+            strategy, ranked = Ranking(peer, budget, "exact"), RankedTwice(benchmark.empty_ranks(), None)
+            for block in benchmark.blocks():
+                _rank_block(index, block, scorers, strategy, ranked)
+                progress.update(len(block))
+            charge(ranked.items, benchmark, partial(_rank_alone, index, scorers, strategy))
+            yield benchmark.outcome_row(ranked.items) | strategy._asdict()
 
 
 def _rank_alone(
