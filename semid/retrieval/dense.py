@@ -15,10 +15,10 @@ from semid.embeddings.store import Vectors, block_rows, by_part
 from semid.pair_products import products_and_squares
 from semid.progress import Progress
 
-# rows that are read and converted at once: they stay in the cache until they are multiplied
-SCORE_BATCH = 1 << 13
+# as many pairs as name most rows of a small catalogue several times, each of which is converted once
+SCORE_BATCH = 1 << 16
 # catalogues that are worth the second in which a loop is compiled, and pairs that it scores at once: 80 MB
-COMPILED_ITEMS, COMPILED_BATCH = 1 << 17, 1 << 20
+COMPILED_ITEMS, COMPILED_BATCH = 1 << 15, 1 << 20
 # One operation has at most this many values. Up to torch's grain size it stays on one thread: no sum is split between
 # threads, and where jobs share the cores nothing waits for a barrier, which costs up to ten times a small operation.
 SERIAL_VALUES = 1 << 15

@@ -151,7 +151,7 @@ def assert_row(row, expected: dict[str, float]) -> None:
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("is_large", [False, True])
 def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize, is_large, monkeypatch):
-    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 17)
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 15)
     world = World(dim=dim)
     evaluation = evaluate_tokenizer(world.benchmark(ALL_RERANKS, normalize), world.tokenizer())
     rows, ranks = evaluation.rows, evaluation.ranks
@@ -167,7 +167,7 @@ def test_rows_of_a_tokenizer_equal_a_plain_loop_over_users(dim, normalize, is_la
 
 @pytest.mark.parametrize("is_large", [False, True])
 def test_rows_do_not_depend_on_how_queries_and_pairs_are_batched(is_large, monkeypatch):
-    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 17)
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 15)
     world = World()
 
     def rows():

@@ -225,7 +225,7 @@ def test_lists_of_peers_hold_what_their_index_finds_in_order_of_the_vectors(aske
 
 @pytest.mark.parametrize("is_large", [False, True])
 def test_lists_do_not_depend_on_how_queries_and_pairs_are_batched(is_large, monkeypatch):
-    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 17)
+    monkeypatch.setattr("semid.retrieval.dense.COMPILED_ITEMS", 1 if is_large else 1 << 15)
     world = World()
     world.vectors[world.queries.items[world.queries.stop[:3] - 1]] = 0
     world.representatives = first_of_identical(world.vectors)
