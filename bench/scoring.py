@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import faiss
@@ -73,18 +74,16 @@ def scorings(vectors: np.ndarray, queries: int, candidates: int) -> dict[str, Ca
     in_memory = dense.read_float_rows(vectors, np.arange(len(vectors)), normalize=True)
     scores = np.empty(drawn.shape, np.float32)
 
-    def by_torch() -> np.ndarray:
-        return scorer_of(vectors, compiled=False).score_pairs(query, owner, items)
-
-    def by_semid() -> np.ndarray:
-        return scorer_of(vectors, compiled=True).score_pairs(query, owner, items)
-
     def by_faiss() -> np.ndarray:
         pointers = [faiss.swig_ptr(array) for array in (scores, query.numpy(), in_memory, drawn)]
         faiss.fvec_inner_products_by_idx(*pointers, vectors.shape[1], queries, candidates)
         return scores.ravel().copy()
 
-    return {"semid": by_semid, "semid, as small catalogues": by_torch, "faiss, float32 in memory": by_faiss}
+    ours = {
+        name: partial(scorer_of(vectors, compiled).score_pairs, query, owner, items)
+        for name, compiled in (("semid", True), ("semid, as small catalogues", False))
+    }
+    return {**ours, "faiss, float32 in memory": by_faiss}
 
 
 def scorer_of(vectors: Vectors, compiled: bool) -> PairScorer:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from semid import loops
-from semid.loops import compile_loop, in_threads
 
 # compiling takes as long as torch takes for so many multiplications
 _PRODUCTS_BEFORE = 1 << 27
@@ -54,7 +53,7 @@ def smallest_sums(
     count = min(count, width * scores.shape[2])
     sums = scores.new_empty(n, count)
     parents, codes = (scores.new_empty(n, count, dtype=torch.int64) for _ in range(2))
-    in_threads(compile_loop(_smallest_sums), n, (errors, scores, entries, sums, parents, codes), (table,))
+    loops.in_threads(loops.compile_loop(_smallest_sums), n, (errors, scores, entries, sums, parents, codes), (table,))
     return sums, parents, codes
 
 
@@ -69,8 +68,8 @@ def nearest_by_bounds(
     """
     n = len(rows)
     codes, pairs = (torch.empty(n, dtype=torch.int64) for _ in range(2))
-    in_threads(
-        compile_loop(_nearest_by_bounds, "reassoc"),
+    loops.in_threads(
+        loops.compile_loop(_nearest_by_bounds, "reassoc"),
         n,
         (rows, bounds, minima, rounding, codes, pairs),
         (codebook, norms),
