@@ -4,6 +4,7 @@ The order of the additions is the compiler's, the same for a pair wherever it st
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -32,14 +33,12 @@ def products_and_squares(
     What is added is exact. Nothing is gathered.
     """
     products, squares = np.empty((2, len(rows)))
-    by_row = (rows, columns, products, squares)
     # a mapped file, as the array that it is
     right = np.asarray(right)
-    if right.dtype == np.float16:
-        loop = compile_loop(_products_and_squares_of_halves, "reassoc")
-        in_threads(loop, len(rows), by_row, (left, right.view(np.uint16), _values_of_halves()))
-    else:
-        in_threads(compile_loop(_products_and_squares, "reassoc"), len(rows), by_row, (left, right))
+    of_halves = right.dtype == np.float16
+    read = right.view(np.uint16) if of_halves else right
+    shared = (left, read, _values_of_halves())
+    in_threads(_products_and_squares(of_halves), len(rows), (rows, columns, products, squares), shared)
     return products, squares
 
 
@@ -59,38 +58,26 @@ def _products_of_pairs(
         values[pair] = total
 
 
-def _products_and_squares(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    products: np.ndarray,
-    squares: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-) -> None:
-    for pair in range(len(rows)):
-        own, other = left[rows[pair]], right[columns[pair]]
-        product, square = np.float64(0), np.float64(0)
-        for place in range(len(other)):
-            value = np.float64(other[place])
-            product += value * np.float64(own[place])
-            square += value * value
-        products[pair], squares[pair] = product, square
+@cache
+def _products_and_squares(of_halves: bool) -> Any:
+    """Compile the loop for float32, or for the bits of float16, which numba lacks; the other branch is dropped."""
 
+    def loop(
+        rows: np.ndarray,
+        columns: np.ndarray,
+        products: np.ndarray,
+        squares: np.ndarray,
+        left: np.ndarray,
+        right: np.ndarray,
+        values: np.ndarray,
+    ) -> None:
+        for pair in range(len(rows)):
+            own, other = left[rows[pair]], right[columns[pair]]
+            product, square = np.float64(0), np.float64(0)
+            for place in range(len(other)):
+                value = np.float64(values[other[place]]) if of_halves else np.float64(other[place])
+                product += value * np.float64(own[place])
+                square += value * value
+            products[pair], squares[pair] = product, square
 
-def _products_and_squares_of_halves(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    products: np.ndarray,
-    squares: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    values: np.ndarray,
-) -> None:
-    for pair in range(len(rows)):
-        own, other = left[rows[pair]], right[columns[pair]]
-        product, square = np.float64(0), np.float64(0)
-        for place in range(len(other)):
-            value = np.float64(values[other[place]])
-            product += value * np.float64(own[place])
-            square += value * value
-        products[pair], squares[pair] = product, square
+    return compile_loop(loop, "reassoc")
